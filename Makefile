@@ -1,0 +1,103 @@
+# tern: one build file.  Bare `make` prints what can be made.
+
+BUILD ?= build
+CC ?= gcc
+CXX ?= g++
+NVCC ?= nvcc
+VERSION := 0.1.0
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes
+ifdef CI
+WARN += -Werror
+endif
+# The contraction mode is fixed explicitly: plain C never fuses, the SIMD levels do.
+MATH := -fno-math-errno -fno-trapping-math
+CFLAGS_ALL := -std=c11 -O2 -g -fPIC -pthread -D_GNU_SOURCE -DTERN_VERSION='"$(VERSION)"' $(WARN) $(MATH) -fvisibility=hidden -I. $(CFLAGS)
+PLAIN := -ffp-contract=off
+LEVEL_FLAGS := -O3 -ffp-contract=fast
+FLAGS_base :=
+FLAGS_avx2 := -mavx2 -mfma
+FLAGS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mprefer-vector-width=512
+LEVELS := base avx2 avx512
+
+LIBS := -lsndfile -lsoxr -lpng -lz -ljansson -lutf8proc -lkissfft-float -ldl -lm
+PACKAGES := gcc g++ make git pkg-config libpng-dev zlib1g-dev libsndfile1-dev libsoxr-dev \
+            libjansson-dev libutf8proc-dev libkissfft-dev libcmocka-dev libopenblas0-pthread
+
+LEVEL_SRC := $(wildcard kernels/*/*_cpu.c)
+PLAIN_SRC := $(filter-out $(LEVEL_SRC),$(wildcard core/*.c kernels/*.c kernels/*/*.c layers/*.c \
+               models/*.c datasets/*.c datasets/*/*.c train/*.c infer/*.c))
+CLI_SRC := $(wildcard cli/*.c)
+TEST_SRC := $(wildcard tests/test_*.c)
+TEST_HELP_SRC := $(filter-out $(TEST_SRC),$(wildcard tests/*.c))
+BENCH_SRC := $(wildcard bench/*.c)
+
+LIB_OBJ := $(PLAIN_SRC:%.c=$(BUILD)/%.o) \
+           $(foreach level,$(LEVELS),$(LEVEL_SRC:%.c=$(BUILD)/%.$(level).o))
+CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/%.o)
+TEST_HELP_OBJ := $(TEST_HELP_SRC:%.c=$(BUILD)/%.o)
+TESTS := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
+BENCHES := $(BENCH_SRC:%.c=$(BUILD)/%)
+
+.PHONY: help deps cpu test clean
+.SECONDARY:
+
+help:
+	@echo "make demo     install, build, synthesise data, train and compare all models"
+	@echo "make test     install, build, run every test"
+	@echo "make cpu      build the tern program: $(BUILD)/tern"
+	@echo "make sim      build the CUDA simulator plugin (g++, no GPU needed)"
+	@echo "make cuda     build the CUDA plugin (needs nvcc, no GPU needed)"
+	@echo "make bench    time the kernels that the road stands on"
+	@echo "make check    sanitizers, valgrind, static analysis, include directions"
+	@echo "make deps     install missing packages of the distribution"
+	@echo "make clean    remove $(BUILD)/"
+
+deps:
+	@./.ci/deps $(PACKAGES)
+
+cpu: deps
+	@$(MAKE) --no-print-directory build
+
+.PHONY: build
+build: $(BUILD)/tern
+
+$(BUILD)/tern: $(CLI_OBJ) $(BUILD)/libtern.a
+	$(CC) $(CFLAGS_ALL) -rdynamic -o $@ $^ $(LIBS) $(LDFLAGS)
+
+$(BUILD)/libtern.a: $(LIB_OBJ)
+	@rm -f $@
+	@ar rcs $@ $^
+
+# One rule for each SIMD level.
+define level_rule
+$(BUILD)/%_cpu.$(1).o: %_cpu.c
+	@mkdir -p $$(@D)
+	$(CC) $(CFLAGS_ALL) $(LEVEL_FLAGS) $(FLAGS_$(1)) -DTERN_LEVEL_NAME=$(1) -MMD -MP -c $$< -o $$@
+endef
+$(foreach level,$(LEVELS),$(eval $(call level_rule,$(level))))
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(PLAIN) -MMD -MP -c $< -o $@
+
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_HELP_OBJ) $(BUILD)/libtern.a
+	$(CC) $(CFLAGS_ALL) -rdynamic -o $@ $^ -lcmocka $(LIBS) $(LDFLAGS)
+
+$(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/libtern.a
+	$(CC) $(CFLAGS_ALL) -rdynamic -o $@ $^ $(LIBS) $(LDFLAGS)
+
+test: deps
+	@$(MAKE) --no-print-directory -j$$(nproc) build tests
+	@./tests/run $(BUILD)
+
+.PHONY: tests bench
+tests: $(TESTS)
+bench: deps
+	@$(MAKE) --no-print-directory build $(BENCHES)
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(wildcard kernels/cuda/cuda.mk)
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

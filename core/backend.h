@@ -1,0 +1,54 @@
+/* Backends and plugins.
+ *
+ * A backend is a device's memory functions; what it computes is the set of
+ * implementations registered under its name.  Built-in backends (ref, cpu, meta)
+ * and plugins (cuda, cuda-sim, a user's own) come in through the same door: a
+ * tern_host whose callbacks register backends and implementations.
+ */
+#ifndef TERN_CORE_BACKEND_H
+#define TERN_CORE_BACKEND_H
+
+#include "core/op.h"
+
+typedef struct tern_backend {
+    const char *name;  /* "cuda-sim"                                       */
+    tern_dtype real;   /* type of TERN_REAL tensors: f64 on ref, f32 else  */
+    bool host_memory;  /* data may be read with plain loads                */
+    bool computes;     /* false on meta: shapes only                       */
+
+    /* Open and close the device; state is passed to all other calls. */
+    void *(*open)(tern_error *error);
+    void (*close)(void *state);
+    /* Reserve address space of which `commit` makes a prefix usable; addresses
+     * never move.  commit may shrink (memory is then given back). */
+    void *(*reserve)(void *state, size_t bytes, tern_error *error);
+    bool (*commit)(void *state, void *base, size_t old_bytes, size_t new_bytes, tern_error *error);
+    void (*release)(void *state, void *base, size_t bytes);
+    bool (*copy_in)(void *state, void *device, const void *host, size_t bytes, tern_error *error);
+    bool (*copy_out)(void *state, void *host, const void *device, size_t bytes, tern_error *error);
+    bool (*fill)(void *state, void *device, int byte, size_t bytes, tern_error *error);
+    bool (*copy)(void *state, void *to, const void *from, size_t bytes, tern_error *error);
+    /* Wait for all work; report what went wrong in it (kernel errors, a
+     * simulator's findings).  May be NULL. */
+    bool (*synchronise)(void *state, tern_error *error);
+} tern_backend;
+
+/* What a plugin sees of its host. */
+typedef struct tern_host {
+    void *registry;
+    void (*add_backend)(void *registry, const tern_backend *backend);
+    void (*add_impl)(void *registry, const tern_impl *impl);
+} tern_host;
+
+/* Every plugin exports
+ *     bool tern_plugin(int version, const tern_host *host, tern_error *error);
+ * and refuses a version it was not built for. */
+enum { TERN_PLUGIN_VERSION = 1 };
+typedef bool (*tern_plugin_fn)(int version, const tern_host *host, tern_error *error);
+
+/* Set by backends' kernels that fail at run time (a launch error). */
+void tern_device_fail(tern_ctx *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The state that the context's backend returned from open. */
+void *tern_backend_state(tern_ctx *ctx);
+
+#endif

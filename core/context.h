@@ -1,0 +1,128 @@
+/* The context: one device, one memory plan, one tape, one sticky status.
+ *
+ * There is no global mutable state; two contexts in one process do not know of
+ * each other.  A context is used from one thread at a time.
+ *
+ * Life of a program:
+ *     tern_ctx *ctx = tern_ctx_new((tern_ctx_opts){ .device = "cpu" }, &error);
+ *     ... declare parameters (layers do), tern_params_freeze(ctx) ...
+ *     for each batch:
+ *         tern_step_begin(ctx, 0);
+ *         ... inputs, forward, tern_backward, optimiser, tern_read ...
+ *     tern_ctx_free(ctx);
+ * After an error every call returns at once with a harmless empty tensor: write
+ * a model without an `if` after each line and check tern_ok once.
+ */
+#ifndef TERN_CORE_CONTEXT_H
+#define TERN_CORE_CONTEXT_H
+
+#include "core/error.h"
+#include "core/tensor.h"
+
+typedef struct tern_ctx_opts {
+    const char *device; /* "cpu" (default), "ref", "meta", "cuda", "cuda-sim" */
+    int threads;        /* cpu: 0 = one per core                              */
+    uint64_t seed;      /* of every random stream of this context             */
+    const char *simd;   /* cpu: force a level: "avx512", "avx2", "base"       */
+    const char *plugins; /* folder of device plugins; NULL: beside the program */
+   bool poison;        /* fill fresh step memory with NaN: finds reads of
+                           memory that was never written or is dead           */
+} tern_ctx_opts;
+
+tern_ctx *tern_ctx_new(tern_ctx_opts opts, tern_error *error);
+void tern_ctx_free(tern_ctx *ctx);
+
+/* ------------------------------------------------------------- status -- */
+
+bool tern_ok(const tern_ctx *ctx);
+const tern_error *tern_ctx_error(const tern_ctx *ctx);
+/* Forget the error, so that the context can be used again from the next
+ * tern_step_begin on. */
+void tern_clear_error(tern_ctx *ctx);
+/* Record an error (first one wins) with the scope path before it. */
+void tern_fail(tern_ctx *ctx, tern_status code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Called with the context's error the moment it is set; for a breakpoint. */
+void tern_on_error(tern_ctx *ctx, void (*callback)(const tern_error *error, void *user), void *user);
+
+/* A scope is one part of a layer path: push "model", "face", "conv1" and an
+ * error inside says model.face.conv1; parameters take their names from it. */
+void tern_scope_push(tern_ctx *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void tern_scope_pop(tern_ctx *ctx);
+const char *tern_scope_path(const tern_ctx *ctx);
+
+/* -------------------------------------------------------------- steps -- */
+
+/* End the previous step and begin the next.  Every tensor of the previous step
+ * is gone (using one is an error, not a crash).  signature tells steps of
+ * different shapes apart: a step whose signature was seen before takes its
+ * addresses from that plan.  0 is a fine signature when shapes never change.
+ * See core/plan.h. */
+void tern_step_begin(tern_ctx *ctx, uint64_t signature);
+
+/* The same, but nothing is computed: the ops that follow only declare shapes, so
+ * that the plan is known before any memory is used.  Reads return zeros. */
+void tern_step_begin_dry(tern_ctx *ctx, uint64_t signature);
+bool tern_step_is_planned(const tern_ctx *ctx, uint64_t signature);
+
+/* Training mode: ops are recorded on the tape, dropout drops, batch norm uses
+ * batch statistics.  A new context is NOT in training mode. */
+void tern_set_training(tern_ctx *ctx, bool training);
+bool tern_is_training(const tern_ctx *ctx);
+/* Record on the tape without training behaviour (gradient checks). */
+void tern_set_recording(tern_ctx *ctx, bool recording);
+/* Keep declared mutations (running statistics) from happening. */
+void tern_set_frozen_state(tern_ctx *ctx, bool frozen);
+/* The step number that random streams see; set it to continue a run exactly. */
+void tern_set_rng_step(tern_ctx *ctx, uint32_t step);
+
+/* ------------------------------------------------------------ tensors -- */
+
+/* A step tensor with a copy of host values.  Reals may be given as f32 or f64
+ * and are converted to the device's real type; i64 indices become i32. */
+tern_tensor *tern_input(tern_ctx *ctx, const char *name, tern_dtype host_dtype, int rank,
+                        const int64_t *shape, const void *host);
+/* A step tensor of the device's real type filled with one value. */
+tern_tensor *tern_full(tern_ctx *ctx, int rank, const int64_t *shape, double value);
+/* Copy to host memory of host_dtype (f32 <-> f64 converted), tensor->count
+ * elements.  A no-op after an error: `host` is then zero-filled. */
+void tern_read(tern_ctx *ctx, const tern_tensor *tensor, tern_dtype host_dtype, void *host);
+double tern_read_scalar(tern_ctx *ctx, const tern_tensor *tensor);
+/* Overwrite a persistent tensor (a parameter, state, a kept tensor). */
+void tern_write(tern_ctx *ctx, tern_tensor *tensor, tern_dtype host_dtype, const void *host);
+/* A copy that outlives the step; it lives until the context is freed. */
+tern_tensor *tern_keep(tern_ctx *ctx, const tern_tensor *tensor);
+/* The harmless empty tensor that calls return after an error. */
+tern_tensor *tern_nil(tern_ctx *ctx);
+
+/* ----------------------------------------------------------- autograd -- */
+
+/* Gradients of a one-element tensor with respect to everything that requires
+ * one; they are found in tensor->grad.  Calling it twice in a step is an error.
+ * loss == NULL starts from the gradients given with tern_seed_grad. */
+void tern_backward(tern_ctx *ctx, tern_tensor *loss);
+/* Give an output's gradient by hand, for vector-Jacobian products. */
+void tern_seed_grad(tern_ctx *ctx, tern_tensor *tensor, tern_dtype host_dtype, const void *host);
+/* Make an input tensor a leaf that receives a gradient. */
+tern_tensor *tern_require_grad(tern_ctx *ctx, tern_tensor *tensor);
+
+/* ------------------------------------------------------------ choices -- */
+
+const char *tern_device(const tern_ctx *ctx);
+const char *tern_simd_level(const tern_ctx *ctx);
+/* Use another provider of an op: tern_set_provider(ctx, "matmul", "openblas"). */
+void tern_set_provider(tern_ctx *ctx, const char *op, const char *provider);
+
+typedef struct tern_memory_report {
+    size_t arena_bytes;     /* the current step's plan, peak              */
+    size_t unplanned_bytes; /* what it would be without reuse             */
+    size_t param_bytes;     /* all parameter blocks and state             */
+    size_t kept_bytes;
+    uint64_t host_allocations; /* made by the context since it was created */
+} tern_memory_report;
+tern_memory_report tern_memory(const tern_ctx *ctx);
+
+/* Sum of the contracts' costs of the ops applied in this step so far. */
+double tern_step_flops(const tern_ctx *ctx);
+
+#endif

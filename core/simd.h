@@ -1,0 +1,107 @@
+/* SIMD vectors through the compilers' vector extensions.
+ *
+ * Each *_cpu.c is compiled once per level with TERN_LEVEL_NAME and the level's
+ * -m flags: base (SSE2, 4 floats), avx2 (8, FMA), avx512 (16, FMA).  The code is
+ * the same; only the width TERN_LANES changes.  gcc and clang turn a*b+c into a
+ * fused multiply-add where there is one (-ffp-contract=fast for these files).
+ *
+ * What a level exports is named through TERN_LEVEL:
+ *     const tern_impl TERN_LEVEL(tern_linear_cpu) = { ... };
+ * gives tern_linear_cpu_avx512 and so on; kernels/table.c chooses at run time.
+ */
+#ifndef TERN_CORE_SIMD_H
+#define TERN_CORE_SIMD_H
+
+#include <stdint.h>
+#include <string.h>
+
+#ifndef TERN_LEVEL_NAME
+#define TERN_LEVEL_NAME base
+#endif
+#define TERN_JOIN2(a, b) a##_##b
+#define TERN_JOIN(a, b) TERN_JOIN2(a, b)
+#define TERN_LEVEL(symbol) TERN_JOIN(symbol, TERN_LEVEL_NAME)
+
+#if defined(__AVX512F__)
+enum { TERN_LANES = 16 };
+#define TERN_VECTOR_BYTES 64
+#elif defined(__AVX2__)
+enum { TERN_LANES = 8 };
+#define TERN_VECTOR_BYTES 32
+#else
+enum { TERN_LANES = 4 };
+#define TERN_VECTOR_BYTES 16
+#endif
+
+typedef float tern_vf __attribute__((vector_size(TERN_VECTOR_BYTES)));
+typedef int32_t tern_vi __attribute__((vector_size(TERN_VECTOR_BYTES)));
+
+/* Unaligned load and store; compile to one instruction. */
+static inline tern_vf tern_load(const float *p)
+{
+    tern_vf v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline void tern_store(float *p, tern_vf v)
+{
+    memcpy(p, &v, sizeof v);
+}
+
+static inline tern_vf tern_splat(float x)
+{
+    return x - (tern_vf){ 0 };
+}
+
+/* The first n lanes; the rest are zero.  0 <= n <= TERN_LANES. */
+static inline tern_vf tern_load_part(const float *p, int64_t n)
+{
+    tern_vf v = { 0 };
+    memcpy(&v, p, (size_t)n * sizeof(float));
+    return v;
+}
+
+static inline void tern_store_part(float *p, tern_vf v, int64_t n)
+{
+    memcpy(p, &v, (size_t)n * sizeof(float));
+}
+
+/* mask ? a : b, lane by lane; mask comes from a vector comparison. */
+static inline tern_vf tern_select(tern_vi mask, tern_vf a, tern_vf b)
+{
+    return (tern_vf)((mask & (tern_vi)a) | (~mask & (tern_vi)b));
+}
+
+static inline tern_vf tern_vmax(tern_vf a, tern_vf b)
+{
+    return tern_select(a > b, a, b);
+}
+
+static inline tern_vf tern_vmin(tern_vf a, tern_vf b)
+{
+    return tern_select(a < b, a, b);
+}
+
+/* Sum of the lanes, pairwise in a fixed order. */
+static inline float tern_hsum(tern_vf v)
+{
+    float lane[TERN_LANES];
+    memcpy(lane, &v, sizeof v);
+    for (int half = TERN_LANES / 2; half >= 1; half /= 2)
+        for (int i = 0; i < half; i++)
+            lane[i] += lane[i + half];
+    return lane[0];
+}
+
+static inline float tern_hmax(tern_vf v)
+{
+    float lane[TERN_LANES], best;
+    memcpy(lane, &v, sizeof v);
+    best = lane[0];
+    for (int i = 1; i < TERN_LANES; i++)
+        best = lane[i] > best ? lane[i] : best;
+    return best;
+}
+
+#endif

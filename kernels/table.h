@@ -1,0 +1,18 @@
+/* The table of all ops, made from kernels/table.def: the single source for
+ * tests, gradient checks, `tern ops`, `tern op`, benchmarks and documentation.
+ */
+#ifndef TERN_KERNELS_TABLE_H
+#define TERN_KERNELS_TABLE_H
+
+#include "core/context.h"
+#include "core/op.h"
+
+/* All ops in the table's order; NULL-terminated. */
+const tern_op *const *tern_op_table(void);
+/* NULL if there is none of that name; error then suggests the nearest. */
+const tern_op *tern_op_find(const char *name, tern_error *error);
+
+/* Open a context with the built-in ops and, for cuda and cuda-sim, the plugin. */
+tern_ctx *tern_open(tern_ctx_opts opts, tern_error *error);
+
+#endif
