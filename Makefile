@@ -29,13 +29,15 @@ PLAIN_SRC := $(filter-out $(LEVEL_SRC),$(wildcard core/*.c kernels/*.c kernels/*
                models/*.c datasets/*.c datasets/*/*.c train/*.c infer/*.c))
 CLI_SRC := $(wildcard cli/*.c)
 TEST_SRC := $(wildcard tests/test_*.c)
-TEST_HELP_SRC := $(filter-out $(TEST_SRC),$(wildcard tests/*.c))
+TEST_LEVEL_SRC := $(wildcard tests/*_cpu.c)
+TEST_HELP_SRC := $(filter-out $(TEST_SRC) $(TEST_LEVEL_SRC),$(wildcard tests/*.c))
 BENCH_SRC := $(wildcard bench/*.c)
 
 LIB_OBJ := $(PLAIN_SRC:%.c=$(BUILD)/%.o) \
            $(foreach level,$(LEVELS),$(LEVEL_SRC:%.c=$(BUILD)/%.$(level).o))
 CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/%.o)
-TEST_HELP_OBJ := $(TEST_HELP_SRC:%.c=$(BUILD)/%.o)
+TEST_HELP_OBJ := $(TEST_HELP_SRC:%.c=$(BUILD)/%.o) \
+                 $(foreach level,$(LEVELS),$(TEST_LEVEL_SRC:%.c=$(BUILD)/%.$(level).o))
 TESTS := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
 BENCHES := $(BENCH_SRC:%.c=$(BUILD)/%)
 

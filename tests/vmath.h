@@ -1,0 +1,20 @@
+/* core/smath.h and core/vmath.h as compiled at each SIMD level, for test_vmath. */
+#ifndef TERN_TESTS_VMATH_H
+#define TERN_TESTS_VMATH_H
+
+#include <stdint.h>
+
+enum { VMATH_FUNCTIONS = 7 };
+
+/* Apply a function to count values; count is a multiple of 16. */
+typedef void (*vmath_apply)(const float *x, float *y, int64_t count);
+
+typedef struct vmath_function {
+    const char *name;
+    vmath_apply scalar, vector;
+} vmath_function;
+
+extern const vmath_function vmath_base[VMATH_FUNCTIONS], vmath_avx2[VMATH_FUNCTIONS],
+    vmath_avx512[VMATH_FUNCTIONS];
+
+#endif
