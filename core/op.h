@@ -32,7 +32,8 @@ enum {
                                 backward as headers with data == NULL           */
     TERN_MUTATED = 8,        /* forward changes it in place (running statistics,
                                 parameters in an optimiser)                     */
-    TERN_VARIADIC = 16       /* last input: may be given 1 to N times (concat)  */
+    TERN_VARIADIC = 16,      /* last input: may be given 1 to N times (concat)  */
+    TERN_NO_GRAD = 32        /* an output that no gradient flows through        */
 };
 
 typedef struct tern_arg {

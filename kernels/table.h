@@ -12,6 +12,10 @@ const tern_op *const *tern_op_table(void);
 /* NULL if there is none of that name; error then suggests the nearest. */
 const tern_op *tern_op_find(const char *name, tern_error *error);
 
+/* The SIMD levels that this machine can run, best first, into names (room for 4);
+ * returns how many.  tern_ctx_opts.simd takes one of them. */
+int tern_simd_levels(const char **names);
+
 /* Open a context with the built-in ops and, for cuda and cuda-sim, the plugin. */
 tern_ctx *tern_open(tern_ctx_opts opts, tern_error *error);
 

@@ -1,0 +1,347 @@
+/* Opening and closing a context, its status, scopes and choices. */
+#include "core/context_private.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ------------------------------------------------------------ regions -- */
+
+bool tern_region_reserve(tern_ctx *ctx, tern_region *region, size_t bytes)
+{
+    if (!ctx->backend->computes)
+        return true;
+    region->base = ctx->backend->reserve(ctx->backend_state, bytes, &ctx->error);
+    region->reserved = region->base ? bytes : 0;
+    region->committed = 0;
+    return region->base != NULL;
+}
+
+bool tern_region_commit(tern_ctx *ctx, tern_region *region, size_t bytes)
+{
+    if (!ctx->backend->computes || bytes == region->committed)
+        return true;
+    if (bytes > region->reserved) {
+        tern_fail(ctx, TERN_ERR_MEMORY, "a step needs %zu MiB, only %zu MiB are reserved on %s",
+                  bytes >> 20, region->reserved >> 20, ctx->backend->name);
+        return false;
+    }
+    if (!ctx->backend->commit(ctx->backend_state, region->base, region->committed, bytes,
+                              &ctx->error))
+        return false;
+    region->committed = bytes;
+    return true;
+}
+
+void tern_region_release(tern_ctx *ctx, tern_region *region)
+{
+    if (region->base)
+        ctx->backend->release(ctx->backend_state, region->base, region->reserved);
+    *region = (tern_region){ 0 };
+}
+
+/* --------------------------------------------------------------- open -- */
+
+/* "cuda-sim" lives in tern_cuda_sim.so, beside the program unless told otherwise. */
+static bool load_device_plugin(tern_ctx *ctx, const char *device, const char *folder)
+{
+    char path[4096], program[2048];
+    if (!folder) {
+        ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+        program[length > 0 ? length : 0] = '\0';
+        char *slash = strrchr(program, '/');
+        if (slash)
+            *slash = '\0';
+        folder = program;
+    }
+    snprintf(path, sizeof path, "%s/tern_%s.so", folder, device);
+    for (char *c = strrchr(path, '/'); c && *c; c++)
+        if (*c == '-')
+            *c = '_';
+    if (access(path, R_OK) != 0 && !ctx->error.code) {
+        /* Test programs live one folder below the plugins. */
+        char above[4096];
+        char *slash = strrchr(path, '/');
+        snprintf(above, sizeof above, "%.*s/..%s", (int)(slash - path), path, slash);
+        if (access(above, R_OK) == 0)
+            memcpy(path, above, sizeof path);
+    }
+    if (access(path, R_OK) != 0)
+        return tern_error_set(&ctx->error, TERN_ERR_MISSING,
+                              "device %s needs its plugin, there is no %s (make %s)", device, path,
+                              strcmp(device, "cuda-sim") == 0 ? "sim" : "cuda");
+    return tern_registry_load(&ctx->registry, path, &ctx->error);
+}
+
+static bool choose_backend(tern_ctx *ctx, const tern_ctx_opts *opts)
+{
+    static const char *const known[] = { "cpu", "ref", "meta", "cuda", "cuda-sim" };
+    const char *device = opts->device ? opts->device : "cpu";
+    int count = (int)(sizeof known / sizeof known[0]), i = 0;
+
+    tern_registry_add_backend(&ctx->registry, &tern_backend_ref);
+    tern_registry_add_backend(&ctx->registry, &tern_backend_cpu);
+    tern_registry_add_backend(&ctx->registry, &tern_backend_meta);
+    while (i < count && strcmp(known[i], device) != 0)
+        i++;
+    if (i == count) {
+        const char *nearest = tern_nearest_name(device, known, count);
+        return tern_error_set(&ctx->error, TERN_ERR_ARGUMENT,
+                              "no device %s (%s%s%sthere are cpu, ref, meta, cuda, cuda-sim)",
+                              device, nearest ? "did you mean " : "", nearest ? nearest : "",
+                              nearest ? "? " : "");
+    }
+    if (!tern_registry_backend(&ctx->registry, device) &&
+        !load_device_plugin(ctx, device, opts->plugins))
+        return false;
+    ctx->backend = tern_registry_backend(&ctx->registry, device);
+    if (!ctx->backend)
+        return tern_error_set(&ctx->error, TERN_ERR_MISSING,
+                              "the plugin of device %s registered no such backend", device);
+    ctx->backend_state = ctx->backend->open(&ctx->error);
+    return ctx->backend_state != NULL;
+}
+
+/* The arena may grow up to all of the machine's memory without moving. */
+static size_t arena_limit(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    return pages > 0 && page > 0 ? (size_t)pages * (size_t)page : (size_t)8 << 30;
+}
+
+tern_ctx *tern_ctx_new(tern_ctx_opts opts, tern_error *error)
+{
+    tern_ctx *ctx = calloc(1, sizeof *ctx);
+    if (!ctx) {
+        tern_error_set(error, TERN_ERR_MEMORY, "no memory for a context");
+        return NULL;
+    }
+    ctx->seed = opts.seed;
+    ctx->poison = opts.poison;
+    ctx->nil = (tern_tensor){ .ctx = ctx, .rank = 1, .buffer = -1, .name = "nil" };
+    ctx->simd = opts.simd;
+    if (choose_backend(ctx, &opts)) {
+        int threads = strcmp(ctx->backend->name, "cpu") == 0 ? opts.threads : 1;
+        ctx->pool = tern_pool_new(threads, &ctx->error);
+        tern_region_reserve(ctx, &ctx->arena, arena_limit());
+    }
+    if (ctx->registry.out_of_memory)
+        tern_error_set(&ctx->error, TERN_ERR_MEMORY, "no memory for the list of backends");
+    if (ctx->error.code) {
+        tern_error_set(error, ctx->error.code, "%s", ctx->error.message);
+        tern_ctx_free(ctx);
+        return NULL;
+    }
+    return ctx;
+}
+
+void tern_ctx_free(tern_ctx *ctx)
+{
+    if (!ctx)
+        return;
+    tern_pool_free(ctx->pool);
+    for (int i = 0; i < ctx->kept_count; i++)
+        tern_region_release(ctx, &ctx->kept[i]);
+    tern_params_close(ctx);
+    tern_region_release(ctx, &ctx->arena);
+    for (int i = 0; i < ctx->plan_count; i++)
+        tern_plan_free(&ctx->plans[i]);
+    tern_trace_free(&ctx->trace);
+    tern_bump_free(&ctx->step_memory);
+    tern_bump_free(&ctx->older_step_memory);
+    tern_bump_free(&ctx->lasting_memory);
+    free(ctx->plans);
+    free(ctx->kept);
+    free(ctx->tape);
+    free(ctx->providers);
+    free(ctx->staging);
+    if (ctx->backend_state)
+        ctx->backend->close(ctx->backend_state);
+    tern_registry_free(&ctx->registry);
+    free(ctx);
+}
+
+/* ------------------------------------------------------------- status -- */
+
+bool tern_ok(const tern_ctx *ctx)
+{
+    return ctx->error.code == TERN_OK;
+}
+
+const tern_error *tern_ctx_error(const tern_ctx *ctx)
+{
+    return &ctx->error;
+}
+
+void tern_clear_error(tern_ctx *ctx)
+{
+    ctx->error = (tern_error){ 0 };
+    ctx->scope_depth = 0;
+    ctx->scope_overflow = 0;
+    ctx->scope[0] = '\0';
+}
+
+void tern_on_error(tern_ctx *ctx, void (*callback)(const tern_error *error, void *user), void *user)
+{
+    ctx->on_error = callback;
+    ctx->on_error_user = user;
+}
+
+static void set_error(tern_ctx *ctx, const char *scope, const char *op, tern_status code,
+                      const char *format, va_list arguments)
+{
+    char text[TERN_MESSAGE_BYTES];
+    if (ctx->error.code)
+        return;
+    vsnprintf(text, sizeof text, format, arguments);
+    tern_error_set(&ctx->error, code, "%s%s%s%s%s", scope, *scope ? ": " : "", op,
+                   *op ? ": " : "", text);
+    if (ctx->on_error)
+        ctx->on_error(&ctx->error, ctx->on_error_user);
+}
+
+void tern_fail(tern_ctx *ctx, tern_status code, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    set_error(ctx, ctx->scope, "", code, format, arguments);
+    va_end(arguments);
+}
+
+void tern_fail_at(tern_ctx *ctx, const char *scope, const char *op, tern_status code,
+                  const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    set_error(ctx, scope, op, code, format, arguments);
+    va_end(arguments);
+}
+
+void tern_device_fail(tern_ctx *ctx, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    set_error(ctx, ctx->scope, "", TERN_ERR_DEVICE, format, arguments);
+    va_end(arguments);
+}
+
+void tern_call_fail(tern_call *call, tern_status code, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    set_error(call->ctx, call->ctx->scope, call->op->name, code, format, arguments);
+    va_end(arguments);
+}
+
+void tern_scope_push(tern_ctx *ctx, const char *format, ...)
+{
+    char part[96];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(part, sizeof part, format, arguments);
+    va_end(arguments);
+    size_t used = strlen(ctx->scope), more = strlen(part) + (used > 0);
+    if (ctx->scope_depth == TERN_SCOPE_DEPTH || used + more >= TERN_SCOPE_BYTES) {
+        ctx->scope_overflow++; /* deeper parts are left out of messages */
+        return;
+    }
+    ctx->scope_ends[ctx->scope_depth++] = (int)used;
+    snprintf(ctx->scope + used, TERN_SCOPE_BYTES - used, "%s%s", used ? "." : "", part);
+    ctx->step_scope = NULL;
+}
+
+void tern_scope_pop(tern_ctx *ctx)
+{
+    if (ctx->scope_overflow)
+        ctx->scope_overflow--;
+    else if (ctx->scope_depth)
+        ctx->scope[ctx->scope_ends[--ctx->scope_depth]] = '\0';
+    ctx->step_scope = NULL;
+}
+
+const char *tern_scope_path(const tern_ctx *ctx)
+{
+    return ctx->scope;
+}
+
+/* ------------------------------------------------------------ choices -- */
+
+const char *tern_device(const tern_ctx *ctx)
+{
+    return ctx->backend->name;
+}
+
+const char *tern_simd_level(const tern_ctx *ctx)
+{
+    return ctx->simd ? ctx->simd : "none";
+}
+
+tern_pool *tern_ctx_pool(tern_ctx *ctx)
+{
+    return ctx->pool;
+}
+
+void *tern_backend_state(tern_ctx *ctx)
+{
+    return ctx->backend_state;
+}
+
+void tern_add_impl(tern_ctx *ctx, const tern_impl *impl)
+{
+    tern_registry_add_impl(&ctx->registry, impl);
+    memset(ctx->impl_cache, 0, sizeof ctx->impl_cache);
+    if (ctx->registry.out_of_memory)
+        tern_fail(ctx, TERN_ERR_MEMORY, "no memory to register %s", impl->op);
+}
+
+void tern_load_plugin(tern_ctx *ctx, const char *path)
+{
+    if (tern_ok(ctx))
+        tern_registry_load(&ctx->registry, path, &ctx->error);
+    memset(ctx->impl_cache, 0, sizeof ctx->impl_cache);
+}
+
+void tern_set_provider(tern_ctx *ctx, const char *op, const char *provider)
+{
+    if (!tern_ok(ctx))
+        return;
+    if (!tern_registry_impl(&ctx->registry, op, ctx->backend->name, provider)) {
+        tern_fail(ctx, TERN_ERR_MISSING, "%s has no provider %s on %s", op, provider,
+                  ctx->backend->name);
+        return;
+    }
+    tern_provider_choice *grown = realloc(
+        ctx->providers, (size_t)(ctx->provider_count + 1) * sizeof *grown);
+    const char *op_name = tern_bump_text(&ctx->lasting_memory, op);
+    const char *provider_name = tern_bump_text(&ctx->lasting_memory, provider);
+    if (grown)
+        ctx->providers = grown;
+    if (!grown || !op_name || !provider_name) {
+        tern_fail(ctx, TERN_ERR_MEMORY, "no memory to choose provider %s", provider);
+        return;
+    }
+    ctx->providers[ctx->provider_count++] = (tern_provider_choice){ op_name, provider_name };
+    memset(ctx->impl_cache, 0, sizeof ctx->impl_cache);
+}
+
+tern_memory_report tern_memory(const tern_ctx *ctx)
+{
+    tern_memory_report report = {
+        .arena_bytes = ctx->trace.end,
+        .param_bytes = ctx->store.region.committed + ctx->store.state_region.committed,
+        .kept_bytes = ctx->kept_bytes,
+        .host_allocations = ctx->allocations + ctx->trace.allocations +
+                            ctx->step_memory.allocations + ctx->older_step_memory.allocations +
+                            ctx->lasting_memory.allocations,
+    };
+    for (int32_t i = 0; i < ctx->trace.count; i++)
+        report.unplanned_bytes += ctx->trace.buffers[i].bytes;
+    return report;
+}
+
+double tern_step_flops(const tern_ctx *ctx)
+{
+    return ctx->step_flops;
+}

@@ -1,0 +1,141 @@
+/* The context's inside; for core's own files only. */
+#ifndef TERN_CORE_CONTEXT_PRIVATE_H
+#define TERN_CORE_CONTEXT_PRIVATE_H
+
+#include "core/bump.h"
+#include "core/context.h"
+#include "core/params.h"
+#include "core/plan.h"
+#include "core/registry.h"
+#include "core/threads.h"
+
+enum { TERN_SCOPE_BYTES = 256, TERN_SCOPE_DEPTH = 24 };
+
+/* One region of device address space. */
+typedef struct tern_region {
+    void *base;
+    size_t reserved, committed;
+} tern_region;
+
+typedef struct tern_record {
+    tern_call call;
+    const tern_impl *impl; /* NULL on meta */
+    const char *scope;
+} tern_record;
+
+typedef struct tern_provider_choice {
+    const char *op, *provider;
+} tern_provider_choice;
+
+/* Cache of tern_find_impl, keyed by the contract's address. */
+enum { TERN_IMPL_CACHE = 256 };
+typedef struct tern_impl_slot {
+    const tern_op *op;
+    const tern_impl *impl;
+} tern_impl_slot;
+
+typedef struct tern_param_slot {
+    tern_tensor *tensor;
+    tern_param_opts opts; /* parameters */
+    double initial;       /* state      */
+    size_t offset;        /* elements into the block */
+} tern_param_slot;
+
+typedef struct tern_param_store {
+    tern_param_slot *params, *states;
+    int param_count, param_capacity, state_count, state_capacity;
+    size_t elements;       /* of one parameter block, padding included */
+    size_t state_elements;
+    tern_region region;    /* value, grad, moment1, moment2, decay */
+    tern_region state_region;
+    bool frozen, blocks_ready;
+    tern_param_blocks blocks;
+} tern_param_store;
+
+struct tern_ctx {
+    tern_error error;
+    void (*on_error)(const tern_error *error, void *user);
+    void *on_error_user;
+
+    const tern_backend *backend;
+    void *backend_state;
+    tern_pool *pool;
+    const char *simd;
+    uint64_t seed;
+    bool poison;
+
+    tern_registry registry;
+    tern_impl_slot impl_cache[TERN_IMPL_CACHE];
+    tern_provider_choice *providers;
+    int provider_count;
+
+    char scope[TERN_SCOPE_BYTES];
+    int scope_ends[TERN_SCOPE_DEPTH];
+    int scope_depth, scope_overflow;
+
+    bool training, recording, frozen_state, dry;
+    uint64_t step;         /* serial number of the step in progress, from 1 */
+    uint32_t rng_step, position;
+    bool rng_step_given;
+    bool backward_done;
+    double step_flops;
+
+    tern_region arena;
+    tern_trace trace;
+    uint64_t signature;
+    tern_plan *plans;
+    int plan_count;
+
+    tern_bump step_memory;    /* headers, options, scope texts of this step */
+    tern_bump older_step_memory;
+    tern_bump lasting_memory; /* parameter headers, names                   */
+    const char *step_scope;   /* scope path as a text of this step          */
+    tern_record *tape;
+    int tape_count, tape_capacity;
+
+    tern_region *kept;
+    int kept_count;
+    size_t kept_bytes;
+
+    tern_param_store store;
+    void *staging; /* conversions on the way to and from the device */
+    size_t staging_bytes;
+    uint64_t allocations;
+    tern_tensor nil;
+};
+
+/* Does nothing on this device compute (meta, or a dry step)? */
+static inline bool tern_is_idle(const tern_ctx *ctx)
+{
+    return ctx->dry || !ctx->backend->computes;
+}
+
+/* --- step.c --- */
+tern_tensor *tern_new_header(tern_ctx *ctx, tern_dtype dtype, int rank, const int64_t *shape);
+/* Fill in count from rank and shape; false and an error if it overflows. */
+bool tern_count_elements(tern_ctx *ctx, tern_tensor *tensor);
+/* Give a header storage in the step's plan; poisoned when the context asks for it. */
+bool tern_allocate(tern_ctx *ctx, tern_tensor *tensor);
+void *tern_allocate_workspace(tern_ctx *ctx, size_t bytes);
+/* A tensor is used now: check that it lives and tell the plan. */
+bool tern_touch(tern_ctx *ctx, const tern_tensor *tensor);
+void tern_fill_bytes(tern_ctx *ctx, tern_tensor *tensor, int byte);
+const char *tern_step_scope(tern_ctx *ctx);
+void tern_fail_at(tern_ctx *ctx, const char *scope, const char *op, tern_status code,
+                  const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* --- transfer.c --- */
+bool tern_upload(tern_ctx *ctx, tern_tensor *tensor, tern_dtype host_dtype, const void *host);
+
+/* --- apply.c --- */
+size_t tern_call_workspace(const tern_call *call, size_t (*bytes)(const tern_call *call));
+
+/* --- params.c --- */
+void tern_params_close(tern_ctx *ctx);
+
+/* --- context.c --- */
+bool tern_region_reserve(tern_ctx *ctx, tern_region *region, size_t bytes);
+bool tern_region_commit(tern_ctx *ctx, tern_region *region, size_t bytes);
+void tern_region_release(tern_ctx *ctx, tern_region *region);
+
+#endif

@@ -1,0 +1,334 @@
+/* Declaring parameters and laying them out in parallel blocks; see params.h. */
+#include "core/context_private.h"
+#include "core/rng.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLOCK_COUNT = 5 }; /* value, grad, moment1, moment2, decay */
+static const int BLOCK_VALUE = 0, BLOCK_GRAD = 1, BLOCK_MOMENT1 = 2, BLOCK_MOMENT2 = 3,
+                 BLOCK_DECAY = 4;
+
+tern_init tern_init_fan_in(int64_t fan_in)
+{
+    return (tern_init){ TERN_INIT_UNIFORM, fan_in > 0 ? 1 / sqrt((double)fan_in) : 0 };
+}
+
+tern_init tern_init_xavier(int64_t fan_in, int64_t fan_out)
+{
+    double sum = (double)(fan_in + fan_out);
+    return (tern_init){ TERN_INIT_UNIFORM, sum > 0 ? sqrt(6 / sum) : 0 };
+}
+
+/* ---------------------------------------------------------- declaring -- */
+
+static bool name_is_taken(const tern_param_slot *slots, int count, const char *name)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(slots[i].tensor->name, name) == 0)
+            return true;
+    return false;
+}
+
+static tern_param_slot *new_slot(tern_ctx *ctx, tern_param_slot **slots, int *count, int *capacity)
+{
+    if (*count == *capacity) {
+        int more = *capacity ? 2 * *capacity : 64;
+        tern_param_slot *grown = realloc(*slots, (size_t)more * sizeof *grown);
+        if (!grown) {
+            tern_fail(ctx, TERN_ERR_MEMORY, "no memory for the list of parameters");
+            return NULL;
+        }
+        *slots = grown;
+        *capacity = more;
+        ctx->allocations++;
+    }
+    return &(*slots)[*count];
+}
+
+static tern_tensor *new_lasting(tern_ctx *ctx, const char *name, int rank, const int64_t *shape)
+{
+    char full[TERN_SCOPE_BYTES + 128];
+    snprintf(full, sizeof full, "%s%s%s", ctx->scope, *ctx->scope ? "." : "", name);
+    if (rank < 0 || rank > TERN_MAX_RANK) {
+        tern_fail(ctx, TERN_ERR_SHAPE, "parameter %s has rank %d, 0 to %d are possible", full, rank,
+                  TERN_MAX_RANK);
+        return NULL;
+    }
+    if (ctx->store.frozen) {
+        tern_fail(ctx, TERN_ERR_STATE, "parameter %s is declared after tern_params_freeze", full);
+        return NULL;
+    }
+    if (name_is_taken(ctx->store.params, ctx->store.param_count, full) ||
+        name_is_taken(ctx->store.states, ctx->store.state_count, full)) {
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "two parameters are called %s", full);
+        return NULL;
+    }
+    tern_tensor *tensor = tern_bump_alloc(&ctx->lasting_memory, sizeof *tensor);
+    char *kept_name = tern_bump_text(&ctx->lasting_memory, full);
+    if (!tensor || !kept_name) {
+        tern_fail(ctx, TERN_ERR_MEMORY, "no memory for parameter %s", full);
+        return NULL;
+    }
+    *tensor = (tern_tensor){ .ctx = ctx, .dtype = ctx->backend->real, .rank = rank,
+                             .name = kept_name, .buffer = -1 };
+    for (int axis = 0; axis < rank; axis++)
+        tensor->shape[axis] = shape[axis];
+    return tern_count_elements(ctx, tensor) ? tensor : NULL;
+}
+
+/* Segments begin on a 64-byte boundary for the widest type, so that offsets are
+ * the same on every backend. */
+static size_t padded(int64_t count)
+{
+    return ((size_t)count + 15) / 16 * 16;
+}
+
+tern_tensor *tern_param(tern_ctx *ctx, const char *name, int rank, const int64_t *shape,
+                        tern_param_opts opts)
+{
+    tern_param_store *store = &ctx->store;
+    if (!tern_ok(ctx))
+        return &ctx->nil;
+    tern_tensor *tensor = new_lasting(ctx, name, rank, shape);
+    tern_param_slot *slot =
+        tensor ? new_slot(ctx, &store->params, &store->param_count, &store->param_capacity) : NULL;
+    if (!slot)
+        return &ctx->nil;
+    tensor->requires_grad = true;
+    tensor->is_param = true;
+    *slot = (tern_param_slot){ .tensor = tensor, .opts = opts, .offset = store->elements };
+    store->elements += padded(tensor->count);
+    store->param_count++;
+    return tensor;
+}
+
+tern_tensor *tern_state(tern_ctx *ctx, const char *name, int rank, const int64_t *shape,
+                        double initial)
+{
+    tern_param_store *store = &ctx->store;
+    if (!tern_ok(ctx))
+        return &ctx->nil;
+    tern_tensor *tensor = new_lasting(ctx, name, rank, shape);
+    tern_param_slot *slot =
+        tensor ? new_slot(ctx, &store->states, &store->state_count, &store->state_capacity) : NULL;
+    if (!slot)
+        return &ctx->nil;
+    *slot = (tern_param_slot){ .tensor = tensor, .initial = initial,
+                               .offset = store->state_elements };
+    store->state_elements += padded(tensor->count);
+    store->state_count++;
+    return tensor;
+}
+
+/* ----------------------------------------------------------- freezing -- */
+
+/* FNV-1a, to give each parameter name a random stream of its own. */
+static uint64_t hash_name(const char *name)
+{
+    uint64_t hash = 0xCBF29CE484222325u;
+    for (; *name; name++)
+        hash = (hash ^ (unsigned char)*name) * 0x100000001B3u;
+    return hash;
+}
+
+static void initial_values(const tern_ctx *ctx, const tern_param_slot *slot, double *values)
+{
+    uint64_t hash = hash_name(slot->tensor->name);
+    tern_rng rng = tern_rng_make(ctx->seed, TERN_STREAM_INIT | (uint32_t)(hash & 0x0FFFFFFFu),
+                                 (uint32_t)(hash >> 32));
+    for (int64_t i = 0; i < slot->tensor->count; i++)
+        switch (slot->opts.init.kind) {
+        case TERN_INIT_ZERO: values[i] = 0; break;
+        case TERN_INIT_ONE: values[i] = 1; break;
+        case TERN_INIT_UNIFORM: values[i] = slot->opts.init.a * (2 * tern_rng_uniform(&rng) - 1); break;
+        case TERN_INIT_NORMAL: values[i] = slot->opts.init.a * tern_rng_normal(&rng); break;
+        }
+}
+
+static bool write_values(tern_ctx *ctx, const tern_param_slot *slot, bool is_state)
+{
+    int64_t count = slot->tensor->count;
+    double *values = malloc(((size_t)count + 1) * sizeof *values);
+    if (!values) {
+        tern_fail(ctx, TERN_ERR_MEMORY, "no memory to initialise %s", slot->tensor->name);
+        return false;
+    }
+    if (is_state)
+        for (int64_t i = 0; i < count; i++)
+            values[i] = slot->initial;
+    else
+        initial_values(ctx, slot, values);
+    bool ok = tern_upload(ctx, slot->tensor, TERN_F64, values);
+    free(values);
+    return ok;
+}
+
+static void *block_address(const tern_ctx *ctx, int block, size_t offset)
+{
+    size_t size = tern_dtype_size(ctx->backend->real);
+    if (!ctx->backend->computes)
+        return NULL;
+    return (char *)ctx->store.region.base + ((size_t)block * ctx->store.elements + offset) * size;
+}
+
+static bool attach_grad(tern_ctx *ctx, const tern_param_slot *slot)
+{
+    tern_tensor *grad = tern_bump_alloc(&ctx->lasting_memory, sizeof *grad);
+    if (!grad) {
+        tern_fail(ctx, TERN_ERR_MEMORY, "no memory for the gradient of %s", slot->tensor->name);
+        return false;
+    }
+    *grad = *slot->tensor;
+    grad->data = block_address(ctx, BLOCK_GRAD, slot->offset);
+    grad->is_param = false;
+    grad->requires_grad = false;
+    slot->tensor->grad = grad;
+    return true;
+}
+
+void tern_params_freeze(tern_ctx *ctx)
+{
+    tern_param_store *store = &ctx->store;
+    size_t size = tern_dtype_size(ctx->backend->real);
+    if (!tern_ok(ctx) || store->frozen)
+        return;
+    size_t block = store->elements * size * BLOCK_COUNT + TERN_BUFFER_ALIGNMENT;
+    size_t state = store->state_elements * size + TERN_BUFFER_ALIGNMENT;
+    if (!tern_region_reserve(ctx, &store->region, block) ||
+        !tern_region_commit(ctx, &store->region, block) ||
+        !tern_region_reserve(ctx, &store->state_region, state) ||
+        !tern_region_commit(ctx, &store->state_region, state))
+        return;
+    store->frozen = true;
+    if (ctx->backend->computes && !ctx->backend->host_memory &&
+        !ctx->backend->fill(ctx->backend_state, store->region.base, 0, block, &ctx->error))
+        return; /* host pages are zero from the start */
+    for (int i = 0; i < store->param_count; i++) {
+        const tern_param_slot *slot = &store->params[i];
+        slot->tensor->data = block_address(ctx, BLOCK_VALUE, slot->offset);
+        if (!attach_grad(ctx, slot) || !write_values(ctx, slot, false))
+            return;
+    }
+    for (int i = 0; i < store->state_count; i++) {
+        const tern_param_slot *slot = &store->states[i];
+        if (ctx->backend->computes)
+            slot->tensor->data = (char *)store->state_region.base + slot->offset * size;
+        if (!write_values(ctx, slot, true))
+            return;
+    }
+}
+
+/* ------------------------------------------------------------- blocks -- */
+
+static tern_tensor *flat_block(tern_ctx *ctx, int block, const char *name)
+{
+    tern_tensor *tensor = tern_bump_alloc(&ctx->lasting_memory, sizeof *tensor);
+    if (!tensor) {
+        tern_fail(ctx, TERN_ERR_MEMORY, "no memory for the header of block %s", name);
+        return &ctx->nil;
+    }
+    *tensor = (tern_tensor){ .ctx = ctx, .dtype = ctx->backend->real, .rank = 1,
+                             .shape = { (int64_t)ctx->store.elements },
+                             .count = (int64_t)ctx->store.elements, .name = name, .buffer = -1,
+                             .data = block_address(ctx, block, 0) };
+    return tensor;
+}
+
+static void write_decay(tern_ctx *ctx, tern_tensor *decay)
+{
+    float *values = calloc((size_t)decay->count + 1, sizeof *values);
+    if (!values) {
+        tern_fail(ctx, TERN_ERR_MEMORY, "no memory for the weight decay mask");
+        return;
+    }
+    for (int i = 0; i < ctx->store.param_count; i++) {
+        const tern_param_slot *slot = &ctx->store.params[i];
+        for (int64_t j = 0; !slot->opts.no_decay && j < slot->tensor->count; j++)
+            values[slot->offset + (size_t)j] = 1;
+    }
+    bool dry = ctx->dry;
+    ctx->dry = false; /* it lasts, so it is written even while a step is only planned */
+    tern_upload(ctx, decay, TERN_F32, values);
+    ctx->dry = dry;
+    free(values);
+}
+
+const tern_param_blocks *tern_blocks(tern_ctx *ctx)
+{
+    tern_param_blocks *blocks = &ctx->store.blocks;
+    if (ctx->store.blocks_ready)
+        return blocks;
+    blocks->value = blocks->grad = blocks->moment1 = blocks->moment2 = blocks->decay = &ctx->nil;
+    if (!tern_ok(ctx))
+        return blocks;
+    if (!ctx->store.frozen) {
+        tern_fail(ctx, TERN_ERR_STATE, "parameter blocks are there after tern_params_freeze");
+        return blocks;
+    }
+    blocks->value = flat_block(ctx, BLOCK_VALUE, "param.value");
+    blocks->grad = flat_block(ctx, BLOCK_GRAD, "param.grad");
+    blocks->moment1 = flat_block(ctx, BLOCK_MOMENT1, "param.moment1");
+    blocks->moment2 = flat_block(ctx, BLOCK_MOMENT2, "param.moment2");
+    blocks->decay = flat_block(ctx, BLOCK_DECAY, "param.decay");
+    if (tern_ok(ctx))
+        write_decay(ctx, blocks->decay);
+    ctx->store.blocks_ready = tern_ok(ctx);
+    return blocks;
+}
+
+tern_tensor tern_param_moment(tern_ctx *ctx, int index, int which)
+{
+    const tern_param_slot *slot = &ctx->store.params[index];
+    tern_tensor view = *slot->tensor;
+    view.data = block_address(ctx, which == 1 ? BLOCK_MOMENT1 : BLOCK_MOMENT2, slot->offset);
+    view.grad = NULL;
+    view.requires_grad = view.is_param = false;
+    return view;
+}
+
+/* ------------------------------------------------------------ listing -- */
+
+int tern_param_count(const tern_ctx *ctx)
+{
+    return ctx->store.param_count;
+}
+
+tern_tensor *tern_param_at(const tern_ctx *ctx, int index)
+{
+    return ctx->store.params[index].tensor;
+}
+
+const tern_param_opts *tern_param_opts_at(const tern_ctx *ctx, int index)
+{
+    return &ctx->store.params[index].opts;
+}
+
+int tern_state_count(const tern_ctx *ctx)
+{
+    return ctx->store.state_count;
+}
+
+tern_tensor *tern_state_at(const tern_ctx *ctx, int index)
+{
+    return ctx->store.states[index].tensor;
+}
+
+int64_t tern_param_elements(const tern_ctx *ctx)
+{
+    int64_t total = 0;
+    for (int i = 0; i < ctx->store.param_count; i++)
+        total += ctx->store.params[i].tensor->count;
+    return total;
+}
+
+void tern_params_close(tern_ctx *ctx)
+{
+    tern_region_release(ctx, &ctx->store.region);
+    tern_region_release(ctx, &ctx->store.state_region);
+    free(ctx->store.params);
+    free(ctx->store.states);
+    ctx->store = (tern_param_store){ 0 };
+}

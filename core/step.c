@@ -1,0 +1,244 @@
+/* Steps: beginning one, its tensors, and who may still be used. */
+#include "core/context_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* -------------------------------------------------------------- plans -- */
+
+/* Plans are told apart by what the caller says of the shapes and by what
+ * lengthens lives: a step that is recorded for backward needs its activations. */
+static uint64_t full_signature(const tern_ctx *ctx, uint64_t signature)
+{
+    uint64_t mixed = (signature ^ (ctx->recording ? 0x9E3779B97F4A7C15u : 0)) * 0xBF58476D1CE4E5B9u;
+    return mixed ^ (mixed >> 29);
+}
+
+static tern_plan *find_plan(const tern_ctx *ctx, uint64_t signature)
+{
+    for (int i = 0; i < ctx->plan_count; i++)
+        if (ctx->plans[i].signature == signature)
+            return &ctx->plans[i];
+    return NULL;
+}
+
+static void remember_plan(tern_ctx *ctx)
+{
+    tern_plan *plan = find_plan(ctx, ctx->signature);
+    if (plan) {
+        tern_plan_free(plan);
+    } else {
+        tern_plan *grown =
+            realloc(ctx->plans, (size_t)(ctx->plan_count + 1) * sizeof *ctx->plans);
+        if (!grown)
+            return; /* the next step of this signature will be recorded again */
+        ctx->plans = grown;
+        plan = &ctx->plans[ctx->plan_count++];
+    }
+    ctx->allocations++;
+    tern_plan_build(plan, &ctx->trace, ctx->signature);
+    plan->signature = ctx->signature;
+}
+
+static void begin(tern_ctx *ctx, uint64_t signature, bool dry)
+{
+    if (ctx->step && tern_ok(ctx) && tern_trace_needs_plan(&ctx->trace))
+        remember_plan(ctx);
+    /* Two generations of headers take turns, so that a pointer from the step
+     * before still finds its own header, which says that its step is over. */
+    tern_bump older = ctx->older_step_memory;
+    ctx->older_step_memory = ctx->step_memory;
+    ctx->step_memory = older;
+    tern_bump_reset(&ctx->step_memory);
+    ctx->step_scope = NULL;
+    ctx->step++;
+    if (!dry && !ctx->rng_step_given)
+        ctx->rng_step++;
+    ctx->position = 0;
+    ctx->dry = dry;
+    ctx->tape_count = 0;
+    ctx->backward_done = false;
+    ctx->step_flops = 0;
+    ctx->signature = full_signature(ctx, signature);
+    const tern_plan *plan = find_plan(ctx, ctx->signature);
+    tern_trace_begin(&ctx->trace, plan && plan->buffers ? plan : NULL);
+
+    /* Give back what recording without reuse took beyond the largest plan. */
+    size_t peak = 0;
+    for (int i = 0; i < ctx->plan_count; i++)
+        peak = ctx->plans[i].peak > peak ? ctx->plans[i].peak : peak;
+    if (plan && !dry && ctx->arena.committed > peak)
+        tern_region_commit(ctx, &ctx->arena, peak);
+}
+
+void tern_step_begin(tern_ctx *ctx, uint64_t signature)
+{
+    begin(ctx, signature, false);
+}
+
+void tern_step_begin_dry(tern_ctx *ctx, uint64_t signature)
+{
+    begin(ctx, signature, true);
+}
+
+bool tern_step_is_planned(const tern_ctx *ctx, uint64_t signature)
+{
+    uint64_t full = full_signature(ctx, signature);
+    /* The step in progress becomes a plan when the next one begins. */
+    return find_plan(ctx, full) || (ctx->step && ctx->signature == full && ctx->trace.count);
+}
+
+void tern_set_training(tern_ctx *ctx, bool training)
+{
+    ctx->training = training;
+    ctx->recording = training;
+}
+
+bool tern_is_training(const tern_ctx *ctx)
+{
+    return ctx->training;
+}
+
+void tern_set_recording(tern_ctx *ctx, bool recording)
+{
+    ctx->recording = recording;
+}
+
+void tern_set_frozen_state(tern_ctx *ctx, bool frozen)
+{
+    ctx->frozen_state = frozen;
+}
+
+void tern_set_rng_step(tern_ctx *ctx, uint32_t step)
+{
+    ctx->rng_step = step;
+    ctx->rng_step_given = true;
+}
+
+/* ------------------------------------------------------------ tensors -- */
+
+tern_tensor *tern_nil(tern_ctx *ctx)
+{
+    return &ctx->nil;
+}
+
+const char *tern_step_scope(tern_ctx *ctx)
+{
+    if (!ctx->step_scope)
+        ctx->step_scope = tern_bump_text(&ctx->step_memory, ctx->scope);
+    return ctx->step_scope ? ctx->step_scope : "";
+}
+
+bool tern_count_elements(tern_ctx *ctx, tern_tensor *tensor)
+{
+    int64_t count = 1;
+    for (int axis = 0; axis < tensor->rank; axis++)
+        if (tensor->shape[axis] < 0) {
+            tern_fail(ctx, TERN_ERR_SHAPE, "axis %d has a negative size: %lld", axis,
+                      (long long)tensor->shape[axis]);
+            return false;
+        }
+    for (int axis = 0; axis < tensor->rank; axis++)
+        if (__builtin_mul_overflow(count, tensor->shape[axis], &count) ||
+            count > (int64_t)(SIZE_MAX / 64)) {
+            char text[TERN_SHAPE_TEXT];
+            tern_fail(ctx, TERN_ERR_MEMORY, "%s has more elements than memory can hold",
+                      tern_shape_text(tensor, text));
+            return false;
+        }
+    tensor->count = count;
+    return true;
+}
+
+tern_tensor *tern_new_header(tern_ctx *ctx, tern_dtype dtype, int rank, const int64_t *shape)
+{
+    if (rank < 0 || rank > TERN_MAX_RANK) {
+        tern_fail(ctx, TERN_ERR_SHAPE, "rank %d, only 0 to %d are possible", rank, TERN_MAX_RANK);
+        return &ctx->nil;
+    }
+    tern_tensor *tensor = tern_bump_alloc(&ctx->step_memory, sizeof *tensor);
+    if (!tensor) {
+        tern_fail(ctx, TERN_ERR_MEMORY, "no memory for a tensor's header");
+        return &ctx->nil;
+    }
+    *tensor = (tern_tensor){ .ctx = ctx, .dtype = dtype, .rank = rank, .step = ctx->step,
+                             .buffer = -1 };
+    for (int axis = 0; axis < rank; axis++)
+        tensor->shape[axis] = shape[axis];
+    return tern_count_elements(ctx, tensor) ? tensor : &ctx->nil;
+}
+
+static void *address_of(tern_ctx *ctx, int32_t buffer)
+{
+    if (tern_is_idle(ctx))
+        return NULL;
+    if (ctx->trace.end > ctx->arena.committed &&
+        !tern_region_commit(ctx, &ctx->arena, ctx->trace.end))
+        return NULL;
+    return (char *)ctx->arena.base + ctx->trace.buffers[buffer].offset;
+}
+
+bool tern_allocate(tern_ctx *ctx, tern_tensor *tensor)
+{
+    char text[TERN_SHAPE_TEXT];
+    if (!ctx->step) {
+        tern_fail(ctx, TERN_ERR_STATE, "no step has begun: call tern_step_begin first");
+        return false;
+    }
+    tensor->buffer = tern_trace_request(&ctx->trace, tern_tensor_bytes(tensor));
+    if (tensor->buffer < 0) {
+        tern_fail(ctx, TERN_ERR_MEMORY, "no memory to plan a buffer for %s",
+                  tern_shape_text(tensor, text));
+        return false;
+    }
+    tensor->data = address_of(ctx, tensor->buffer);
+    if (ctx->poison)
+        tern_fill_bytes(ctx, tensor, 0xFF);
+    return tern_ok(ctx);
+}
+
+void *tern_allocate_workspace(tern_ctx *ctx, size_t bytes)
+{
+    int32_t buffer = tern_trace_request(&ctx->trace, bytes);
+    if (buffer < 0) {
+        tern_fail(ctx, TERN_ERR_MEMORY, "no memory for a workspace of %zu bytes", bytes);
+        return NULL;
+    }
+    void *memory = address_of(ctx, buffer);
+    if (memory && ctx->poison)
+        ctx->backend->fill(ctx->backend_state, memory, 0xFF, bytes, &ctx->error);
+    return memory;
+}
+
+bool tern_touch(tern_ctx *ctx, const tern_tensor *tensor)
+{
+    char text[TERN_SHAPE_TEXT];
+    const char *name = tensor->name ? tensor->name : "a tensor";
+    if (tensor->ctx != ctx) {
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "%s belongs to another context", name);
+        return false;
+    }
+    if (tensor->step && tensor->step != ctx->step) {
+        tern_fail(ctx, TERN_ERR_STATE,
+                  "%s %s belongs to step %llu, which is over (now %llu): tern_keep makes a copy "
+                  "that lasts",
+                  name, tern_shape_text(tensor, text), (unsigned long long)tensor->step,
+                  (unsigned long long)ctx->step);
+        return false;
+    }
+    if (tensor->buffer >= 0 && !tern_trace_touch(&ctx->trace, tensor->buffer)) {
+        tern_fail(ctx, TERN_ERR_STATE,
+                  "%s %s is used later than in the step its plan was made from, and its memory has "
+                  "been reused: give such steps another signature, or tern_keep it",
+                  name, tern_shape_text(tensor, text));
+        return false;
+    }
+    return true;
+}
+
+void tern_fill_bytes(tern_ctx *ctx, tern_tensor *tensor, int byte)
+{
+    if (!tern_is_idle(ctx) && tensor->count)
+        ctx->backend->fill(ctx->backend_state, tensor->data, byte, tern_tensor_bytes(tensor),
+                           &ctx->error);
+}

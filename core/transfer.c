@@ -1,0 +1,190 @@
+/* Host values in and out, with conversion between their type and the device's. */
+#include "core/context_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Room for conversions; grows, never shrinks. */
+static void *staging(tern_ctx *ctx, size_t bytes)
+{
+    if (bytes > ctx->staging_bytes) {
+        void *grown = realloc(ctx->staging, bytes);
+        if (!grown) {
+            tern_fail(ctx, TERN_ERR_MEMORY, "no memory for %zu bytes of staging", bytes);
+            return NULL;
+        }
+        ctx->staging = grown;
+        ctx->staging_bytes = bytes;
+        ctx->allocations++;
+    }
+    return ctx->staging;
+}
+
+static bool convert(void *to, tern_dtype to_type, const void *from, tern_dtype from_type,
+                    int64_t count)
+{
+    if (to_type == from_type) {
+        memcpy(to, from, (size_t)count * tern_dtype_size(to_type));
+    } else if (to_type == TERN_F32 && from_type == TERN_F64) {
+        for (int64_t i = 0; i < count; i++)
+            ((float *)to)[i] = (float)((const double *)from)[i];
+    } else if (to_type == TERN_F64 && from_type == TERN_F32) {
+        for (int64_t i = 0; i < count; i++)
+            ((double *)to)[i] = ((const float *)from)[i];
+    } else if (to_type == TERN_I32 && from_type == TERN_I64) {
+        for (int64_t i = 0; i < count; i++) {
+            int64_t value = ((const int64_t *)from)[i];
+            if (value < INT32_MIN || value > INT32_MAX)
+                return false;
+            ((int32_t *)to)[i] = (int32_t)value;
+        }
+    } else if (to_type == TERN_I64 && from_type == TERN_I32) {
+        for (int64_t i = 0; i < count; i++)
+            ((int64_t *)to)[i] = ((const int32_t *)from)[i];
+    } else {
+        return false;
+    }
+    return true;
+}
+
+bool tern_upload(tern_ctx *ctx, tern_tensor *tensor, tern_dtype host_dtype, const void *host)
+{
+    size_t bytes = tern_tensor_bytes(tensor);
+    if (tern_is_idle(ctx) || bytes == 0)
+        return true;
+    if (!host) {
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: no host values given",
+                  tensor->name ? tensor->name : "input");
+        return false;
+    }
+    const void *source = host;
+    if (host_dtype != tensor->dtype) {
+        void *to = ctx->backend->host_memory ? tensor->data : staging(ctx, bytes);
+        if (!to)
+            return false;
+        if (!convert(to, tensor->dtype, host, host_dtype, tensor->count)) {
+            tern_fail(ctx, TERN_ERR_DTYPE, "%s: %s values cannot become %s (or do not fit)",
+                      tensor->name ? tensor->name : "input", tern_dtype_name(host_dtype),
+                      tern_dtype_name(tensor->dtype));
+            return false;
+        }
+        if (ctx->backend->host_memory)
+            return true;
+        source = to;
+    }
+    return ctx->backend->copy_in(ctx->backend_state, tensor->data, source, bytes, &ctx->error);
+}
+
+static tern_dtype device_type(const tern_ctx *ctx, tern_dtype host_dtype)
+{
+    if (tern_dtype_is_real(host_dtype))
+        return ctx->backend->real;
+    return host_dtype == TERN_I64 ? TERN_I32 : host_dtype;
+}
+
+tern_tensor *tern_input(tern_ctx *ctx, const char *name, tern_dtype host_dtype, int rank,
+                        const int64_t *shape, const void *host)
+{
+    if (!tern_ok(ctx))
+        return &ctx->nil;
+    tern_tensor *tensor = tern_new_header(ctx, device_type(ctx, host_dtype), rank, shape);
+    if (!tern_ok(ctx))
+        return &ctx->nil;
+    tensor->name = name ? tern_bump_text(&ctx->step_memory, name) : NULL;
+    if (!tern_allocate(ctx, tensor) || !tern_upload(ctx, tensor, host_dtype, host))
+        return &ctx->nil;
+    return tensor;
+}
+
+tern_tensor *tern_full(tern_ctx *ctx, int rank, const int64_t *shape, double value)
+{
+    if (!tern_ok(ctx))
+        return &ctx->nil;
+    tern_tensor *tensor = tern_new_header(ctx, ctx->backend->real, rank, shape);
+    if (!tern_ok(ctx) || !tern_allocate(ctx, tensor))
+        return &ctx->nil;
+    double *values = staging(ctx, (size_t)tensor->count * 2 * sizeof *values);
+    if (!values)
+        return &ctx->nil;
+    /* The second half of the staging memory: the first serves the conversion. */
+    double *source = values + tensor->count;
+    for (int64_t i = 0; i < tensor->count; i++)
+        source[i] = value;
+    return tern_upload(ctx, tensor, TERN_F64, source) ? tensor : &ctx->nil;
+}
+
+void tern_read(tern_ctx *ctx, const tern_tensor *tensor, tern_dtype host_dtype, void *host)
+{
+    size_t bytes = tern_tensor_bytes(tensor);
+    memset(host, 0, (size_t)tensor->count * tern_dtype_size(host_dtype));
+    if (!tern_ok(ctx) || !tern_touch(ctx, tensor) || tern_is_idle(ctx) || bytes == 0)
+        return;
+    if (ctx->backend->synchronise && !ctx->backend->synchronise(ctx->backend_state, &ctx->error))
+        return;
+    const void *source = tensor->data;
+    if (!ctx->backend->host_memory) {
+        void *copy = staging(ctx, bytes);
+        if (!copy || !ctx->backend->copy_out(ctx->backend_state, copy, tensor->data, bytes,
+                                             &ctx->error))
+            return;
+        source = copy;
+    }
+    if (!convert(host, host_dtype, source, tensor->dtype, tensor->count))
+        tern_fail(ctx, TERN_ERR_DTYPE, "%s: %s values cannot be read as %s",
+                  tensor->name ? tensor->name : "tensor", tern_dtype_name(tensor->dtype),
+                  tern_dtype_name(host_dtype));
+}
+
+double tern_read_scalar(tern_ctx *ctx, const tern_tensor *tensor)
+{
+    double value = 0;
+    if (!tern_ok(ctx))
+        return 0;
+    if (tensor->count != 1) {
+        char text[TERN_SHAPE_TEXT];
+        tern_fail(ctx, TERN_ERR_SHAPE, "a scalar is wanted, the tensor is %s",
+                  tern_shape_text(tensor, text));
+        return 0;
+    }
+    tern_read(ctx, tensor, TERN_F64, &value);
+    return value;
+}
+
+void tern_write(tern_ctx *ctx, tern_tensor *tensor, tern_dtype host_dtype, const void *host)
+{
+    if (tern_ok(ctx) && tern_touch(ctx, tensor))
+        tern_upload(ctx, tensor, host_dtype, host);
+}
+
+tern_tensor *tern_keep(tern_ctx *ctx, const tern_tensor *tensor)
+{
+    if (!tern_ok(ctx) || !tern_touch(ctx, tensor))
+        return &ctx->nil;
+    tern_region *grown = realloc(ctx->kept, (size_t)(ctx->kept_count + 1) * sizeof *ctx->kept);
+    if (grown)
+        ctx->kept = grown;
+    tern_tensor *kept = tern_bump_alloc(&ctx->lasting_memory, sizeof *kept);
+    if (!grown || !kept) {
+        tern_fail(ctx, TERN_ERR_MEMORY, "no memory to keep a tensor");
+        return &ctx->nil;
+    }
+    *kept = *tensor;
+    kept->step = 0;
+    kept->buffer = -1;
+    kept->grad = NULL;
+    kept->requires_grad = false;
+    if (kept->name)
+        kept->name = tern_bump_text(&ctx->lasting_memory, kept->name);
+    size_t bytes = tern_tensor_bytes(tensor) + TERN_BUFFER_ALIGNMENT;
+    tern_region *region = &ctx->kept[ctx->kept_count];
+    *region = (tern_region){ 0 };
+    if (!tern_region_reserve(ctx, region, bytes) || !tern_region_commit(ctx, region, bytes))
+        return &ctx->nil;
+    ctx->kept_count++;
+    ctx->kept_bytes += bytes;
+    kept->data = region->base;
+    if (!tern_is_idle(ctx))
+        ctx->backend->copy(ctx->backend_state, kept->data, tensor->data, tern_tensor_bytes(tensor),
+                           &ctx->error);
+    return kept;
+}

@@ -1,0 +1,141 @@
+/* The op table and the opening of a context with everything in it. */
+#include "kernels/table.h"
+
+#include "core/registry.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define TERN_OP(name, cuda)                                                                       \
+    extern const tern_op tern_op_##name;                                                          \
+    extern const tern_impl tern_##name##_ref, tern_##name##_cpu_base, tern_##name##_cpu_avx2,     \
+        tern_##name##_cpu_avx512;
+#include "kernels/table.def"
+#undef TERN_OP
+
+static const tern_op *const table[] = {
+#define TERN_OP(name, cuda) &tern_op_##name,
+#include "kernels/table.def"
+#undef TERN_OP
+    NULL,
+};
+
+static const tern_impl *const ref_impls[] = {
+#define TERN_OP(name, cuda) &tern_##name##_ref,
+#include "kernels/table.def"
+#undef TERN_OP
+    NULL,
+};
+
+static const tern_impl *const base_impls[] = {
+#define TERN_OP(name, cuda) &tern_##name##_cpu_base,
+#include "kernels/table.def"
+#undef TERN_OP
+    NULL,
+};
+
+static const tern_impl *const avx2_impls[] = {
+#define TERN_OP(name, cuda) &tern_##name##_cpu_avx2,
+#include "kernels/table.def"
+#undef TERN_OP
+    NULL,
+};
+
+static const tern_impl *const avx512_impls[] = {
+#define TERN_OP(name, cuda) &tern_##name##_cpu_avx512,
+#include "kernels/table.def"
+#undef TERN_OP
+    NULL,
+};
+
+const tern_op *const *tern_op_table(void)
+{
+    return table;
+}
+
+const tern_op *tern_op_find(const char *name, tern_error *error)
+{
+    const char *names[sizeof table / sizeof table[0]] = { NULL };
+    int count = 0;
+    for (const tern_op *const *op = table; *op; op++) {
+        if (strcmp((*op)->name, name) == 0)
+            return *op;
+        names[count++] = (*op)->name;
+    }
+    const char *nearest = tern_nearest_name(name, names, count);
+    tern_error_set(error, TERN_ERR_ARGUMENT, "there is no op %s%s%s%s", name,
+                   nearest ? ", did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
+    return NULL;
+}
+
+/* ------------------------------------------------------- SIMD levels -- */
+
+typedef struct simd_level {
+    const char *name;
+    const tern_impl *const *impls;
+} simd_level;
+
+/* Best first. */
+static const simd_level levels[] = {
+    { "avx512", avx512_impls },
+    { "avx2", avx2_impls },
+    { "base", base_impls },
+};
+enum { LEVEL_COUNT = sizeof levels / sizeof levels[0] };
+
+static bool machine_has(const char *level)
+{
+    __builtin_cpu_init();
+    if (strcmp(level, "avx512") == 0)
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+               __builtin_cpu_supports("fma");
+    if (strcmp(level, "avx2") == 0)
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    return true;
+}
+
+static const simd_level *choose_level(const char *asked, tern_error *error)
+{
+    for (int i = 0; i < LEVEL_COUNT; i++) {
+        if (asked && strcmp(asked, levels[i].name) != 0)
+            continue;
+        if (machine_has(levels[i].name))
+            return &levels[i];
+        if (asked) {
+            tern_error_set(error, TERN_ERR_MISSING, "this CPU has no %s", asked);
+            return NULL;
+        }
+    }
+    tern_error_set(error, TERN_ERR_ARGUMENT, "no SIMD level %s: there are avx512, avx2, base",
+                   asked);
+    return NULL;
+}
+
+int tern_simd_levels(const char **names)
+{
+    int count = 0;
+    for (int i = 0; i < LEVEL_COUNT; i++)
+        if (machine_has(levels[i].name))
+            names[count++] = levels[i].name;
+    return count;
+}
+
+tern_ctx *tern_open(tern_ctx_opts opts, tern_error *error)
+{
+    const simd_level *level = choose_level(opts.simd, error);
+    if (!level)
+        return NULL;
+    opts.simd = level->name;
+    tern_ctx *ctx = tern_ctx_new(opts, error);
+    for (const tern_impl *const *impl = ref_impls; ctx && *impl; impl++)
+        tern_add_impl(ctx, *impl);
+    for (const tern_impl *const *impl = level->impls; ctx && *impl; impl++)
+        tern_add_impl(ctx, *impl);
+    if (ctx && !tern_ok(ctx)) {
+        tern_error_set(error, tern_ctx_error(ctx)->code, "%s", tern_ctx_error(ctx)->message);
+        tern_ctx_free(ctx);
+        return NULL;
+    }
+    return ctx;
+}

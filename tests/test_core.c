@@ -1,0 +1,287 @@
+/* Promises of the context, the tape and the memory plan, on the ref backend with
+ * linear as the op. */
+#include "tests/check.h"
+
+#include "core/params.h"
+#include "core/registry.h"
+#include "kernels/linear/linear.h"
+
+#include <math.h>
+#include <string.h>
+
+extern const tern_impl tern_linear_ref;
+
+static tern_ctx *open_ref(bool poison)
+{
+    tern_error error = { 0 };
+    tern_ctx *ctx = tern_ctx_new((tern_ctx_opts){ .device = "ref", .poison = poison }, &error);
+    if (!ctx)
+        fail_msg("%s", error.message);
+    tern_add_impl(ctx, &tern_linear_ref);
+    return ctx;
+}
+
+static tern_tensor *input(tern_ctx *ctx, const char *name, int64_t rows, int64_t columns)
+{
+    double values[64];
+    for (int i = 0; i < rows * columns; i++)
+        values[i] = sin(1.0 + i) + 0.1;
+    return tern_input(ctx, name, TERN_F64, 2, (int64_t[]){ rows, columns }, values);
+}
+
+static tern_tensor *chain(tern_ctx *ctx, tern_tensor *x, tern_tensor *weight, int layers)
+{
+    for (int i = 0; i < layers; i++)
+        x = tern_linear(ctx, x, weight, NULL, (tern_linear_opts){ .activation = TERN_ACT_TANH });
+    return x;
+}
+
+static void first_error_sticks_and_names_shapes(void **state)
+{
+    (void)state;
+    tern_ctx *ctx = open_ref(false);
+    tern_step_begin(ctx, 0);
+    tern_scope_push(ctx, "model");
+    tern_scope_push(ctx, "block%d", 2);
+    tern_tensor *x = input(ctx, "x", 2, 3), *weight = input(ctx, "w", 4, 5);
+    tern_tensor *y = tern_linear(ctx, x, weight, NULL, (tern_linear_opts){ 0 });
+    assert_tern_fails(ctx, TERN_ERR_SHAPE, "model.block2: linear: x [2,3]");
+    y = tern_linear(ctx, y, NULL, NULL, (tern_linear_opts){ 0 });
+    assert_non_null(y);
+    assert_tern_fails(ctx, TERN_ERR_SHAPE, "model.block2: linear: x [2,3]");
+    tern_ctx_free(ctx);
+}
+
+static void using_a_tensor_of_an_earlier_step_is_an_error(void **state)
+{
+    (void)state;
+    tern_ctx *ctx = open_ref(false);
+    tern_step_begin(ctx, 0);
+    tern_tensor *old = input(ctx, "old", 2, 3);
+    tern_tensor *kept = tern_keep(ctx, old);
+    tern_step_begin(ctx, 0);
+    tern_tensor *weight = input(ctx, "w", 4, 3);
+    tern_linear(ctx, kept, weight, NULL, (tern_linear_opts){ 0 });
+    assert_tern_ok(ctx);
+    tern_linear(ctx, old, weight, NULL, (tern_linear_opts){ 0 });
+    assert_tern_fails(ctx, TERN_ERR_STATE, "which is over");
+    tern_ctx_free(ctx);
+}
+
+static void mixed_contexts_are_an_error(void **state)
+{
+    (void)state;
+    tern_ctx *a = open_ref(false), *b = open_ref(false);
+    tern_step_begin(a, 0);
+    tern_step_begin(b, 0);
+    tern_tensor *x = input(a, "x", 2, 3), *weight = input(b, "w", 4, 3);
+    tern_linear(a, x, weight, NULL, (tern_linear_opts){ 0 });
+    assert_tern_fails(a, TERN_ERR_ARGUMENT, "w belongs to another context");
+    assert_tern_ok(b);
+    tern_ctx_free(a);
+    tern_ctx_free(b);
+}
+
+static void backward_twice_is_an_error(void **state)
+{
+    (void)state;
+    tern_ctx *ctx = open_ref(false);
+    tern_set_recording(ctx, true);
+    tern_step_begin(ctx, 0);
+    tern_tensor *x = tern_require_grad(ctx, input(ctx, "x", 1, 3));
+    tern_tensor *y = tern_linear(ctx, x, input(ctx, "w", 1, 3), NULL, (tern_linear_opts){ 0 });
+    tern_backward(ctx, y);
+    assert_tern_ok(ctx);
+    tern_backward(ctx, y);
+    assert_tern_fails(ctx, TERN_ERR_STATE, "already called");
+    tern_ctx_free(ctx);
+}
+
+static void backward_of_many_elements_needs_a_seed(void **state)
+{
+    (void)state;
+    tern_ctx *ctx = open_ref(false);
+    tern_set_recording(ctx, true);
+    tern_step_begin(ctx, 0);
+    tern_tensor *x = tern_require_grad(ctx, input(ctx, "x", 2, 3));
+    tern_backward(ctx, tern_linear(ctx, x, input(ctx, "w", 4, 3), NULL, (tern_linear_opts){ 0 }));
+    assert_tern_fails(ctx, TERN_ERR_SHAPE, "[2,4]");
+    tern_ctx_free(ctx);
+}
+
+/* One tensor as both operands: d/dx of x*x' summed needs both shares. */
+static void a_tensor_given_twice_gets_both_shares(void **state)
+{
+    (void)state;
+    tern_ctx *ctx = open_ref(false);
+    const double value = 3;
+    double grad = 0;
+    tern_set_recording(ctx, true);
+    tern_step_begin(ctx, 0);
+    tern_tensor *x = tern_require_grad(
+        ctx, tern_input(ctx, "x", TERN_F64, 2, (int64_t[]){ 1, 1 }, &value));
+    tern_backward(ctx, tern_linear(ctx, x, x, NULL, (tern_linear_opts){ 0 }));
+    tern_read(ctx, x->grad, TERN_F64, &grad);
+    assert_tern_ok(ctx);
+    assert_true(grad == 6);
+    tern_ctx_free(ctx);
+}
+
+/* One training-like step; the loss and the gradient of x come back. */
+static void step(tern_ctx *ctx, bool dry, double *out)
+{
+    double y[12], seed[12];
+    if (dry)
+        tern_step_begin_dry(ctx, 7);
+    else
+        tern_step_begin(ctx, 7);
+    for (int i = 0; i < 12; i++)
+        seed[i] = cos(i);
+    tern_tensor *x = tern_require_grad(ctx, input(ctx, "x", 4, 3));
+    tern_tensor *weight = tern_require_grad(ctx, input(ctx, "w", 3, 3));
+    tern_tensor *last = chain(ctx, x, weight, 12);
+    tern_seed_grad(ctx, last, TERN_F64, seed);
+    tern_backward(ctx, NULL);
+    tern_read(ctx, last, TERN_F64, y);
+    tern_read(ctx, x->grad, TERN_F64, out);
+    tern_read(ctx, weight->grad, TERN_F64, out + 12);
+    out[21] = y[5];
+    assert_tern_ok(ctx);
+}
+
+static void planned_steps_give_the_bits_of_unplanned_ones(void **state)
+{
+    (void)state;
+    tern_ctx *fresh = open_ref(true), *planned = open_ref(true);
+    double want[22], got[22];
+    tern_set_recording(fresh, true);
+    tern_set_recording(planned, true);
+    step(fresh, false, want);
+    step(planned, true, got);
+    size_t unplanned = tern_memory(planned).unplanned_bytes;
+    for (int repeat = 0; repeat < 3; repeat++) {
+        step(planned, false, got);
+        assert_memory_equal(want, got, sizeof want);
+    }
+    assert_true(tern_memory(planned).arena_bytes < unplanned * 3 / 4);
+    tern_ctx_free(fresh);
+    tern_ctx_free(planned);
+}
+
+static void nothing_is_allocated_after_the_second_step(void **state)
+{
+    (void)state;
+    tern_ctx *ctx = open_ref(false);
+    double out[22];
+    tern_set_recording(ctx, true);
+    step(ctx, false, out);
+    step(ctx, false, out);
+    uint64_t before = tern_memory(ctx).host_allocations;
+    for (int repeat = 0; repeat < 5; repeat++)
+        step(ctx, false, out);
+    assert_int_equal(tern_memory(ctx).host_allocations, before);
+    tern_ctx_free(ctx);
+}
+
+/* A step of the same signature that goes on longer must not be given memory that
+ * is still in use, and a tensor whose memory is gone must be refused. */
+static void departing_from_the_plan_is_right_or_refused(void **state)
+{
+    (void)state;
+    tern_ctx *ctx = open_ref(true), *plain = open_ref(true);
+    double want[12], got[12];
+    for (int layers = 3; layers <= 9; layers += 3) {
+        tern_step_begin(ctx, 1);
+        tern_tensor *weight = input(ctx, "w", 3, 3);
+        tern_read(ctx, chain(ctx, input(ctx, "x", 4, 3), weight, layers), TERN_F64, got);
+        tern_step_begin(plain, (uint64_t)layers);
+        weight = input(plain, "w", 3, 3);
+        tern_read(plain, chain(plain, input(plain, "x", 4, 3), weight, layers), TERN_F64, want);
+        assert_tern_ok(ctx);
+        assert_memory_equal(want, got, sizeof want);
+    }
+    tern_step_begin(ctx, 1);
+    tern_tensor *weight = input(ctx, "w", 3, 3);
+    tern_tensor *first = chain(ctx, input(ctx, "x", 4, 3), weight, 1);
+    chain(ctx, first, weight, 8);
+    tern_read(ctx, first, TERN_F64, got);
+    assert_tern_fails(ctx, TERN_ERR_STATE, "its memory has been reused");
+    tern_ctx_free(ctx);
+    tern_ctx_free(plain);
+}
+
+static void overflowing_sizes_are_an_error(void **state)
+{
+    (void)state;
+    tern_ctx *ctx = open_ref(false);
+    tern_step_begin(ctx, 0);
+    int64_t huge = INT64_C(1) << 40;
+    tern_input(ctx, "huge", TERN_F32, 3, (int64_t[]){ huge, huge, huge }, NULL);
+    assert_tern_fails(ctx, TERN_ERR_MEMORY, "more elements than memory can hold");
+    tern_ctx_free(ctx);
+}
+
+static void parameters_depend_on_name_and_seed_only(void **state)
+{
+    (void)state;
+    double first[6], second[6];
+    for (int order = 0; order < 2; order++) {
+        tern_ctx *ctx = open_ref(false);
+        tern_param_opts opts = { .init = tern_init_fan_in(3) };
+        if (order)
+            tern_param(ctx, "other", 1, (int64_t[]){ 5 }, opts);
+        tern_tensor *weight = tern_param(ctx, "weight", 2, (int64_t[]){ 2, 3 }, opts);
+        tern_params_freeze(ctx);
+        tern_read(ctx, weight, TERN_F64, order ? second : first);
+        assert_tern_ok(ctx);
+        tern_param(ctx, "late", 1, (int64_t[]){ 5 }, opts);
+        assert_tern_fails(ctx, TERN_ERR_STATE, "after tern_params_freeze");
+        tern_ctx_free(ctx);
+    }
+    assert_memory_equal(first, second, sizeof first);
+    assert_true(first[0] != first[1]);
+}
+
+static void meta_declares_shapes_without_memory(void **state)
+{
+    (void)state;
+    tern_error error = { 0 };
+    tern_ctx *ctx = tern_ctx_new((tern_ctx_opts){ .device = "meta" }, &error);
+    assert_non_null(ctx);
+    tern_step_begin(ctx, 0);
+    int64_t big[] = { 1 << 20, 1 << 20 };
+    tern_tensor *x = tern_input(ctx, "x", TERN_F32, 2, big, NULL);
+    tern_tensor *y = tern_linear(ctx, x, x, NULL, (tern_linear_opts){ 0 });
+    assert_tern_ok(ctx);
+    assert_int_equal(y->shape[1], 1 << 20);
+    assert_true(tern_step_flops(ctx) == 2.0 * 0x1p60);
+    tern_ctx_free(ctx);
+}
+
+static void unknown_devices_suggest_the_nearest(void **state)
+{
+    (void)state;
+    tern_error error = { 0 };
+    assert_null(tern_ctx_new((tern_ctx_opts){ .device = "cuda-sin" }, &error));
+    assert_non_null(strstr(error.message, "did you mean cuda-sim?"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(first_error_sticks_and_names_shapes),
+        cmocka_unit_test(using_a_tensor_of_an_earlier_step_is_an_error),
+        cmocka_unit_test(mixed_contexts_are_an_error),
+        cmocka_unit_test(backward_twice_is_an_error),
+        cmocka_unit_test(backward_of_many_elements_needs_a_seed),
+        cmocka_unit_test(a_tensor_given_twice_gets_both_shares),
+        cmocka_unit_test(planned_steps_give_the_bits_of_unplanned_ones),
+        cmocka_unit_test(nothing_is_allocated_after_the_second_step),
+        cmocka_unit_test(departing_from_the_plan_is_right_or_refused),
+        cmocka_unit_test(overflowing_sizes_are_an_error),
+        cmocka_unit_test(parameters_depend_on_name_and_seed_only),
+        cmocka_unit_test(meta_declares_shapes_without_memory),
+        cmocka_unit_test(unknown_devices_suggest_the_nearest),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
