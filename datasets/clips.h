@@ -16,7 +16,8 @@
 
 typedef enum tern_split { TERN_TRAIN = 0, TERN_VALID, TERN_TEST, TERN_SPLIT_COUNT } tern_split;
 
-extern const char *const tern_split_names[TERN_SPLIT_COUNT + 1]; /* "train", "valid", "test", NULL */
+/* "train", "valid", "test", NULL */
+extern const char *const tern_split_names[TERN_SPLIT_COUNT + 1];
 
 typedef struct tern_clip {
     const char *id;      /* unique                                             */

@@ -41,9 +41,9 @@ bool tern_image_decode_png(const uint8_t *bytes, size_t size, const char *path, 
 bool tern_image_write_png(const char *path, const tern_image *image, tern_error *error);
 
 /* Bilinear resize.  When shrinking, the triangle is widened to the scale, so
- * every source pixel counts (antialiasing): equal to Pillow's
- * Image.resize((width, height), BILINEAR), bit for bit.  *resized must not be
- * the image itself. */
+ * every source pixel counts (antialiasing): equal bit for bit to Pillow 11's
+ * Image.resize((width, height), BILINEAR).  *resized must not be the image
+ * itself. */
 bool tern_image_resize(const tern_image *image, int height, int width, tern_image *resized,
                        tern_error *error);
 

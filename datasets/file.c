@@ -1,0 +1,195 @@
+/* See file.h. */
+#include "datasets/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* What a Git LFS checkout leaves in place of a file that was not fetched:
+ *   version https://git-lfs.github.com/spec/v1
+ *   oid sha256:...
+ *   size 76908                                                              */
+static const char lfs_pointer_start[] = "version https://git-lfs";
+
+static bool is_readable_size(const char *path, const struct stat *info, tern_error *error)
+{
+    if (S_ISDIR(info->st_mode))
+        return tern_error_set(error, TERN_ERR_IO, "%s: is a folder, not a file", path);
+    if (info->st_size == 0 && S_ISREG(info->st_mode))
+        return tern_error_set(error, TERN_ERR_FORMAT, "%s: is empty", path);
+    if ((uint64_t)info->st_size > TERN_FILE_MAX_BYTES)
+        return tern_error_set(error, TERN_ERR_DATA, "%s: %lld bytes; at most %zu are read", path,
+                              (long long)info->st_size, TERN_FILE_MAX_BYTES);
+    return true;
+}
+
+/* Read until the end: a pipe has no size beforehand. */
+static bool read_all(int file, const char *path, uint8_t **bytes, size_t *size, tern_error *error)
+{
+    size_t room = *size;
+    *size = 0;
+    for (;;) {
+        if (*size == room) {
+            room = room < 65536 ? 65536 : 2 * room;
+            uint8_t *larger = realloc(*bytes, room + 1);
+            if (!larger)
+                return tern_error_set(error, TERN_ERR_MEMORY, "%s: no memory for %zu bytes", path,
+                                      room);
+            *bytes = larger;
+        }
+        ssize_t got = read(file, *bytes + *size, room - *size);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return tern_error_set(error, TERN_ERR_IO, "%s: cannot be read: %s", path,
+                                  strerror(errno));
+        if (got == 0)
+            return true;
+        *size += (size_t)got;
+        if (*size > TERN_FILE_MAX_BYTES)
+            return tern_error_set(error, TERN_ERR_DATA, "%s: longer than %zu bytes", path,
+                                  TERN_FILE_MAX_BYTES);
+    }
+}
+
+static bool read_opened(int file, const char *path, uint8_t **bytes, size_t *size,
+                        tern_error *error)
+{
+    struct stat info;
+    if (fstat(file, &info) != 0)
+        return tern_error_set(error, TERN_ERR_IO, "%s: %s", path, strerror(errno));
+    if (!is_readable_size(path, &info, error))
+        return false;
+    /* One byte of room beyond the known size, so that the end is seen without growing. */
+    *size = (size_t)info.st_size + 1;
+    *bytes = malloc(*size + 1);
+    if (!*bytes)
+        return tern_error_set(error, TERN_ERR_MEMORY, "%s: no memory for %zu bytes", path, *size);
+    if (!read_all(file, path, bytes, size, error))
+        return false;
+    (*bytes)[*size] = 0;
+    if (*size == 0)
+        return tern_error_set(error, TERN_ERR_FORMAT, "%s: is empty", path);
+    if (*size >= strlen(lfs_pointer_start) &&
+        memcmp(*bytes, lfs_pointer_start, strlen(lfs_pointer_start)) == 0)
+        return tern_error_set(error, TERN_ERR_FORMAT,
+                              "%s: is a Git LFS pointer, not the file itself; "
+                              "fetch it with `git lfs pull`", path);
+    return true;
+}
+
+uint8_t *tern_file_read(const char *path, size_t *size, tern_error *error)
+{
+    *size = 0;
+    if (error->code)
+        return NULL;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) {
+        tern_error_set(error, TERN_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
+        return NULL;
+    }
+    uint8_t *bytes = NULL;
+    if (!read_opened(file, path, &bytes, size, error)) {
+        free(bytes);
+        bytes = NULL;
+        *size = 0;
+    }
+    close(file);
+    return bytes;
+}
+
+char *tern_file_read_text(const char *path, tern_error *error)
+{
+    size_t size;
+    char *text = (char *)tern_file_read(path, &size, error);
+    if (!text)
+        return NULL;
+    if (strlen(text) != size) {
+        tern_error_set(error, TERN_ERR_FORMAT, "%s: is not a text file: byte %zu is zero", path,
+                       strlen(text));
+        free(text);
+        return NULL;
+    }
+    if (strncmp(text, "\xEF\xBB\xBF", 3) == 0)
+        memmove(text, text + 3, size - 3 + 1);
+    return text;
+}
+
+static bool write_all(int file, const uint8_t *bytes, size_t size)
+{
+    while (size > 0) {
+        ssize_t written = write(file, bytes, size);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return false;
+        bytes += written;
+        size -= (size_t)written;
+    }
+    return true;
+}
+
+bool tern_file_replace(const char *path, const void *bytes, size_t size, tern_error *error)
+{
+    if (error->code)
+        return false;
+    char *temporary = NULL;
+    if (asprintf(&temporary, "%s.new", path) < 0)
+        return tern_error_set(error, TERN_ERR_MEMORY, "%s: no memory for its name", path);
+    int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (file < 0) {
+        tern_error_set(error, TERN_ERR_IO, "%s: cannot be made: %s", temporary, strerror(errno));
+        free(temporary);
+        return false;
+    }
+    bool ok = write_all(file, bytes, size) && fsync(file) == 0;
+    int reason = errno;
+    if (close(file) != 0 && ok) {
+        ok = false;
+        reason = errno;
+    }
+    if (ok && rename(temporary, path) != 0) {
+        ok = false;
+        reason = errno;
+    }
+    if (!ok) {
+        unlink(temporary);
+        tern_error_set(error, TERN_ERR_IO, "%s: cannot be written: %s", path, strerror(reason));
+    }
+    free(temporary);
+    return ok;
+}
+
+char *tern_line_next(char **text)
+{
+    char *line = *text;
+    if (!*line)
+        return NULL;
+    char *end = strchr(line, '\n');
+    if (end) {
+        *text = end + 1;
+        *end = 0;
+    } else {
+        end = line + strlen(line);
+        *text = end;
+    }
+    if (end > line && end[-1] == '\r')
+        end[-1] = 0;
+    return line;
+}
+
+char *tern_field_next(char **line)
+{
+    char *field = *line;
+    if (!field)
+        return NULL;
+    char *tab = strchr(field, '\t');
+    *line = tab ? tab + 1 : NULL;
+    if (tab)
+        *tab = 0;
+    return field;
+}
