@@ -7,14 +7,14 @@
  * Greatest error in units in the last place (ulp) of the exact result, with and
  * without fused multiply-add; tests/test_vmath.c checks it over all floats:
  *
- *   tern_exp        1.1   inf from 88.73 on, 0 below -103.98
- *   tern_log        1.0   log(0) = -inf, NaN for x < 0
- *   tern_tanh       2.5
- *   tern_erf        1.5
- *   tern_sigmoid    2.5   where it underflows, too
- *   tern_gelu       7.0   in the negative tail, too; plus 8 * 2^-149 below -12.9,
- *                         where Phi underflows gradually
- *   tern_gelu_slope 1.5 * 2^-23, absolute: the slope crosses 0 at -0.75
+ *   tern_expf        1.1   inf from 88.73 on, 0 below -103.98
+ *   tern_logf        1.0   log(0) = -inf, NaN for x < 0
+ *   tern_tanhf       2.5
+ *   tern_erff        1.5
+ *   tern_sigmoidf    2.5   where it underflows, too
+ *   tern_geluf       7.0   in the negative tail, too; plus 8 * 2^-149 below -12.9,
+ *                          where Phi underflows gradually
+ *   tern_gelu_slopef 1.5 * 2^-23, absolute: the slope crosses 0 at -0.75
  *
  * Denormals are honoured going in and coming out, and NaN gives NaN.  Gelu and
  * its slope at an infinity are what inf * 0 makes of the formula, as in PyTorch.
@@ -98,7 +98,7 @@ TERN_HD static inline float tern_exp_scale(float r, float shifted)
     return power * tern_power_of_two(half) * tern_power_of_two(n - half);
 }
 
-TERN_HD static inline float tern_exp(float x)
+TERN_HD static inline float tern_expf(float x)
 {
     x = x > 89.0f ? 89.0f : x;
     x = x < -104.0f ? -104.0f : x;
@@ -122,7 +122,7 @@ TERN_HD static inline float tern_exp_half_square(float a)
     return tern_exp_scale(r, shifted);
 }
 
-TERN_HD static inline float tern_log(float x)
+TERN_HD static inline float tern_logf(float x)
 {
     int denormal = x < 0x1p-126f;
     float scaled = denormal ? x * 0x1p23f : x;
@@ -139,7 +139,7 @@ TERN_HD static inline float tern_log(float x)
 }
 
 /* (e^2|x| - 1) / (e^2|x| + 1), through expm1 so that small x stay exact. */
-TERN_HD static inline float tern_tanh(float x)
+TERN_HD static inline float tern_tanhf(float x)
 {
     float twice = 2.0f * tern_bits_float(tern_float_bits(x) & 0x7FFFFFFF);
     twice = twice > 18.5f ? 18.5f : twice; /* tanh rounds to 1 from 9.02 on */
@@ -153,20 +153,20 @@ TERN_HD static inline float tern_tanh(float x)
     return tern_bits_float(tern_float_bits(y) | (tern_float_bits(x) & TERN_SIGN_BIT));
 }
 
-TERN_HD static inline float tern_sigmoid(float x)
+TERN_HD static inline float tern_sigmoidf(float x)
 {
-    float e = tern_exp(tern_bits_float(tern_float_bits(x) | TERN_SIGN_BIT));
+    float e = tern_expf(tern_bits_float(tern_float_bits(x) | TERN_SIGN_BIT));
     return (x >= 0 ? 1.0f : e) / (1.0f + e);
 }
 
-TERN_HD static inline float tern_erf(float x)
+TERN_HD static inline float tern_erff(float x)
 {
     float a = tern_bits_float(tern_float_bits(x) & 0x7FFFFFFF);
     a = a > 4.0f ? 4.0f : a; /* erf rounds to 1 from 3.92 on */
     float square = a * a, scaled = a * TERN_SQRT2;
     float small = TERN_ERF_POLYNOMIAL(square) * a + a;
     float tail = TERN_TAIL_NUMERATOR(scaled) / TERN_TAIL_DENOMINATOR(scaled);
-    float large = 1.0f - 2.0f * tail * tern_exp(-square);
+    float large = 1.0f - 2.0f * tail * tern_expf(-square);
     float y = a < 1.0f ? small : large;
     return tern_bits_float(tern_float_bits(y) | (tern_float_bits(x) & TERN_SIGN_BIT));
 }
@@ -183,14 +183,14 @@ TERN_HD static inline float tern_normal(float x, float *density)
 }
 
 /* x * Phi(x), the exact gelu (Hendrycks and Gimpel 2016, arXiv:1606.08415). */
-TERN_HD static inline float tern_gelu(float x)
+TERN_HD static inline float tern_geluf(float x)
 {
     float density;
     return x * tern_normal(x, &density);
 }
 
 /* d gelu / dx = Phi(x) + x * density(x). */
-TERN_HD static inline float tern_gelu_slope(float x)
+TERN_HD static inline float tern_gelu_slopef(float x)
 {
     float density;
     float phi = tern_normal(x, &density);

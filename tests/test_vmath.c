@@ -135,20 +135,20 @@ static void gelu_slope_keeps_its_bound(void **state) { (void)state; check_functi
 static void edges_are_exact(void **state)
 {
     (void)state;
-    assert_true(tern_exp(0) == 1 && tern_exp(-INFINITY) == 0 && tern_exp(INFINITY) == INFINITY);
-    assert_true(tern_exp(88.7228f) < INFINITY && tern_exp(88.7229f) == INFINITY);
-    assert_true(tern_exp(-103.97f) == 0x1p-149f && tern_exp(-103.98f) == 0);
-    assert_true(tern_exp(-88.0f) > 0 && tern_exp(-88.0f) < 0x1p-126f); /* denormal */
-    assert_true(tern_log(1) == 0 && tern_log(INFINITY) == INFINITY);
-    assert_true(tern_log(0) == -INFINITY && tern_log(-0.0f) == -INFINITY);
-    assert_true(isnan(tern_log(-0x1p-149f)) && isnan(tern_log(-INFINITY)));
-    assert_true(tern_tanh(INFINITY) == 1 && tern_tanh(-INFINITY) == -1);
-    assert_true(tern_tanh(0x1p-149f) == 0x1p-149f && signbit(tern_tanh(-0.0f)));
-    assert_true(tern_erf(INFINITY) == 1 && tern_erf(-INFINITY) == -1 && signbit(tern_erf(-0.0f)));
-    assert_true(tern_sigmoid(0) == 0.5f && tern_sigmoid(INFINITY) == 1);
-    assert_true(tern_sigmoid(-INFINITY) == 0 && tern_sigmoid(-100.0f) > 0);
-    assert_true(tern_gelu(0) == 0 && tern_gelu(1e30f) == 1e30f && tern_gelu(-1e30f) == 0);
-    assert_true(tern_gelu_slope(0) == 0.5f && tern_gelu_slope(30) == 1);
+    assert_true(tern_expf(0) == 1 && tern_expf(-INFINITY) == 0 && tern_expf(INFINITY) == INFINITY);
+    assert_true(tern_expf(88.7228f) < INFINITY && tern_expf(88.7229f) == INFINITY);
+    assert_true(tern_expf(-103.97f) == 0x1p-149f && tern_expf(-103.98f) == 0);
+    assert_true(tern_expf(-88.0f) > 0 && tern_expf(-88.0f) < 0x1p-126f); /* denormal */
+    assert_true(tern_logf(1) == 0 && tern_logf(INFINITY) == INFINITY);
+    assert_true(tern_logf(0) == -INFINITY && tern_logf(-0.0f) == -INFINITY);
+    assert_true(isnan(tern_logf(-0x1p-149f)) && isnan(tern_logf(-INFINITY)));
+    assert_true(tern_tanhf(INFINITY) == 1 && tern_tanhf(-INFINITY) == -1);
+    assert_true(tern_tanhf(0x1p-149f) == 0x1p-149f && signbit(tern_tanhf(-0.0f)));
+    assert_true(tern_erff(INFINITY) == 1 && tern_erff(-INFINITY) == -1 && signbit(tern_erff(-0.0f)));
+    assert_true(tern_sigmoidf(0) == 0.5f && tern_sigmoidf(INFINITY) == 1);
+    assert_true(tern_sigmoidf(-INFINITY) == 0 && tern_sigmoidf(-100.0f) > 0);
+    assert_true(tern_geluf(0) == 0 && tern_geluf(1e30f) == 1e30f && tern_geluf(-1e30f) == 0);
+    assert_true(tern_gelu_slopef(0) == 0.5f && tern_gelu_slopef(30) == 1);
 }
 
 int main(void)

@@ -18,19 +18,19 @@ static inline void lanes(vector_function function, const float *x, float *y, int
         tern_store(y + i, function(tern_load(x + i)));
 }
 
-static void exp_each(const float *x, float *y, int64_t n) { each(tern_exp, x, y, n); }
+static void exp_each(const float *x, float *y, int64_t n) { each(tern_expf, x, y, n); }
 static void exp_lanes(const float *x, float *y, int64_t n) { lanes(tern_vexp, x, y, n); }
-static void log_each(const float *x, float *y, int64_t n) { each(tern_log, x, y, n); }
+static void log_each(const float *x, float *y, int64_t n) { each(tern_logf, x, y, n); }
 static void log_lanes(const float *x, float *y, int64_t n) { lanes(tern_vlog, x, y, n); }
-static void tanh_each(const float *x, float *y, int64_t n) { each(tern_tanh, x, y, n); }
+static void tanh_each(const float *x, float *y, int64_t n) { each(tern_tanhf, x, y, n); }
 static void tanh_lanes(const float *x, float *y, int64_t n) { lanes(tern_vtanh, x, y, n); }
-static void erf_each(const float *x, float *y, int64_t n) { each(tern_erf, x, y, n); }
+static void erf_each(const float *x, float *y, int64_t n) { each(tern_erff, x, y, n); }
 static void erf_lanes(const float *x, float *y, int64_t n) { lanes(tern_verf, x, y, n); }
-static void sigmoid_each(const float *x, float *y, int64_t n) { each(tern_sigmoid, x, y, n); }
+static void sigmoid_each(const float *x, float *y, int64_t n) { each(tern_sigmoidf, x, y, n); }
 static void sigmoid_lanes(const float *x, float *y, int64_t n) { lanes(tern_vsigmoid, x, y, n); }
-static void gelu_each(const float *x, float *y, int64_t n) { each(tern_gelu, x, y, n); }
+static void gelu_each(const float *x, float *y, int64_t n) { each(tern_geluf, x, y, n); }
 static void gelu_lanes(const float *x, float *y, int64_t n) { lanes(tern_vgelu, x, y, n); }
-static void slope_each(const float *x, float *y, int64_t n) { each(tern_gelu_slope, x, y, n); }
+static void slope_each(const float *x, float *y, int64_t n) { each(tern_gelu_slopef, x, y, n); }
 static void slope_lanes(const float *x, float *y, int64_t n) { lanes(tern_vgelu_slope, x, y, n); }
 
 const vmath_function TERN_LEVEL(vmath)[VMATH_FUNCTIONS] = {
