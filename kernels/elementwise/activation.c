@@ -9,7 +9,7 @@ const char *const tern_activation_names[] = { "none", "relu", "gelu", "sigmoid",
 double tern_activate_ref(tern_activation activation, double x)
 {
     switch (activation) {
-    case TERN_ACT_RELU: return x > 0 ? x : 0;
+    case TERN_ACT_RELU: return x < 0 ? 0 : x; /* keeps NaN */
     case TERN_ACT_GELU: return 0.5 * x * erfc(-x * 0.70710678118654752440);
     case TERN_ACT_SIGMOID: return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x));
     case TERN_ACT_TANH: return tanh(x);

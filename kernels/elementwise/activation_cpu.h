@@ -9,7 +9,7 @@
 static inline tern_vf tern_vactivate(tern_activation activation, tern_vf x)
 {
     switch (activation) {
-    case TERN_ACT_RELU: return tern_vmax(x, (tern_vf){ 0 });
+    case TERN_ACT_RELU: return tern_select(x < 0, (tern_vf){ 0 }, x); /* keeps NaN */
     case TERN_ACT_GELU: return tern_vgelu(x);
     case TERN_ACT_SIGMOID: return tern_vsigmoid(x);
     case TERN_ACT_TANH: return tern_vtanh(x);
