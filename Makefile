@@ -5,6 +5,8 @@ CC ?= gcc
 CXX ?= g++
 NVCC ?= nvcc
 VERSION := 0.1.0
+# make V=1 shows the commands.
+Q := $(if $(V),,@)
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes
 ifdef CI
@@ -65,7 +67,7 @@ cpu: deps
 build: $(BUILD)/tern
 
 $(BUILD)/tern: $(CLI_OBJ) $(BUILD)/libtern.a
-	$(CC) $(CFLAGS_ALL) -rdynamic -o $@ $^ $(LIBS) $(LDFLAGS)
+	$(Q)$(CC) $(CFLAGS_ALL) -rdynamic -o $@ $^ $(LIBS) $(LDFLAGS)
 
 $(BUILD)/libtern.a: $(LIB_OBJ)
 	@rm -f $@
@@ -75,19 +77,19 @@ $(BUILD)/libtern.a: $(LIB_OBJ)
 define level_rule
 $(BUILD)/%_cpu.$(1).o: %_cpu.c
 	@mkdir -p $$(@D)
-	$(CC) $(CFLAGS_ALL) $(LEVEL_FLAGS) $(FLAGS_$(1)) -DTERN_LEVEL_NAME=$(1) -MMD -MP -c $$< -o $$@
+	$$(Q)$(CC) $(CFLAGS_ALL) $(LEVEL_FLAGS) $(FLAGS_$(1)) -DTERN_LEVEL_NAME=$(1) -MMD -MP -c $$< -o $$@
 endef
 $(foreach level,$(LEVELS),$(eval $(call level_rule,$(level))))
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(PLAIN) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(CFLAGS_ALL) $(PLAIN) -MMD -MP -c $< -o $@
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_HELP_OBJ) $(BUILD)/libtern.a
-	$(CC) $(CFLAGS_ALL) -rdynamic -o $@ $^ -lcmocka $(LIBS) $(LDFLAGS)
+	$(Q)$(CC) $(CFLAGS_ALL) -rdynamic -o $@ $^ -lcmocka $(LIBS) $(LDFLAGS)
 
 $(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/libtern.a
-	$(CC) $(CFLAGS_ALL) -rdynamic -o $@ $^ $(LIBS) $(LDFLAGS)
+	$(Q)$(CC) $(CFLAGS_ALL) -rdynamic -o $@ $^ $(LIBS) $(LDFLAGS)
 
 test: deps
 	@$(MAKE) --no-print-directory -j$$(nproc) build tests

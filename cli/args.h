@@ -1,0 +1,53 @@
+/* Command-line flags, declared as a table: parsing, --help and near-miss
+ * suggestions all come from it.
+ */
+#ifndef TERN_CLI_ARGS_H
+#define TERN_CLI_ARGS_H
+
+#include <stdbool.h>
+
+typedef enum cli_kind {
+    CLI_END = 0,
+    CLI_FLAG,  /* bool, no value                 */
+    CLI_TEXT,  /* const char *                   */
+    CLI_INT,   /* long                           */
+    CLI_REAL,  /* double                         */
+    CLI_REPEAT /* cli_list: may be given often   */
+} cli_kind;
+
+enum { CLI_MAX_REPEAT = 64 };
+typedef struct cli_list {
+    const char *items[CLI_MAX_REPEAT];
+    int count;
+} cli_list;
+
+typedef struct cli_flag {
+    const char *name; /* "--out"                      */
+    cli_kind kind;
+    void *target;     /* holds the default beforehand */
+    const char *value; /* "FILE", for --help          */
+    const char *doc;
+} cli_flag;
+
+typedef struct cli_command {
+    const char *name;    /* "op", "data synth"                */
+    const char *usage;   /* "NAME --in FILE --out FILE"       */
+    const char *summary; /* what it does, a few lines at most */
+    const char *example; /* a command line and what it gives  */
+} cli_command;
+
+/* What main and the subcommands return as exit status. */
+enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
+
+/* Parse argv[1..argc): flags into their targets, the rest into words.  Returns -1
+ * to go on, or the exit status when --help was asked for or something is wrong
+ * (the message has been printed). */
+int cli_parse(const cli_command *command, const cli_flag *flags, int argc, char **argv,
+              cli_list *words);
+
+/* "tern NAME: error: message" on stderr; returns CLI_FAILED. */
+int cli_fail(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same for wrong usage; returns CLI_USAGE. */
+int cli_misused(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,64 @@
+/* tern: the program.  A table of subcommands and nothing else. */
+#include "cli/commands.h"
+
+#include "core/error.h"
+#include "kernels/table.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct subcommand {
+    const char *name, *summary;
+    int (*run)(int argc, char **argv);
+} subcommand;
+
+static const subcommand subcommands[] = {
+    { "ops", "the ops, where they run, and their documentation", cmd_ops },
+    { "op", "run one op on tensors of a file, forward and backward", cmd_op },
+    { "gradcheck", "check every op's gradient against differences", cmd_gradcheck },
+};
+enum { SUBCOMMANDS = sizeof subcommands / sizeof subcommands[0] };
+
+static void print_usage(FILE *to)
+{
+    fprintf(to, "usage: tern COMMAND [ARGUMENTS]\n\ncommands:\n");
+    for (int i = 0; i < SUBCOMMANDS; i++)
+        fprintf(to, "  %-12s %s\n", subcommands[i].name, subcommands[i].summary);
+    fprintf(to, "\n`tern COMMAND --help` tells more; `tern --version` says what is built in.\n");
+}
+
+static int print_version(void)
+{
+    const char *levels[4];
+    int count = tern_simd_levels(levels);
+    printf("tern %s\ncompiler  %s\nSIMD      %s (of", TERN_VERSION, __VERSION__, levels[0]);
+    for (int i = 0; i < count; i++)
+        printf(" %s", levels[i]);
+    printf(")\n");
+    return CLI_OK;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_usage(stderr);
+        return CLI_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        print_usage(stdout);
+        return CLI_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0)
+        return print_version();
+    const char *names[SUBCOMMANDS];
+    for (int i = 0; i < SUBCOMMANDS; i++) {
+        if (strcmp(argv[1], subcommands[i].name) == 0)
+            return subcommands[i].run(argc - 1, argv + 1);
+        names[i] = subcommands[i].name;
+    }
+    const char *nearest = tern_nearest_name(argv[1], names, SUBCOMMANDS);
+    fprintf(stderr, "tern: there is no command %s%s%s%s\n", argv[1],
+            nearest ? ", did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
+    return CLI_USAGE;
+}
