@@ -1,0 +1,76 @@
+/* The contracts of add and mul; see binary.h. */
+#include "kernels/elementwise/binary.h"
+
+#include "kernels/elementwise/broadcast.h"
+
+static const tern_sample samples[] = {
+    { TERN_SAMPLE_CHECK, "a=[5,7] b=[5,7]", "" },
+    { TERN_SAMPLE_CHECK, "a=[2,3,31] b=[31]", "" },
+    { TERN_SAMPLE_CHECK, "a=[13] b=[11,13]", "" },
+    { TERN_SAMPLE_CHECK, "a=[4,1] b=[1,5]", "" },
+    { TERN_SAMPLE_CHECK, "a=[3,17] b=[3,1]", "" },
+    { TERN_SAMPLE_CHECK, "a=[] b=[2,3]", "" },
+    { TERN_SAMPLE_CHECK, "a=[2,1,3,1,2,1] b=[1,3,1,2,1,5]", "" },
+    { TERN_SAMPLE_CHECK, "a=[1] b=[1,1]", "" },
+    { TERN_SAMPLE_CHECK, "a=[0,6] b=[6]", "" },
+    { TERN_SAMPLE_BENCH, "a=[1024,1024] b=[1024,1024]", "" },
+    { TERN_SAMPLE_BENCH, "a=[8192,128] b=[128]", "" },
+    { 0, NULL, NULL },
+};
+
+/* Sums for the gradient of whatever was repeated. */
+static double repeated_sums(const tern_call *call)
+{
+    double sums = 0;
+    for (int i = 0; i < 2; i++)
+        if (call->in[i]->count != call->out[0]->count)
+            sums += (double)call->out[0]->count;
+    return sums;
+}
+
+static void add_cost(const tern_call *call, tern_cost *forward, tern_cost *backward)
+{
+    forward->flops = (double)call->out[0]->count;
+    backward->flops = repeated_sums(call);
+}
+
+static void mul_cost(const tern_call *call, tern_cost *forward, tern_cost *backward)
+{
+    forward->flops = (double)call->out[0]->count;
+    backward->flops = 2 * (double)call->out[0]->count + repeated_sums(call);
+}
+
+const tern_op tern_op_add = {
+    .name = "add",
+    .summary = "sum of two tensors, broadcasting",
+    .doc = "y = a + b, shapes aligned at the last axis, extents of 1 repeated as in NumPy",
+    .in = { { "a", TERN_REAL, TERN_DIFF, "[...]" }, { "b", TERN_REAL, TERN_DIFF, "[...]" } },
+    .out = { { "y", TERN_REAL, 0, "broadcast shape" } },
+    .shape = tern_broadcast_shape,
+    .cost = add_cost,
+    .samples = samples,
+};
+
+const tern_op tern_op_mul = {
+    .name = "mul",
+    .summary = "product of two tensors, element by element, broadcasting",
+    .doc = "y = a * b, shapes aligned at the last axis, extents of 1 repeated as in NumPy",
+    .in = { { "a", TERN_REAL, TERN_DIFF | TERN_BACKWARD_READS, "[...]" },
+            { "b", TERN_REAL, TERN_DIFF | TERN_BACKWARD_READS, "[...]" } },
+    .out = { { "y", TERN_REAL, 0, "broadcast shape" } },
+    .shape = tern_broadcast_shape,
+    .cost = mul_cost,
+    .samples = samples,
+};
+
+tern_tensor *tern_add(tern_ctx *ctx, tern_tensor *a, tern_tensor *b)
+{
+    tern_tensor *inputs[] = { a, b };
+    return tern_apply(ctx, &tern_op_add, inputs, 2, NULL, NULL);
+}
+
+tern_tensor *tern_mul(tern_ctx *ctx, tern_tensor *a, tern_tensor *b)
+{
+    tern_tensor *inputs[] = { a, b };
+    return tern_apply(ctx, &tern_op_mul, inputs, 2, NULL, NULL);
+}
