@@ -37,7 +37,9 @@ static void begin(const check *c, bool recording)
     tern_set_recording(c->ctx, recording);
     tern_set_frozen_state(c->ctx, true);
     tern_set_rng_step(c->ctx, 1);
-    tern_step_begin(c->ctx, (uint64_t)(uintptr_t)c->sample ^ (uint64_t)c->training);
+    /* One plan for each op, sample and mode; ops may share a list of samples. */
+    tern_step_begin(c->ctx, (uint64_t)(uintptr_t)c->sample * 31 +
+                                2 * (uint64_t)(uintptr_t)c->problem->op + (uint64_t)c->training);
 }
 
 /* f(x) = sum over outputs <seed, out> */
