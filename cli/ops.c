@@ -43,7 +43,7 @@ static void print_matrix(void)
 
 static void print_arguments(const char *title, const tern_arg *list, int count)
 {
-    static const char *const kinds[] = { "", "real", "i32", "u8 mask" };
+    static const char *const kinds[] = { "", "real", "i32", "u8 mask", "any" };
     for (int i = 0; i < count; i++)
         printf("%-9s %-14s %-8s %s%s%s%s%s\n", i ? "" : title, list[i].name, kinds[list[i].kind],
                list[i].shape, list[i].flags & TERN_OPTIONAL ? ", optional" : "",

@@ -77,6 +77,7 @@ static bool kind_fits(const tern_ctx *ctx, tern_kind kind, tern_dtype dtype)
     case TERN_REAL: return dtype == ctx->backend->real;
     case TERN_INDEX: return dtype == TERN_I32;
     case TERN_MASK: return dtype == TERN_U8;
+    case TERN_ANY: return true;
     case TERN_KIND_END: break;
     }
     return false;

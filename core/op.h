@@ -22,7 +22,8 @@ typedef enum tern_kind {
     TERN_KIND_END = 0, /* marks the end of an argument list                */
     TERN_REAL,         /* the device's real type: f64 on ref, f32 elsewhere */
     TERN_INDEX,        /* i32: class numbers, token ids, lengths            */
-    TERN_MASK          /* u8: 1 = valid, 0 = padding                        */
+    TERN_MASK,         /* u8: 1 = valid, 0 = padding                        */
+    TERN_ANY           /* any of these (concat, slice); samples make reals   */
 } tern_kind;
 
 enum {

@@ -30,7 +30,7 @@ int tern_op_input_index(const tern_op *op, const char *name)
 
 tern_dtype tern_kind_host_dtype(tern_kind kind)
 {
-    return kind == TERN_REAL ? TERN_F64 : kind == TERN_INDEX ? TERN_I32 : TERN_U8;
+    return kind == TERN_INDEX ? TERN_I32 : kind == TERN_MASK ? TERN_U8 : TERN_F64;
 }
 
 /* -------------------------------------------------------------- values -- */
@@ -61,6 +61,7 @@ static void draw_values(tern_problem_input *input, const tern_sample_input *spec
 {
     for (int64_t i = 0; i < input->count; i++)
         switch (input->arg->kind) {
+        case TERN_ANY:
         case TERN_REAL: ((double *)input->values)[i] = draw_real(rng, spec); break;
         case TERN_INDEX: ((int32_t *)input->values)[i] = draw_index(rng, spec); break;
         case TERN_MASK: ((uint8_t *)input->values)[i] = draw_mask(rng, spec); break;
