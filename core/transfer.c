@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Room for conversions; grows, never shrinks. */
+/* Room for conversions, also of empty tensors; grows, never shrinks. */
 static void *staging(tern_ctx *ctx, size_t bytes)
 {
-    if (bytes > ctx->staging_bytes) {
-        void *grown = realloc(ctx->staging, bytes);
+    if (bytes > ctx->staging_bytes || !ctx->staging) {
+        void *grown = realloc(ctx->staging, bytes + 1);
         if (!grown) {
             tern_fail(ctx, TERN_ERR_MEMORY, "no memory for %zu bytes of staging", bytes);
             return NULL;
