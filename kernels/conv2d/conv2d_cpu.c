@@ -1,0 +1,195 @@
+/* conv2d on cpu: a direct convolution, without unfolding the image.
+ *
+ * In NHWC the kernel's row u at an output pixel sees kw*I contiguous floats, and
+ * the next output pixel sees the same run stride*I floats further on:
+ *
+ *   padded input row  p+u  | 0 | pixel 0 | pixel 1 | pixel 2 | pixel 3 | ...
+ *   output pixel 0          \______ kw*I ______/
+ *   output pixel 1               \______ kw*I ______/
+ *
+ * So an output row is a matrix product whose left factor, [Wo, kh*kw*I], is read in
+ * place through strides (panel_product.h); the weights are packed once a call into
+ * panels of output channels, [O/PANEL_WIDTH][kh*kw*I][PANEL_WIDTH].  Only a zero
+ * border, where there is one, costs a copy of the input rows that a tile needs; it
+ * stays in the L2 cache.
+ *
+ * A tile of work is (image, block of output rows, panel).  Its extent depends on the
+ * shapes alone, so that the bits do not depend on the number of threads.
+ */
+#include "kernels/conv2d/conv2d_cpu.h"
+
+#include "core/threads.h"
+
+enum {
+    TILE_MULTIPLY_ADDS = 2000000, /* large against the cost of handing out a tile  */
+    ENOUGH_TILES = 16,            /* smaller tiles, if there would be fewer than this */
+    PACK_ROWS = 64                /* panel rows packed by one tile                 */
+};
+
+typedef struct forward_plan {
+    conv2d_geometry g;
+    int64_t taps; /* kh*kw*I, rows of a panel */
+    int64_t panels, tile_rows, blocks;
+    bool bordered; /* the tile's input rows are copied between zeros */
+    int64_t window_columns;
+    int64_t packed_floats, window_floats;
+
+    const float *weight, *bias;
+    image_source x;
+    float *packed, *windows; /* windows: one for each worker */
+    float *sums, *y;         /* sums: y, or what gelu saves  */
+    tern_activation activation;
+} forward_plan;
+
+static forward_plan plan_forward(const tern_call *call)
+{
+    forward_plan plan = { .g = conv2d_geometry_of(call) };
+    const conv2d_geometry *g = &plan.g;
+
+    plan.taps = g->kernel_rows * g->kernel_columns * g->inputs;
+    plan.panels = panel_count(g->outputs);
+    int64_t row_work = g->out_columns * plan.taps * PANEL_WIDTH;
+    plan.tile_rows = smaller(divide_up(TILE_MULTIPLY_ADDS, row_work), g->out_rows);
+    while (plan.tile_rows > 1 && g->images * plan.panels *
+                                         divide_up(g->out_rows, plan.tile_rows) < ENOUGH_TILES)
+        plan.tile_rows = divide_up(plan.tile_rows, 2);
+    plan.blocks = divide_up(g->out_rows, plan.tile_rows);
+
+    plan.bordered = g->row_pad > 0 || g->column_pad > 0;
+    plan.window_columns = (g->out_columns - 1) * g->column_stride + g->kernel_columns;
+    int64_t window_rows = (plan.tile_rows - 1) * g->row_stride + g->kernel_rows;
+    plan.packed_floats = whole_lines(plan.panels * plan.taps * PANEL_WIDTH);
+    plan.window_floats =
+        plan.bordered ? whole_lines(window_rows * plan.window_columns * g->inputs) : 0;
+    return plan;
+}
+
+/* weight [O, taps] to panels [taps, PANEL_WIDTH], zero in columns beyond O. */
+static void pack_tile(void *argument, int64_t tile, int worker)
+{
+    const forward_plan *plan = argument;
+    int64_t panel = tile % plan->panels, taps = plan->taps;
+    int64_t first = tile / plan->panels * PACK_ROWS, last = smaller(first + PACK_ROWS, taps);
+    int64_t width = panel_columns(plan->g.outputs, panel), pitch = panel_pitch(width);
+    const float *weight = plan->weight + panel * PANEL_WIDTH * taps;
+    float *packed = plan->packed + panel * PANEL_WIDTH * taps;
+
+    (void)worker;
+    for (int64_t t = first; t < last; t++)
+        for (int64_t j = 0; j < pitch; j++)
+            packed[t * pitch + j] = j < width ? weight[j * taps + t] : 0;
+}
+
+static void activate(float *y, const float *sums, int64_t count, tern_activation activation)
+{
+    int64_t i = 0;
+    for (; i + TERN_LANES <= count; i += TERN_LANES)
+        tern_store(y + i, tern_vactivate(activation, tern_load(sums + i)));
+    if (i < count)
+        tern_store_part(y + i, tern_vactivate(activation, tern_load_part(sums + i, count - i)),
+                        count - i);
+}
+
+/* The activation of `width` channels of one output row, while it is in cache. */
+static void activate_row(const forward_plan *plan, int64_t at, int64_t width)
+{
+    const conv2d_geometry *g = &plan->g;
+    if (plan->activation == TERN_ACT_NONE)
+        return;
+    if (width == g->outputs) {
+        activate(plan->y + at, plan->sums + at, g->out_columns * width, plan->activation);
+        return;
+    }
+    for (int64_t q = 0; q < g->out_columns; q++, at += g->outputs)
+        activate(plan->y + at, plan->sums + at, width, plan->activation);
+}
+
+static void forward_tile(void *argument, int64_t tile, int worker)
+{
+    static const float no_bias[PANEL_WIDTH] = { 0 };
+    const forward_plan *plan = argument;
+    const conv2d_geometry *g = &plan->g;
+    int64_t panel = tile % plan->panels, image = tile / plan->panels / plan->blocks;
+    int64_t first = tile / plan->panels % plan->blocks * plan->tile_rows;
+    int64_t last = smaller(first + plan->tile_rows, g->out_rows);
+    panel_product product = {
+        .rows = g->out_columns, .width = panel_columns(g->outputs, panel),
+        .outer = g->kernel_rows, .inner = g->kernel_columns * g->inputs,
+        .a_row = g->column_stride * g->inputs, .a_inner = 1,
+        .panel = plan->packed + panel * PANEL_WIDTH * plan->taps,
+        .start = plan->bias ? plan->bias + panel * PANEL_WIDTH : no_bias,
+        .c_row = g->outputs,
+    };
+
+    if (plan->bordered) {
+        image_window window = {
+            .row = first * g->row_stride - g->row_pad, .column = -g->column_pad,
+            .rows = (last - first - 1) * g->row_stride + g->kernel_rows,
+            .columns = plan->window_columns,
+        };
+        float *copy = plan->windows + worker * plan->window_floats;
+        copy_window(copy, &plan->x, image, &window);
+        product.a = copy;
+        product.a_outer = plan->window_columns * g->inputs;
+    } else {
+        product.a_outer = g->columns * g->inputs;
+        product.a = plan->x.values + (image * g->rows + first * g->row_stride) * product.a_outer;
+    }
+    for (int64_t p = first; p < last; p++) {
+        int64_t at = (image * g->out_rows + p) * g->out_columns * g->outputs + panel * PANEL_WIDTH;
+        product.c = plan->sums + at;
+        TERN_LEVEL(tern_panel_product)(&product);
+        activate_row(plan, at, product.width);
+        product.a += g->row_stride * product.a_outer;
+    }
+}
+
+static void conv2d_forward(tern_call *call)
+{
+    const tern_conv2d_opts *opts = call->options;
+    tern_pool *pool = tern_ctx_pool(call->ctx);
+    forward_plan plan = plan_forward(call);
+    const conv2d_geometry *g = &plan.g;
+
+    plan.weight = call->in[1]->data;
+    plan.bias = call->in[2] ? call->in[2]->data : NULL;
+    plan.x = (image_source){ .values = call->in[0]->data, .rows = g->rows, .columns = g->columns,
+                             .channels = g->inputs };
+    plan.packed = call->workspace;
+    plan.windows = plan.packed + plan.packed_floats;
+    plan.y = call->out[0]->data;
+    plan.sums = call->saved[0] ? call->saved[0]->data : plan.y;
+    plan.activation = (tern_activation)opts->activation;
+    if (g->images == 0)
+        return;
+    tern_parallel(pool, plan.panels * divide_up(plan.taps, PACK_ROWS), pack_tile, &plan);
+    tern_parallel(pool, g->images * plan.blocks * plan.panels, forward_tile, &plan);
+}
+
+static size_t forward_workspace(const tern_call *call)
+{
+    forward_plan plan = plan_forward(call);
+    int64_t threads = tern_pool_threads(tern_ctx_pool(call->ctx));
+    return (size_t)(plan.packed_floats + threads * plan.window_floats) * sizeof(float);
+}
+
+static void conv2d_backward(tern_call *call)
+{
+    if (call->grad_in[0])
+        TERN_LEVEL(tern_conv2d_grad_x)(call, call->workspace);
+    if (call->grad_in[1] || call->grad_in[2])
+        TERN_LEVEL(tern_conv2d_grad_weight)(call, call->workspace);
+}
+
+static size_t backward_workspace(const tern_call *call)
+{
+    return (size_t)larger(TERN_LEVEL(tern_conv2d_grad_x_floats)(call),
+                          TERN_LEVEL(tern_conv2d_grad_weight_floats)(call)) *
+           sizeof(float);
+}
+
+const tern_impl TERN_LEVEL(tern_conv2d_cpu) = {
+    .op = "conv2d", .backend = "cpu", .provider = "hand",
+    .forward = conv2d_forward, .backward = conv2d_backward,
+    .forward_workspace = forward_workspace, .backward_workspace = backward_workspace,
+};

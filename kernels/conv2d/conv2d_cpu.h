@@ -1,0 +1,113 @@
+/* What the files of conv2d's cpu backend share: windows of an image with a zero
+ * border, and the two halves of backward. */
+#ifndef TERN_KERNELS_CONV2D_CPU_H
+#define TERN_KERNELS_CONV2D_CPU_H
+
+#include "kernels/conv2d/conv2d_geometry.h"
+#include "kernels/conv2d/panel_product.h"
+#include "kernels/elementwise/activation_cpu.h"
+
+/* The images that a window is cut from, [N, rows, columns, channels].  With y, the
+ * values are y's gradient and the window gets the gradient before the activation. */
+typedef struct image_source {
+    const float *values;
+    const float *y, *before; /* before: gelu only */
+    tern_activation activation;
+    int64_t rows, columns, channels;
+} image_source;
+
+/* Rows [row, row + rows) and columns [column, column + columns) of an image; may
+ * reach beyond it on every side, where it is zero. */
+typedef struct image_window {
+    int64_t row, rows, column, columns;
+} image_window;
+
+/* count values from the offset `at` of the source. */
+static inline void read_source(float *to, const image_source *source, int64_t at, int64_t count)
+{
+    const float *values = source->values + at;
+    if (source->activation == TERN_ACT_NONE) {
+        memcpy(to, values, (size_t)count * sizeof(float));
+        return;
+    }
+    const float *y = source->y + at, *before = source->before ? source->before + at : y;
+    int64_t i = 0;
+    for (; i + TERN_LANES <= count; i += TERN_LANES)
+        tern_store(to + i, tern_load(values + i) *
+                               tern_vactivation_slope(source->activation, tern_load(before + i),
+                                                      tern_load(y + i)));
+    if (i < count)
+        tern_store_part(to + i,
+                        tern_load_part(values + i, count - i) *
+                            tern_vactivation_slope(source->activation,
+                                                   tern_load_part(before + i, count - i),
+                                                   tern_load_part(y + i, count - i)),
+                        count - i);
+}
+
+/* Copy a window of one image to [rows, columns, channels]. */
+static inline void copy_window(float *to, const image_source *source, int64_t image,
+                               const image_window *window)
+{
+    int64_t channels = source->channels, width = window->columns;
+    int64_t left = window->column < 0 ? -window->column : 0;
+    int64_t right = window->column + width - source->columns;
+    left = left < width ? left : width;
+    right = right < 0 ? 0 : right < width - left ? right : width - left;
+    int64_t middle = width - left - right;
+
+    for (int64_t r = 0; r < window->rows; r++, to += width * channels) {
+        int64_t row = window->row + r;
+        if (row < 0 || row >= source->rows || middle == 0) {
+            memset(to, 0, (size_t)(width * channels) * sizeof(float));
+            continue;
+        }
+        int64_t at = ((image * source->rows + row) * source->columns + window->column + left) *
+                     channels;
+        memset(to, 0, (size_t)(left * channels) * sizeof(float));
+        read_source(to + left * channels, source, at, middle * channels);
+        memset(to + (left + middle) * channels, 0, (size_t)(right * channels) * sizeof(float));
+    }
+}
+
+static inline int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static inline int64_t divide_up(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+/* Floats of scratch, rounded up so that what follows is aligned to a cache line. */
+static inline int64_t whole_lines(int64_t floats)
+{
+    return (floats + 15) / 16 * 16;
+}
+
+/* The gradient of y, to be read as the gradient before the activation. */
+static inline image_source gradient_source(const tern_call *call, const conv2d_geometry *g)
+{
+    const tern_conv2d_opts *opts = call->options;
+    image_source source = {
+        .values = call->grad_out[0]->data, .y = call->out[0]->data,
+        .before = call->saved[0] ? call->saved[0]->data : NULL,
+        .activation = (tern_activation)opts->activation,
+        .rows = g->out_rows, .columns = g->out_columns, .channels = g->outputs,
+    };
+    return source;
+}
+
+/* conv2d_grad_x_cpu.c and conv2d_grad_weight_cpu.c; workspace in floats. */
+int64_t TERN_LEVEL(tern_conv2d_grad_x_floats)(const tern_call *call);
+void TERN_LEVEL(tern_conv2d_grad_x)(tern_call *call, float *workspace);
+int64_t TERN_LEVEL(tern_conv2d_grad_weight_floats)(const tern_call *call);
+void TERN_LEVEL(tern_conv2d_grad_weight)(tern_call *call, float *workspace);
+
+#endif

@@ -1,0 +1,208 @@
+/* conv2d on cpu: the gradients of weight and bias, sums over all output pixels.
+ *
+ *   grad_weight[o,u, (v,i)] = sum_pixels grad[pixel,o] * x_run(pixel,u)[(v,i)]
+ *
+ * where x_run is the contiguous run of kw*I floats under kernel row u.  The run's
+ * elements are the rows of the panel product, the output channels its columns, the
+ * pixels of a few output rows its sum: a block of the weights' gradient stays in
+ * registers over all pixels of the strip.
+ *
+ *   strip = one image's block of output rows, small enough for the L1 cache:
+ *      window  [rows*stride + kh - 1, columns, I]  x between zeros
+ *      panel   [rows*Wo, PANEL_WIDTH]              the gradient of PANEL_WIDTH channels
+ *
+ * A tile of work is (chunk of strips, panel) and owns a partial sum.  The number of
+ * chunks depends on the shapes alone, and the partial sums are added in their order,
+ * so the bits do not depend on the number of threads.
+ */
+#include "kernels/conv2d/conv2d_cpu.h"
+
+#include "core/threads.h"
+
+enum {
+    STRIP_PIXELS = 96, /* enough to pay for loading and storing a block of sums  */
+    ENOUGH_TILES = 16,
+    SUM_ROWS = 64      /* panel rows whose chunks one tile adds up               */
+};
+
+typedef struct grad_weight_plan {
+    conv2d_geometry g;
+    int64_t taps, panels; /* kh*kw*I rows of a panel */
+    int64_t strip_rows, blocks, strips, chunks;
+    bool bordered;
+    int64_t window_columns;
+    int64_t partial_floats, window_floats, panel_floats; /* of a chunk; of a worker */
+
+    image_source x, grad_y;
+    float *partials, *bias_partials; /* [chunks][panels][taps, PANEL_WIDTH], without taps */
+    float *windows, *gradients;      /* one for each worker */
+    float *grad_weight, *grad_bias;
+    bool accumulate_weight, accumulate_bias;
+} grad_weight_plan;
+
+static grad_weight_plan plan_grad_weight(const tern_call *call)
+{
+    grad_weight_plan plan = { .g = conv2d_geometry_of(call) };
+    const conv2d_geometry *g = &plan.g;
+
+    plan.taps = g->kernel_rows * g->kernel_columns * g->inputs;
+    plan.panels = panel_count(g->outputs);
+    plan.strip_rows = smaller(divide_up(STRIP_PIXELS, g->out_columns), g->out_rows);
+    plan.blocks = divide_up(g->out_rows, plan.strip_rows);
+    plan.strips = g->images * plan.blocks;
+    plan.chunks = larger(smaller(divide_up(ENOUGH_TILES, plan.panels), plan.strips), 1);
+
+    plan.bordered = g->row_pad > 0 || g->column_pad > 0;
+    plan.window_columns = (g->out_columns - 1) * g->column_stride + g->kernel_columns;
+    int64_t window_rows = (plan.strip_rows - 1) * g->row_stride + g->kernel_rows;
+    plan.partial_floats = plan.panels * plan.taps * PANEL_WIDTH;
+    plan.window_floats =
+        plan.bordered ? whole_lines(window_rows * plan.window_columns * g->inputs) : 0;
+    plan.panel_floats = whole_lines(plan.strip_rows * g->out_columns * PANEL_WIDTH);
+    return plan;
+}
+
+/* The gradient before the activation of one panel's channels, [pixels, pitch], and
+ * its sum over the pixels added to bias. */
+static void read_gradient(const grad_weight_plan *plan, int64_t at, int64_t pixels, int64_t panel,
+                          float *to, float *bias)
+{
+    int64_t width = panel_columns(plan->g.outputs, panel), pitch = panel_pitch(width);
+    tern_vf sum[PANEL_VECTORS] = { { 0 } };
+    for (int64_t pixel = 0; pixel < pixels; pixel++, to += pitch) {
+        read_source(to, &plan->grad_y, (at + pixel) * plan->g.outputs + panel * PANEL_WIDTH,
+                    width);
+        memset(to + width, 0, (size_t)(pitch - width) * sizeof(float));
+        for (int64_t v = 0; v < pitch / TERN_LANES; v++)
+            sum[v] += tern_load(to + v * TERN_LANES);
+    }
+    for (int64_t v = 0; v < pitch / TERN_LANES; v++)
+        tern_store(bias + v * TERN_LANES, tern_load(bias + v * TERN_LANES) + sum[v]);
+}
+
+/* Add one strip's share to a tile's partial sums. */
+static void add_strip(const grad_weight_plan *plan, int64_t strip, int64_t panel, int worker,
+                      float *partial, float *bias)
+{
+    const conv2d_geometry *g = &plan->g;
+    int64_t image = strip / plan->blocks, first = strip % plan->blocks * plan->strip_rows;
+    int64_t rows = smaller(plan->strip_rows, g->out_rows - first);
+    int64_t pitch = panel_pitch(panel_columns(g->outputs, panel));
+    float *gradient = plan->gradients + worker * plan->panel_floats;
+    panel_product product = {
+        .rows = g->kernel_columns * g->inputs, .outer = rows, .inner = g->out_columns,
+        .width = pitch, .a_row = 1, .a_inner = g->column_stride * g->inputs, .panel = gradient,
+        .start_row = pitch, .c_row = pitch,
+    };
+
+    read_gradient(plan, (image * g->out_rows + first) * g->out_columns, rows * g->out_columns,
+                  panel, gradient, bias);
+    int64_t x_row = g->columns * g->inputs;
+    product.a = plan->x.values + (image * g->rows + first * g->row_stride) * x_row;
+    if (plan->bordered) {
+        image_window window = {
+            .row = first * g->row_stride - g->row_pad, .column = -g->column_pad,
+            .rows = (rows - 1) * g->row_stride + g->kernel_rows,
+            .columns = plan->window_columns,
+        };
+        float *copy = plan->windows + worker * plan->window_floats;
+        copy_window(copy, &plan->x, image, &window);
+        product.a = copy;
+        x_row = plan->window_columns * g->inputs;
+    }
+    product.a_outer = g->row_stride * x_row;
+    for (int64_t u = 0; u < g->kernel_rows; u++) {
+        product.c = partial + u * product.rows * pitch;
+        product.start = product.c;
+        TERN_LEVEL(tern_panel_product)(&product);
+        product.a += x_row;
+    }
+}
+
+static void chunk_tile(void *argument, int64_t tile, int worker)
+{
+    const grad_weight_plan *plan = argument;
+    int64_t panel = tile % plan->panels, chunk = tile / plan->panels;
+    int64_t first = plan->strips * chunk / plan->chunks;
+    int64_t last = plan->strips * (chunk + 1) / plan->chunks;
+    int64_t pitch = panel_pitch(panel_columns(plan->g.outputs, panel));
+    float *partial =
+        plan->partials + chunk * plan->partial_floats + panel * PANEL_WIDTH * plan->taps;
+    float *bias = plan->bias_partials + (chunk * plan->panels + panel) * PANEL_WIDTH;
+
+    memset(partial, 0, (size_t)(plan->taps * pitch) * sizeof(float));
+    memset(bias, 0, (size_t)pitch * sizeof(float));
+    for (int64_t strip = first; strip < last; strip++)
+        add_strip(plan, strip, panel, worker, partial, bias);
+}
+
+/* Add the chunks' partial sums of some panel rows, and put them where weights lie. */
+static void sum_tile(void *argument, int64_t tile, int worker)
+{
+    const grad_weight_plan *plan = argument;
+    int64_t panel = tile % plan->panels;
+    int64_t first = tile / plan->panels * SUM_ROWS, last = smaller(first + SUM_ROWS, plan->taps);
+    int64_t width = panel_columns(plan->g.outputs, panel), pitch = panel_pitch(width);
+    const float *partial = plan->partials + panel * PANEL_WIDTH * plan->taps;
+    float *grad = plan->grad_weight + panel * PANEL_WIDTH * plan->taps;
+    float sum[PANEL_WIDTH];
+
+    (void)worker;
+    for (int64_t t = first; t < last; t++) {
+        for (int64_t j = 0; j < pitch; j++)
+            sum[j] = partial[t * pitch + j];
+        for (int64_t chunk = 1; chunk < plan->chunks; chunk++)
+            for (int64_t j = 0; j < pitch; j++)
+                sum[j] += partial[chunk * plan->partial_floats + t * pitch + j];
+        for (int64_t j = 0; j < width; j++) {
+            float *to = grad + j * plan->taps + t;
+            *to = plan->accumulate_weight ? *to + sum[j] : sum[j];
+        }
+    }
+}
+
+static void sum_bias(const grad_weight_plan *plan)
+{
+    int64_t channels = plan->panels * PANEL_WIDTH;
+    for (int64_t o = 0; o < plan->g.outputs; o++) {
+        float sum = plan->bias_partials[o];
+        for (int64_t chunk = 1; chunk < plan->chunks; chunk++)
+            sum += plan->bias_partials[chunk * channels + o];
+        plan->grad_bias[o] = plan->accumulate_bias ? plan->grad_bias[o] + sum : sum;
+    }
+}
+
+void TERN_LEVEL(tern_conv2d_grad_weight)(tern_call *call, float *workspace)
+{
+    tern_pool *pool = tern_ctx_pool(call->ctx);
+    grad_weight_plan plan = plan_grad_weight(call);
+    const conv2d_geometry *g = &plan.g;
+    int threads = tern_pool_threads(pool);
+
+    plan.x = (image_source){ .values = call->in[0]->data, .rows = g->rows, .columns = g->columns,
+                             .channels = g->inputs };
+    plan.grad_y = gradient_source(call, g);
+    plan.partials = workspace;
+    plan.bias_partials = plan.partials + plan.chunks * plan.partial_floats;
+    plan.windows = plan.bias_partials + plan.chunks * plan.panels * PANEL_WIDTH;
+    plan.gradients = plan.windows + threads * plan.window_floats;
+    tern_parallel(pool, plan.chunks * plan.panels, chunk_tile, &plan);
+    if (call->grad_in[1]) {
+        plan.grad_weight = call->grad_in[1]->data;
+        plan.accumulate_weight = call->accumulate[1];
+        tern_parallel(pool, plan.panels * divide_up(plan.taps, SUM_ROWS), sum_tile, &plan);
+    }
+    if (call->grad_in[2]) {
+        plan.grad_bias = call->grad_in[2]->data;
+        plan.accumulate_bias = call->accumulate[2];
+        sum_bias(&plan);
+    }
+}
+
+int64_t TERN_LEVEL(tern_conv2d_grad_weight_floats)(const tern_call *call)
+{
+    grad_weight_plan plan = plan_grad_weight(call);
+    int64_t threads = tern_pool_threads(tern_ctx_pool(call->ctx));
+    return plan.chunks * (plan.partial_floats + plan.panels * PANEL_WIDTH) +
+           threads * (plan.window_floats + plan.panel_floats);
+}

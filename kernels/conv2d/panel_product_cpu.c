@@ -1,0 +1,151 @@
+/* The panel product: blocks of rows x panel kept in vector registers.
+ *
+ * One step of the inner loop, for a block of 14 rows and a panel of two vectors:
+ *
+ *      panel row      [ p0 ............ ][ p1 ............ ]      2 loads
+ *      a(0)  ->   c[0][0] += a(0)*p0    c[0][1] += a(0)*p1       1 broadcast,
+ *      a(1)  ->   c[1][0] += a(1)*p0    c[1][1] += a(1)*p1       2 multiply-adds
+ *      ...                                                        a row
+ *
+ * The block must be small enough for the registers: 14 x 2 sums, the two panel
+ * vectors and one broadcast are 31 of AVX-512's 32; 6 x 2 are 15 of 16 elsewhere.
+ * It should be large too: each broadcast serves two multiply-adds, each panel load
+ * as many as there are rows, and eight sums at least are needed in flight to hide
+ * the latency of an addition.
+ */
+#include "kernels/conv2d/panel_product.h"
+
+#ifdef __AVX512F__
+enum { BLOCK_ROWS = 14 };
+#else
+enum { BLOCK_ROWS = 6 };
+#endif
+
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
+/* rows and vectors are constants where this is inlined, so that the sums are
+ * registers. */
+static inline __attribute__((always_inline)) void block_product(const panel_product *product,
+                                                                const int rows, const int vectors)
+{
+    const int64_t a_row = product->a_row, a_inner = product->a_inner, inner = product->inner;
+    const float *outer_a = product->a, *panel = product->panel;
+    tern_vf sum[BLOCK_ROWS][PANEL_VECTORS];
+
+    UNROLL for (int r = 0; r < rows; r++)
+        UNROLL for (int v = 0; v < vectors; v++)
+            sum[r][v] = tern_load(product->start + r * product->start_row + v * TERN_LANES);
+
+    for (int64_t s = 0; s < product->outer; s++) {
+        const float *a = outer_a;
+        for (int64_t t = 0; t < inner; t++) {
+            tern_vf p[PANEL_VECTORS];
+            UNROLL for (int v = 0; v < vectors; v++)
+                p[v] = tern_load(panel + v * TERN_LANES);
+            UNROLL for (int r = 0; r < rows; r++)
+                UNROLL for (int v = 0; v < vectors; v++)
+                    sum[r][v] += a[r * a_row] * p[v];
+            a += a_inner;
+            panel += vectors * TERN_LANES;
+        }
+        outer_a += product->a_outer;
+    }
+
+    UNROLL for (int r = 0; r < rows; r++)
+        UNROLL for (int v = 0; v < vectors; v++)
+            tern_store(product->c + r * product->c_row + v * TERN_LANES, sum[r][v]);
+}
+
+static void one_vector_block(const panel_product *product)
+{
+    switch (product->rows) {
+    case 1: block_product(product, 1, 1); break;
+    case 2: block_product(product, 2, 1); break;
+    case 3: block_product(product, 3, 1); break;
+    case 4: block_product(product, 4, 1); break;
+    case 5: block_product(product, 5, 1); break;
+    case 6: block_product(product, 6, 1); break;
+#ifdef __AVX512F__
+    case 7: block_product(product, 7, 1); break;
+    case 8: block_product(product, 8, 1); break;
+    case 9: block_product(product, 9, 1); break;
+    case 10: block_product(product, 10, 1); break;
+    case 11: block_product(product, 11, 1); break;
+    case 12: block_product(product, 12, 1); break;
+    case 13: block_product(product, 13, 1); break;
+    case 14: block_product(product, 14, 1); break;
+#endif
+    }
+}
+
+static void two_vector_block(const panel_product *product)
+{
+    switch (product->rows) {
+    case 1: block_product(product, 1, 2); break;
+    case 2: block_product(product, 2, 2); break;
+    case 3: block_product(product, 3, 2); break;
+    case 4: block_product(product, 4, 2); break;
+    case 5: block_product(product, 5, 2); break;
+    case 6: block_product(product, 6, 2); break;
+#ifdef __AVX512F__
+    case 7: block_product(product, 7, 2); break;
+    case 8: block_product(product, 8, 2); break;
+    case 9: block_product(product, 9, 2); break;
+    case 10: block_product(product, 10, 2); break;
+    case 11: block_product(product, 11, 2); break;
+    case 12: block_product(product, 12, 2); break;
+    case 13: block_product(product, 13, 2); break;
+    case 14: block_product(product, 14, 2); break;
+#endif
+    }
+}
+
+/* Not inlined, so that the blocks above exist once. */
+static __attribute__((noinline)) void full_block(const panel_product *block)
+{
+    if (block->width > TERN_LANES)
+        two_vector_block(block);
+    else
+        one_vector_block(block);
+}
+
+/* A width that is no whole number of vectors: compute beside c, copy what belongs
+ * there. */
+static void partial_block(panel_product block)
+{
+    float beside[BLOCK_ROWS * PANEL_WIDTH];
+    float *c = block.c;
+    int64_t c_row = block.c_row;
+    size_t bytes = (size_t)block.width * sizeof(float);
+
+    for (int64_t r = 0; r < block.rows; r++)
+        memcpy(beside + r * PANEL_WIDTH, block.start + r * block.start_row, bytes);
+    block.start = block.c = beside;
+    block.start_row = block.c_row = PANEL_WIDTH;
+    full_block(&block);
+    for (int64_t r = 0; r < block.rows; r++)
+        memcpy(c + r * c_row, beside + r * PANEL_WIDTH, bytes);
+}
+
+/* Rows are cut into the fewest blocks, of sizes that differ by at most one. */
+void TERN_LEVEL(tern_panel_product)(const panel_product *product)
+{
+    int64_t blocks = (product->rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
+    panel_product block = *product;
+
+    for (int64_t i = 0; i < blocks; i++) {
+        int64_t first = product->rows * i / blocks;
+        block.rows = product->rows * (i + 1) / blocks - first;
+        block.a = product->a + first * product->a_row;
+        block.start = product->start + first * product->start_row;
+        block.c = product->c + first * product->c_row;
+        if (product->width % TERN_LANES == 0)
+            full_block(&block);
+        else
+            partial_block(block);
+    }
+}
