@@ -122,8 +122,8 @@ static bool read_samples(SNDFILE *file, const SF_INFO *info, const char *path, t
     if (info->channels < 1 || info->channels > MAX_CHANNELS || info->samplerate < 1 ||
         info->samplerate > MAX_RATE)
         return tern_error_set(error, TERN_ERR_DATA,
-                              "%s: %d channels at %d Hz; 1 to %d channels, 1 to %d Hz are read", path,
-                              info->channels, info->samplerate, MAX_CHANNELS, MAX_RATE);
+                              "%s: %d channels at %d Hz; 1 to %d channels, 1 to %d Hz are read",
+                              path, info->channels, info->samplerate, MAX_CHANNELS, MAX_RATE);
     float block[BLOCK_VALUES];
     int64_t frames_at_once = BLOCK_VALUES / info->channels, room = 0;
     audio->rate = info->samplerate;
@@ -208,8 +208,9 @@ bool tern_audio_resample(const tern_audio *audio, int rate, tern_audio *resample
     }
     soxr_quality_spec_t quality = soxr_quality_spec(SOXR_HQ, 0);
     size_t written = 0;
-    soxr_error_t failure = soxr_oneshot(audio->rate, rate, 1, audio->samples, (size_t)audio->count,
-                                        NULL, samples, (size_t)count, &written, NULL, &quality, NULL);
+    soxr_error_t failure =
+        soxr_oneshot(audio->rate, rate, 1, audio->samples, (size_t)audio->count, NULL, samples,
+                     (size_t)count, &written, NULL, &quality, NULL);
     if (failure) {
         tern_audio_free(resampled);
         return tern_error_set(error, TERN_ERR_DATA, "resample: %d Hz to %d Hz: %s", audio->rate,

@@ -97,7 +97,8 @@ static bool check_header(png_job *job, const char *path, tern_error *error)
                               "%s: PNG header says %u x %u pixels; sides are 1 to %d", path, width,
                               height, TERN_IMAGE_MAX_SIDE);
     static const int values_per_pixel[8] = { 1, 1, 3, 1, 2, 1, 4, 1 };
-    uint64_t bits = (uint64_t)width * height * bytes[24] * (uint64_t)values_per_pixel[bytes[25] & 7];
+    uint64_t bits_per_pixel = (uint64_t)bytes[24] * (uint64_t)values_per_pixel[bytes[25] & 7];
+    uint64_t bits = (uint64_t)width * height * bits_per_pixel;
     if (bits / 8 / DEFLATE_BEST_RATIO > job->size)
         return tern_error_set(error, TERN_ERR_FORMAT,
                               "%s: truncated or corrupt PNG: %zu bytes cannot hold the %u x %u "
@@ -191,8 +192,8 @@ bool tern_image_decode_png(const uint8_t *bytes, size_t size, const char *path, 
     if (error->code)
         return false;
     if (channels != 0 && channels != 1 && channels != 3)
-        return tern_error_set(error, TERN_ERR_ARGUMENT, "%s: %d channels asked for; 0, 1 or 3", path,
-                              channels);
+        return tern_error_set(error, TERN_ERR_ARGUMENT, "%s: %d channels asked for; 0, 1 or 3",
+                              path, channels);
     png_job job = { .bytes = bytes, .size = size };
     if (check_header(&job, path, error) && run_job(&job, path, error)) {
         int kept = channels ? channels : job.channels >= 3 ? 3 : 1;

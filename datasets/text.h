@@ -20,12 +20,14 @@ enum { TERN_TOKEN_PADDING = 0, TERN_TOKEN_UNKNOWN = 1, TERN_TOKEN_CLS = 2, TERN_
 
 typedef struct tern_words {
     int count;
-    char **word; /* UTF-8 */
+    char **word; /* [count] UTF-8                          */
+    char *bytes; /* what they point into; owned, like word */
 } tern_words;
 
 /* Errors: TERN_ERR_FORMAT if text is not UTF-8. */
 bool tern_text_split(const char *text, tern_words *words, tern_error *error);
 void tern_words_free(tern_words *words);
+bool tern_text_is_utf8(const char *text);
 
 typedef struct tern_vocabulary tern_vocabulary;
 
