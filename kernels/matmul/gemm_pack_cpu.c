@@ -1,0 +1,132 @@
+/* Packing for GEMM: operands are copied once into the order in which the inner loop
+ * (gemm_tile.h) reads them, so that it walks through memory without gaps.
+ *
+ *   B [k,n] becomes panels of TERN_TILE_COLUMNS columns, one after the other, each
+ *   row by row; the last panel is as wide as its whole vectors:
+ *
+ *       column  0 .......... 47 48 ......... 95 96 ... 99 0 0 0
+ *              +---------------+---------------+-------------+
+ *       p = 0  | 0 1 2 ...     | 48k ...       | 96k ...     |    numbers: place in
+ *       p = 1  | 48 49 ...     | 48k + 48 ...  |             |    the packed memory
+ *              +---------------+---------------+-------------+
+ *
+ *   A transposed becomes blocks of TERN_TILE_ROWS rows, each k-step's rows adjacent.
+ *   An A that is not transposed is read where it lies.
+ *
+ * Packing costs a read and a write per element of B; the product then uses each m
+ * times, so it vanishes for large m.
+ */
+#include "kernels/matmul/gemm_pack.h"
+
+#include "kernels/matmul/gemm.h"
+
+#if defined(__AVX512F__)
+#define INTERLEAVE_LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define INTERLEAVE_HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#elif defined(__AVX2__)
+#define INTERLEAVE_LOW 0, 8, 1, 9, 2, 10, 3, 11
+#define INTERLEAVE_HIGH 4, 12, 5, 13, 6, 14, 7, 15
+#else
+#define INTERLEAVE_LOW 0, 4, 1, 5
+#define INTERLEAVE_HIGH 2, 6, 3, 7
+#endif
+
+/* Transpose a square of TERN_LANES vectors.  Interleaving the upper half of the rows
+ * with the lower half rotates the bits of (row, column) by one; after log2(TERN_LANES)
+ * rounds row and column have changed places. */
+static void transpose_square(const float *from, int64_t from_stride, float *to, int64_t to_stride)
+{
+    tern_vf rows[TERN_LANES], next[TERN_LANES];
+
+    for (int i = 0; i < TERN_LANES; i++)
+        rows[i] = tern_load(from + i * from_stride);
+    for (int round = 1; round < TERN_LANES; round *= 2) {
+        for (int i = 0; i < TERN_LANES / 2; i++) {
+            tern_vf a = rows[i], b = rows[i + TERN_LANES / 2];
+            next[2 * i] = __builtin_shufflevector(a, b, INTERLEAVE_LOW);
+            next[2 * i + 1] = __builtin_shufflevector(a, b, INTERLEAVE_HIGH);
+        }
+        for (int i = 0; i < TERN_LANES; i++)
+            rows[i] = next[i];
+    }
+    for (int i = 0; i < TERN_LANES; i++)
+        tern_store(to + i * to_stride, rows[i]);
+}
+
+/* One vector of columns of a transposed B: b[j * b_stride + p] to panel[p * width + j]. */
+static void pack_transposed_columns(int64_t k, int64_t columns, const float *b, int64_t b_stride,
+                                    float *panel, int64_t width)
+{
+    int64_t p = 0;
+    if (columns == TERN_LANES)
+        for (; p + TERN_LANES <= k; p += TERN_LANES)
+            transpose_square(b + p, b_stride, panel + p * width, width);
+    for (; p < k; p++)
+        for (int64_t j = 0; j < TERN_LANES; j++)
+            panel[p * width + j] = j < columns ? b[j * b_stride + p] : 0;
+}
+
+void TERN_LEVEL(tern_pack_panel)(int64_t k, int64_t columns, const float *b, int64_t b_stride,
+                                 bool b_transposed, float *panel)
+{
+    int64_t width = tern_panel_width(columns);
+
+    for (int64_t j = 0; j < width; j += TERN_LANES) {
+        int64_t there = columns - j < TERN_LANES ? columns - j : TERN_LANES;
+        if (b_transposed)
+            pack_transposed_columns(k, there, b + j * b_stride, b_stride, panel + j, width);
+        else if (there == TERN_LANES)
+            for (int64_t p = 0; p < k; p++)
+                tern_store(panel + p * width + j, tern_load(b + p * b_stride + j));
+        else
+            for (int64_t p = 0; p < k; p++)
+                tern_store(panel + p * width + j, tern_load_part(b + p * b_stride + j, there));
+    }
+}
+
+void TERN_LEVEL(tern_pack_rows)(int64_t k, int64_t rows, const float *a, int64_t a_stride,
+                                float *packed)
+{
+    int64_t whole = rows / TERN_TILE_ROWS;
+
+    for (int64_t p = 0; p < k; p++) {
+        const float *from = a + p * a_stride;
+        float *to = packed + p * TERN_TILE_ROWS;
+        for (int64_t block = 0; block < whole; block++, to += k * TERN_TILE_ROWS)
+            memcpy(to, from + block * TERN_TILE_ROWS, TERN_TILE_ROWS * sizeof(float));
+        for (int64_t i = whole * TERN_TILE_ROWS; i < rows; i++)
+            to[i - whole * TERN_TILE_ROWS] = from[i];
+    }
+}
+
+size_t TERN_LEVEL(tern_gemm_packed_bytes)(int64_t k, int64_t n)
+{
+    return (size_t)(k * tern_panel_width(n)) * sizeof(float);
+}
+
+typedef struct pack_job {
+    int64_t k, n;
+    const float *b;
+    int64_t b_stride;
+    bool b_transposed;
+    float *packed;
+} pack_job;
+
+static void pack_one_panel(void *argument, int64_t panel, int worker)
+{
+    const pack_job *job = argument;
+    int64_t j = panel * TERN_TILE_COLUMNS;
+    int64_t columns = job->n - j < TERN_TILE_COLUMNS ? job->n - j : TERN_TILE_COLUMNS;
+
+    (void)worker;
+    TERN_LEVEL(tern_pack_panel)(job->k, columns,
+                                job->b + j * (job->b_transposed ? job->b_stride : 1),
+                                job->b_stride, job->b_transposed, job->packed + j * job->k);
+}
+
+void TERN_LEVEL(tern_gemm_pack_b)(tern_pool *pool, int64_t k, int64_t n, const float *b,
+                                  int64_t b_stride, bool b_transposed, float *packed)
+{
+    pack_job job = { k, n, b, b_stride, b_transposed, packed };
+    tern_parallel(pool, (n + TERN_TILE_COLUMNS - 1) / TERN_TILE_COLUMNS, pack_one_panel, &job);
+}
