@@ -378,31 +378,39 @@ static void multiply_task(void *argument, int64_t task, int worker)
 
 /* ----------------------------------------------------------------- reduce -- */
 
-/* Row `task` of the batch's products: the chunks' sum, then what finish_rows does. */
+/* n columns from j on of one row of C: the chunks' sum, then what finish_rows does.
+ * Inlined with n a constant for whole vectors. */
+static inline void reduce_vector(const product *q, const float *partial, float *c, int64_t j,
+                                 int64_t n)
+{
+    const tern_gemm *gemm = q->gemm;
+    tern_vf sum = tern_load_part(partial + j, n);
+
+    for (int64_t chunk = 1; chunk < q->chunks; chunk++)
+        sum += tern_load_part(partial + chunk * q->rows * q->columns + j, n);
+    if (gemm->accumulate)
+        sum += tern_load_part(c + j, n);
+    if (gemm->bias)
+        sum += tern_load_part(gemm->bias + j, n);
+    if (gemm->before)
+        tern_store_part(gemm->before + (c - gemm->c) + j, sum, n);
+    tern_store_part(c + j, tern_vactivate(gemm->activation, sum), n);
+}
+
 static void reduce_task(void *argument, int64_t task, int worker)
 {
     const product *q = argument;
     const tern_gemm *gemm = q->gemm;
-    int64_t batch = task / q->rows, i = task % q->rows, chunk_size = q->rows * q->columns;
+    int64_t batch = task / q->rows, i = task % q->rows, j = 0;
     const float *partial = (float *)gemm->scratch + q->partial_offset +
-                           batch * q->chunks * chunk_size + i * q->columns;
+                           (batch * q->chunks * q->rows + i) * q->columns;
     float *c = gemm->c + batch * gemm->c_batch + i * gemm->c_stride;
-    float *before = gemm->before ? gemm->before + (c - gemm->c) : NULL;
 
     (void)worker;
-    for (int64_t j = 0; j < q->columns; j += TERN_LANES) {
-        int64_t there = at_most(TERN_LANES, q->columns - j);
-        tern_vf sum = tern_load_part(partial + j, there);
-        for (int64_t chunk = 1; chunk < q->chunks; chunk++)
-            sum += tern_load_part(partial + chunk * chunk_size + j, there);
-        if (gemm->accumulate)
-            sum += tern_load_part(c + j, there);
-        if (gemm->bias)
-            sum += tern_load_part(gemm->bias + j, there);
-        if (before)
-            tern_store_part(before + j, sum, there);
-        tern_store_part(c + j, tern_vactivate(gemm->activation, sum), there);
-    }
+    for (; j + TERN_LANES <= q->columns; j += TERN_LANES)
+        reduce_vector(q, partial, c, j, TERN_LANES);
+    if (j < q->columns)
+        reduce_vector(q, partial, c, j, q->columns - j);
 }
 
 void TERN_LEVEL(tern_gemm_run)(tern_pool *pool, const tern_gemm *gemm)
