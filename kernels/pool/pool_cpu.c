@@ -1,0 +1,267 @@
+/* Pooling on cpu: float32; the inner loops run over channels, which lie side by side.
+ *
+ * Forward walks the windows of an output pixel in row-major order.  Backward walks
+ * the input pixels instead and gathers from the windows that cover each one, so that
+ * every value is written by one tile only.  A tile of work is a block of image rows,
+ * of the output or of the input.
+ */
+#include "kernels/pool/pool.h"
+
+#include "core/simd.h"
+#include "core/threads.h"
+#include "kernels/pool/pool_geometry.h"
+
+enum { TILE_ELEMENTS = 16384, /* of x, about, in one tile         */
+       SUM_CHANNELS = 64      /* whose sums are kept on the stack */ };
+
+typedef struct pool_run {
+    pool_geometry g;
+    int64_t rows, tile_rows; /* of all images, counted through */
+    const float *x, *grad_y;
+    float *y, *grad_x;
+    int32_t *winners; /* max_pool2d, where backward will follow */
+    float share;      /* averages: 1 / elements of a window     */
+    bool accumulate;
+} pool_run;
+
+/* rows_per_image rows, each of which costs `elements` of x. */
+static void run_rows(tern_ctx *ctx, pool_run *run, int64_t rows_per_image, int64_t elements,
+                     tern_tile_fn tile)
+{
+    run->rows = run->g.images * rows_per_image;
+    run->tile_rows = elements < TILE_ELEMENTS ? TILE_ELEMENTS / elements : 1;
+    tern_parallel(tern_ctx_pool(ctx), (run->rows + run->tile_rows - 1) / run->tile_rows, tile, run);
+}
+
+static void run_out_rows(tern_ctx *ctx, pool_run *run, tern_tile_fn tile)
+{
+    const pool_geometry *g = &run->g;
+    run_rows(ctx, run, g->rows.out_size, g->rows.window * g->columns.size * g->channels, tile);
+}
+
+static void run_in_rows(tern_ctx *ctx, pool_run *run, tern_tile_fn tile)
+{
+    run_rows(ctx, run, run->g.rows.size, run->g.columns.size * run->g.channels, tile);
+}
+
+static pool_range tile_range(const pool_run *run, int64_t tile)
+{
+    int64_t first = tile * run->tile_rows, end = first + run->tile_rows;
+    return (pool_range){ first, end < run->rows ? end : run->rows };
+}
+
+/* ------------------------------------------------------------- channels -- */
+
+static void add_channels(float *restrict to, const float *restrict from, int64_t count)
+{
+    for (int64_t c = 0; c < count; c++)
+        to[c] += from[c];
+}
+
+static void larger_channels(float *restrict best, const float *restrict from, int64_t count)
+{
+    for (int64_t c = 0; c < count; c++)
+        best[c] = (from[c] > best[c]) | (from[c] != from[c]) ? from[c] : best[c];
+}
+
+static void larger_channels_at(float *restrict best, int32_t *restrict winner,
+                               const float *restrict from, int32_t at, int64_t count)
+{
+    for (int64_t c = 0; c < count; c++) {
+        bool wins = (from[c] > best[c]) | (from[c] != from[c]);
+        best[c] = wins ? from[c] : best[c];
+        winner[c] = wins ? at : winner[c];
+    }
+}
+
+static void add_where_won(float *restrict to, const int32_t *restrict winner, int32_t at,
+                          const float *restrict from, int64_t count)
+{
+    for (int64_t c = 0; c < count; c++)
+        to[c] += winner[c] == at ? from[c] : 0;
+}
+
+static void add_share(float *restrict to, const float *restrict from, float share, int64_t count)
+{
+    for (int64_t c = 0; c < count; c++)
+        to[c] += from[c] * share;
+}
+
+/* ----------------------------------------------------------- max_pool2d -- */
+
+static void max_window(const pool_run *run, int64_t image, int64_t p, int64_t q, int64_t at)
+{
+    const pool_geometry *g = &run->g;
+    pool_range rows = pool_covered(&g->rows, p), columns = pool_covered(&g->columns, q);
+    const float *x = run->x + image * g->rows.size * g->columns.size * g->channels;
+    int64_t first = rows.from * g->columns.size + columns.from;
+    float *best = run->y + at;
+    int32_t *winner = run->winners ? run->winners + at : NULL;
+
+    memcpy(best, x + first * g->channels, (size_t)g->channels * sizeof *best);
+    for (int64_t c = 0; winner && c < g->channels; c++)
+        winner[c] = (int32_t)first;
+    for (int64_t row = rows.from; row < rows.to; row++)
+        for (int64_t column = columns.from; column < columns.to; column++) {
+            int64_t place = row * g->columns.size + column;
+            if (winner)
+                larger_channels_at(best, winner, x + place * g->channels, (int32_t)place,
+                                   g->channels);
+            else
+                larger_channels(best, x + place * g->channels, g->channels);
+        }
+}
+
+static void max_forward_tile(void *argument, int64_t tile, int worker)
+{
+    const pool_run *run = argument;
+    const pool_geometry *g = &run->g;
+    pool_range rows = tile_range(run, tile);
+    (void)worker;
+    for (int64_t row = rows.from; row < rows.to; row++)
+        for (int64_t q = 0; q < g->columns.out_size; q++)
+            max_window(run, row / g->rows.out_size, row % g->rows.out_size, q,
+                       (row * g->columns.out_size + q) * g->channels);
+}
+
+static void max_pool2d_forward(tern_call *call)
+{
+    pool_run run = { .g = max_pool2d_geometry(call), .x = call->in[0]->data,
+                     .y = call->out[0]->data,
+                     .winners = call->saved[0] ? call->saved[0]->data : NULL };
+    run_out_rows(call->ctx, &run, max_forward_tile);
+}
+
+/* -------------------------------------------------- gathering gradients -- */
+
+/* Add to an input pixel what the windows over it give back. */
+static void gather_pixel(const pool_run *run, int64_t image, int64_t row, int64_t column,
+                         float *grad)
+{
+    const pool_geometry *g = &run->g;
+    pool_range p = pool_covering(&g->rows, row), q = pool_covering(&g->columns, column);
+    int32_t place = (int32_t)(row * g->columns.size + column);
+
+    for (int64_t i = p.from; i < p.to; i++)
+        for (int64_t j = q.from; j < q.to; j++) {
+            int64_t at =
+                ((image * g->rows.out_size + i) * g->columns.out_size + j) * g->channels;
+            if (run->winners)
+                add_where_won(grad, run->winners + at, place, run->grad_y + at, g->channels);
+            else
+                add_share(grad, run->grad_y + at, run->share, g->channels);
+        }
+}
+
+static void gather_tile(void *argument, int64_t tile, int worker)
+{
+    const pool_run *run = argument;
+    const pool_geometry *g = &run->g;
+    pool_range rows = tile_range(run, tile);
+    (void)worker;
+    for (int64_t row = rows.from; row < rows.to; row++)
+        for (int64_t column = 0; column < g->columns.size; column++) {
+            float *grad = run->grad_x + (row * g->columns.size + column) * g->channels;
+            if (!run->accumulate)
+                memset(grad, 0, (size_t)g->channels * sizeof *grad);
+            gather_pixel(run, row / g->rows.size, row % g->rows.size, column, grad);
+        }
+}
+
+static void max_pool2d_backward(tern_call *call)
+{
+    pool_run run = { .g = max_pool2d_geometry(call), .grad_y = call->grad_out[0]->data,
+                     .grad_x = call->grad_in[0]->data, .winners = call->saved[0]->data,
+                     .accumulate = call->accumulate[0] };
+    run_in_rows(call->ctx, &run, gather_tile);
+}
+
+const tern_impl TERN_LEVEL(tern_max_pool2d_cpu) = {
+    .op = "max_pool2d", .backend = "cpu", .provider = "hand",
+    .forward = max_pool2d_forward, .backward = max_pool2d_backward,
+};
+
+/* ------------------------------------------------------------- averages -- */
+
+/* The mean of a window for up to SUM_CHANNELS channels.  Each row is summed apart,
+ * which keeps the rounding error of large windows small. */
+static void mean_window(const pool_run *run, pool_range rows, pool_range columns, const float *x,
+                        float *y, int64_t channels)
+{
+    const pool_geometry *g = &run->g;
+    float total[SUM_CHANNELS] = { 0 }, sum[SUM_CHANNELS];
+    for (int64_t row = rows.from; row < rows.to; row++) {
+        memset(sum, 0, sizeof sum);
+        for (int64_t column = columns.from; column < columns.to; column++)
+            add_channels(sum, x + (row * g->columns.size + column) * g->channels, channels);
+        add_channels(total, sum, channels);
+    }
+    for (int64_t c = 0; c < channels; c++)
+        y[c] = total[c] * run->share;
+}
+
+static void avg_forward_tile(void *argument, int64_t tile, int worker)
+{
+    const pool_run *run = argument;
+    const pool_geometry *g = &run->g;
+    pool_range tile_rows = tile_range(run, tile);
+    int64_t image_size = g->rows.size * g->columns.size * g->channels;
+    (void)worker;
+    for (int64_t row = tile_rows.from; row < tile_rows.to; row++)
+        for (int64_t q = 0; q < g->columns.out_size; q++) {
+            pool_range rows = pool_covered(&g->rows, row % g->rows.out_size);
+            pool_range columns = pool_covered(&g->columns, q);
+            const float *x = run->x + row / g->rows.out_size * image_size;
+            float *y = run->y + (row * g->columns.out_size + q) * g->channels;
+            for (int64_t c = 0; c < g->channels; c += SUM_CHANNELS) {
+                int64_t left = g->channels - c;
+                mean_window(run, rows, columns, x + c, y + c,
+                            left < SUM_CHANNELS ? left : SUM_CHANNELS);
+            }
+        }
+}
+
+static void average(tern_call *call, pool_geometry g)
+{
+    pool_run run = { .g = g, .x = call->in[0]->data, .y = call->out[0]->data,
+                     .share = 1.0f / (float)(g.rows.window * g.columns.window) };
+    run_out_rows(call->ctx, &run, avg_forward_tile);
+}
+
+static void spread(tern_call *call, pool_geometry g)
+{
+    pool_run run = { .g = g, .grad_y = call->grad_out[0]->data, .grad_x = call->grad_in[0]->data,
+                     .share = 1.0f / (float)(g.rows.window * g.columns.window),
+                     .accumulate = call->accumulate[0] };
+    run_in_rows(call->ctx, &run, gather_tile);
+}
+
+static void avg_pool2d_forward(tern_call *call)
+{
+    average(call, avg_pool2d_geometry(call));
+}
+
+static void avg_pool2d_backward(tern_call *call)
+{
+    spread(call, avg_pool2d_geometry(call));
+}
+
+static void global_avg_pool_forward(tern_call *call)
+{
+    average(call, global_avg_pool_geometry(call));
+}
+
+static void global_avg_pool_backward(tern_call *call)
+{
+    spread(call, global_avg_pool_geometry(call));
+}
+
+const tern_impl TERN_LEVEL(tern_avg_pool2d_cpu) = {
+    .op = "avg_pool2d", .backend = "cpu", .provider = "hand",
+    .forward = avg_pool2d_forward, .backward = avg_pool2d_backward,
+};
+
+const tern_impl TERN_LEVEL(tern_global_avg_pool_cpu) = {
+    .op = "global_avg_pool", .backend = "cpu", .provider = "hand",
+    .forward = global_avg_pool_forward, .backward = global_avg_pool_backward,
+};
