@@ -54,17 +54,33 @@ static inline tern_vf tern_splat(float x)
     return x - (tern_vf){ 0 };
 }
 
-/* The first n lanes; the rest are zero.  0 <= n <= TERN_LANES. */
+/* The first n lanes, or all when n >= TERN_LANES, so that a loop over a row may
+ * pass what is left of it; the rest of the lanes are zero. */
 static inline tern_vf tern_load_part(const float *p, int64_t n)
 {
     tern_vf v = { 0 };
+    if (n >= TERN_LANES)
+        return tern_load(p);
+    memcpy(&v, p, (size_t)n * sizeof(float));
+    return v;
+}
+
+/* The same with fill in the rest: -inf for a maximum, the mean for a variance. */
+static inline tern_vf tern_load_part_or(const float *p, int64_t n, float fill)
+{
+    tern_vf v = tern_splat(fill);
+    if (n >= TERN_LANES)
+        return tern_load(p);
     memcpy(&v, p, (size_t)n * sizeof(float));
     return v;
 }
 
 static inline void tern_store_part(float *p, tern_vf v, int64_t n)
 {
-    memcpy(p, &v, (size_t)n * sizeof(float));
+    if (n >= TERN_LANES)
+        tern_store(p, v);
+    else
+        memcpy(p, &v, (size_t)n * sizeof(float));
 }
 
 /* mask ? a : b, lane by lane; mask comes from a vector comparison. */

@@ -137,11 +137,17 @@ static void sum_rows(const sum_task *task, place start, int64_t from, int64_t to
     }
 }
 
-static tern_vf times_factor(tern_vf g, const float *f, int64_t stride, int64_t lanes)
+/* grad_y * factor over a stretch of a row. */
+static tern_vf sum_stretch(const float *g, const float *f, int64_t factor_stride, int64_t width)
 {
-    if (!f)
-        return g;
-    return g * (stride ? tern_load_part(f, lanes) : tern_splat(*f));
+    tern_vf sum = { 0 };
+    for (int64_t j = 0; j < width; j += TERN_LANES) {
+        tern_vf v = tern_load_part(g + j, width - j);
+        if (f)
+            v *= factor_stride ? tern_load_part(f + j, width - j) : tern_splat(*f);
+        sum += v;
+    }
+    return sum;
 }
 
 /* Terms [from, to) of one element, which run along rows of grad_y. */
@@ -149,19 +155,12 @@ static float sum_elements(const sum_task *task, place start, int64_t from, int64
 {
     tern_vf sum = { 0 };
     while (from < to) {
-        int64_t column = from % task->row, width = at_most(task->row - column, to - from), j = 0;
+        int64_t column = from % task->row, width = at_most(task->row - column, to - from);
         place p = place_of(&task->summed, from / task->row);
-        const float *g = task->grad_y + start.grad_y + p.grad_y + column;
-        const float *f = task->factor ? task->factor + start.factor + p.factor +
-                                            column * task->factor_stride
-                                      : NULL;
-        for (; j + TERN_LANES <= width; j += TERN_LANES)
-            sum += times_factor(tern_load(g + j), f ? f + j * task->factor_stride : NULL,
-                                task->factor_stride, TERN_LANES);
-        if (j < width)
-            sum += times_factor(tern_load_part(g + j, width - j),
-                                f ? f + j * task->factor_stride : NULL, task->factor_stride,
-                                width - j);
+        const float *g = task->grad_y + start.grad_y + p.grad_y + column, *f = NULL;
+        if (task->factor)
+            f = task->factor + start.factor + p.factor + column * task->factor_stride;
+        sum += sum_stretch(g, f, task->factor_stride, width);
         from += width;
     }
     return tern_hsum(sum);
@@ -185,7 +184,8 @@ static void sum_tile(void *argument, int64_t tile, int worker)
     const sum_task *task = argument;
     int64_t block = tile / task->unit_tiles;
     int64_t first = tile % task->unit_tiles * task->units_per_tile;
-    int64_t from = block * task->block_length, to = at_most(from + task->block_length, task->length);
+    int64_t from = block * task->block_length;
+    int64_t to = at_most(from + task->block_length, task->length);
     (void)worker;
 
     for (int64_t unit = first; unit < at_most(first + task->units_per_tile, task->units); unit++) {

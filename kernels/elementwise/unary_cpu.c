@@ -22,42 +22,25 @@ static inline int64_t tile_end(const unary_task *task, int64_t tile)
 static inline void forward_tile(const unary_task *task, int64_t tile, tern_activation activation)
 {
     int64_t i = tile * TILE, end = tile_end(task, tile);
-    for (; i + TERN_LANES <= end; i += TERN_LANES)
-        tern_store(task->to + i, tern_vactivate(activation, tern_load(task->x + i)));
-    if (i < end)
-        tern_store_part(task->to + i,
-                        tern_vactivate(activation, tern_load_part(task->x + i, end - i)), end - i);
-}
-
-static inline tern_vf load_or_zero(const float *p, int64_t i, int64_t lanes)
-{
-    if (!p)
-        return (tern_vf){ 0 };
-    return lanes == TERN_LANES ? tern_load(p + i) : tern_load_part(p + i, lanes);
-}
-
-static inline void backward_vector(const unary_task *task, int64_t i, int64_t lanes,
-                                   tern_activation activation)
-{
-    bool from_input = tern_activation_saves_input(activation);
-    tern_vf x = load_or_zero(from_input ? task->x : NULL, i, lanes);
-    tern_vf y = load_or_zero(from_input ? NULL : task->y, i, lanes);
-    tern_vf grad = load_or_zero(task->grad_y, i, lanes) * tern_vactivation_slope(activation, x, y);
-    if (task->accumulate)
-        grad += load_or_zero(task->to, i, lanes);
-    if (lanes == TERN_LANES)
-        tern_store(task->to + i, grad);
-    else
-        tern_store_part(task->to + i, grad, lanes);
+    for (; i < end; i += TERN_LANES) {
+        tern_vf x = tern_load_part(task->x + i, end - i);
+        tern_store_part(task->to + i, tern_vactivate(activation, x), end - i);
+    }
 }
 
 static inline void backward_tile(const unary_task *task, int64_t tile, tern_activation activation)
 {
     int64_t i = tile * TILE, end = tile_end(task, tile);
-    for (; i + TERN_LANES <= end; i += TERN_LANES)
-        backward_vector(task, i, TERN_LANES, activation);
-    if (i < end)
-        backward_vector(task, i, end - i, activation);
+    /* gelu's slope is found from x, the others' from y. */
+    const float *from = tern_activation_saves_input(activation) ? task->x : task->y;
+    for (; i < end; i += TERN_LANES) {
+        tern_vf value = tern_load_part(from + i, end - i);
+        tern_vf grad = tern_load_part(task->grad_y + i, end - i) *
+                       tern_vactivation_slope(activation, value, value);
+        if (task->accumulate)
+            grad += tern_load_part(task->to + i, end - i);
+        tern_store_part(task->to + i, grad, end - i);
+    }
 }
 
 static void forward(tern_call *call, tern_tile_fn tile)
