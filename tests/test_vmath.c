@@ -144,7 +144,8 @@ static void edges_are_exact(void **state)
     assert_true(isnan(tern_logf(-0x1p-149f)) && isnan(tern_logf(-INFINITY)));
     assert_true(tern_tanhf(INFINITY) == 1 && tern_tanhf(-INFINITY) == -1);
     assert_true(tern_tanhf(0x1p-149f) == 0x1p-149f && signbit(tern_tanhf(-0.0f)));
-    assert_true(tern_erff(INFINITY) == 1 && tern_erff(-INFINITY) == -1 && signbit(tern_erff(-0.0f)));
+    assert_true(tern_erff(INFINITY) == 1 && tern_erff(-INFINITY) == -1);
+    assert_true(signbit(tern_erff(-0.0f)));
     assert_true(tern_sigmoidf(0) == 0.5f && tern_sigmoidf(INFINITY) == 1);
     assert_true(tern_sigmoidf(-INFINITY) == 0 && tern_sigmoidf(-100.0f) > 0);
     assert_true(tern_geluf(0) == 0 && tern_geluf(1e30f) == 1e30f && tern_geluf(-1e30f) == 0);

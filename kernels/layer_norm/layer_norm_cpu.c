@@ -1,0 +1,227 @@
+/* layer_norm on cpu: tiles of rows in vectors; a row is read from memory once and
+ * from cache after that.
+ *
+ * The gradients of gain and bias are sums over rows.  Backward cuts the rows into
+ * blocks whose size depends on the shape alone:
+ *
+ *   block 0   rows 0 ..       -> partial[0] = { gain sums [D], bias sums [D] }
+ *   block 1   rows ..         -> partial[1]
+ *   ...
+ * and then adds the blocks up in their order, so that the number of threads does
+ * not touch the bits. */
+#include "kernels/layer_norm/layer_norm.h"
+
+#include "core/simd.h"
+#include "core/threads.h"
+
+#include <math.h>
+
+enum {
+    TILE_ELEMENTS = 8192,
+    BLOCK_ROWS = 32, /* at least, so that partial sums are few against the rows */
+    MERGE_COLUMNS = 256
+};
+
+typedef struct layer_norm_task {
+    const float *x, *gain, *bias, *grad_y;
+    float *y, *mean, *rstd; /* mean and rstd are NULL in inference */
+    float *grad_x, *partial; /* NULL when not wanted */
+    float *grad_gain, *grad_bias;
+    bool accumulate_x, accumulate_gain, accumulate_bias;
+    double eps;
+    int64_t rows, width, rows_per_tile, tiles;
+} layer_norm_task;
+
+static void cut_rows(layer_norm_task *task, const tern_tensor *x, int64_t least_rows)
+{
+    task->width = tern_dim(x, -1);
+    task->rows = tern_extent(x, 0, x->rank - 1);
+    task->rows_per_tile = task->width > 0 ? TILE_ELEMENTS / task->width : 0;
+    if (task->rows_per_tile < least_rows)
+        task->rows_per_tile = least_rows;
+    task->tiles = (task->rows + task->rows_per_tile - 1) / task->rows_per_tile;
+}
+
+static int64_t tile_end(const layer_norm_task *task, int64_t tile)
+{
+    int64_t end = (tile + 1) * task->rows_per_tile;
+    return end < task->rows ? end : task->rows;
+}
+
+/* -------------------------------------------------------------- forward -- */
+
+static void forward_row(const layer_norm_task *task, int64_t r)
+{
+    const float *x = task->x + r * task->width;
+    float *y = task->y + r * task->width;
+    int64_t width = task->width;
+    tern_vf sum = { 0 }, squares = { 0 };
+
+    for (int64_t d = 0; d < width; d += TERN_LANES)
+        sum += tern_load_part_or(x + d, width - d, 0);
+    float mean = tern_hsum(sum) / (float)width;
+    for (int64_t d = 0; d < width; d += TERN_LANES) {
+        tern_vf difference = tern_load_part_or(x + d, width - d, mean) - mean;
+        squares += difference * difference;
+    }
+    float rstd = (float)(1 / sqrt((double)tern_hsum(squares) / (double)width + task->eps));
+    for (int64_t d = 0; d < width; d += TERN_LANES) {
+        int64_t n = width - d;
+        tern_vf value = (tern_load_part_or(x + d, n, mean) - mean) * rstd;
+        if (task->gain)
+            value *= tern_load_part_or(task->gain + d, n, 0);
+        if (task->bias)
+            value += tern_load_part_or(task->bias + d, n, 0);
+        tern_store_part(y + d, value, n);
+    }
+    if (task->mean) {
+        task->mean[r] = mean;
+        task->rstd[r] = rstd;
+    }
+}
+
+static void forward_tile(void *argument, int64_t tile, int worker)
+{
+    const layer_norm_task *task = argument;
+    (void)worker;
+    for (int64_t r = tile * task->rows_per_tile; r < tile_end(task, tile); r++)
+        forward_row(task, r);
+}
+
+static void layer_norm_forward(tern_call *call)
+{
+    const tern_layer_norm_opts *opts = call->options;
+    layer_norm_task task = { .x = call->in[0]->data, .y = call->out[0]->data, .eps = opts->eps,
+                             .gain = call->in[1] ? call->in[1]->data : NULL,
+                             .bias = call->in[2] ? call->in[2]->data : NULL,
+                             .mean = call->saved[0] ? call->saved[0]->data : NULL,
+                             .rstd = call->saved[1] ? call->saved[1]->data : NULL };
+    cut_rows(&task, call->in[0], 1);
+    tern_parallel(tern_ctx_pool(call->ctx), task.tiles, forward_tile, &task);
+}
+
+/* ------------------------------------------------------------- backward -- */
+
+/* With n = (x - mean) * rstd and g = dy * gain:
+ *   dx = rstd * (g - mean(g) - n * mean(g * n))
+ * Lanes beyond the row have g = 0, so they add nothing to the means. */
+static void backward_x_row(const layer_norm_task *task, int64_t r)
+{
+    const float *x = task->x + r * task->width, *grad_y = task->grad_y + r * task->width;
+    float *grad_x = task->grad_x + r * task->width;
+    float mean = task->mean[r], rstd = task->rstd[r];
+    int64_t width = task->width;
+    tern_vf sum_g = { 0 }, sum_gn = { 0 };
+
+    for (int64_t d = 0; d < width; d += TERN_LANES) {
+        int64_t n = width - d;
+        tern_vf g = tern_load_part_or(grad_y + d, n, 0);
+        if (task->gain)
+            g *= tern_load_part_or(task->gain + d, n, 0);
+        sum_g += g;
+        sum_gn += g * ((tern_load_part_or(x + d, n, mean) - mean) * rstd);
+    }
+    float mean_g = tern_hsum(sum_g) / (float)width, mean_gn = tern_hsum(sum_gn) / (float)width;
+    for (int64_t d = 0; d < width; d += TERN_LANES) {
+        int64_t n = width - d;
+        tern_vf g = tern_load_part_or(grad_y + d, n, 0);
+        if (task->gain)
+            g *= tern_load_part_or(task->gain + d, n, 0);
+        tern_vf normal = (tern_load_part_or(x + d, n, mean) - mean) * rstd;
+        tern_vf value = rstd * (g - mean_g - normal * mean_gn);
+        if (task->accumulate_x)
+            value += tern_load_part_or(grad_x + d, n, 0);
+        tern_store_part(grad_x + d, value, n);
+    }
+}
+
+static void add_to_partial(const layer_norm_task *task, int64_t r, float *restrict gain,
+                           float *restrict bias)
+{
+    const float *restrict x = task->x + r * task->width;
+    const float *restrict grad_y = task->grad_y + r * task->width;
+    float mean = task->mean[r], rstd = task->rstd[r];
+
+    for (int64_t d = 0; d < task->width; d++) {
+        gain[d] += grad_y[d] * ((x[d] - mean) * rstd);
+        bias[d] += grad_y[d];
+    }
+}
+
+static void backward_tile(void *argument, int64_t tile, int worker)
+{
+    const layer_norm_task *task = argument;
+    float *gain = task->partial ? task->partial + 2 * task->width * tile : NULL;
+    (void)worker;
+
+    if (gain)
+        memset(gain, 0, (size_t)(2 * task->width) * sizeof *gain);
+    for (int64_t r = tile * task->rows_per_tile; r < tile_end(task, tile); r++) {
+        if (task->grad_x)
+            backward_x_row(task, r);
+        if (gain)
+            add_to_partial(task, r, gain, gain + task->width);
+    }
+}
+
+/* grad (+)= sum over blocks of partial[block][0..columns) */
+static void merge(const layer_norm_task *task, const float *partial, float *restrict grad,
+                  bool accumulate, int64_t columns)
+{
+    if (!accumulate)
+        memset(grad, 0, (size_t)columns * sizeof *grad);
+    for (int64_t block = 0; block < task->tiles; block++) {
+        const float *restrict sums = partial + 2 * task->width * block;
+        for (int64_t d = 0; d < columns; d++)
+            grad[d] += sums[d];
+    }
+}
+
+static void merge_tile(void *argument, int64_t tile, int worker)
+{
+    const layer_norm_task *task = argument;
+    int64_t first = tile * MERGE_COLUMNS, left = task->width - first;
+    int64_t columns = left < MERGE_COLUMNS ? left : MERGE_COLUMNS;
+    (void)worker;
+
+    if (task->grad_gain)
+        merge(task, task->partial + first, task->grad_gain + first, task->accumulate_gain, columns);
+    if (task->grad_bias)
+        merge(task, task->partial + task->width + first, task->grad_bias + first,
+              task->accumulate_bias, columns);
+}
+
+static size_t backward_workspace(const tern_call *call)
+{
+    layer_norm_task task = { 0 };
+    if (!call->grad_in[1] && !call->grad_in[2])
+        return 0;
+    cut_rows(&task, call->in[0], BLOCK_ROWS);
+    return (size_t)(2 * task.width * task.tiles) * sizeof(float);
+}
+
+static void layer_norm_backward(tern_call *call)
+{
+    layer_norm_task task = { .x = call->in[0]->data, .grad_y = call->grad_out[0]->data,
+                             .gain = call->in[1] ? call->in[1]->data : NULL,
+                             .mean = call->saved[0]->data, .rstd = call->saved[1]->data,
+                             .grad_x = call->grad_in[0] ? call->grad_in[0]->data : NULL,
+                             .grad_gain = call->grad_in[1] ? call->grad_in[1]->data : NULL,
+                             .grad_bias = call->grad_in[2] ? call->grad_in[2]->data : NULL,
+                             .accumulate_x = call->accumulate[0],
+                             .accumulate_gain = call->accumulate[1],
+                             .accumulate_bias = call->accumulate[2] };
+    bool sums = task.grad_gain || task.grad_bias;
+    task.partial = sums ? call->workspace : NULL;
+    cut_rows(&task, call->in[0], BLOCK_ROWS);
+    tern_parallel(tern_ctx_pool(call->ctx), task.tiles, backward_tile, &task);
+    if (sums)
+        tern_parallel(tern_ctx_pool(call->ctx), (task.width + MERGE_COLUMNS - 1) / MERGE_COLUMNS,
+                      merge_tile, &task);
+}
+
+const tern_impl TERN_LEVEL(tern_layer_norm_cpu) = {
+    .op = "layer_norm", .backend = "cpu", .provider = "hand",
+    .forward = layer_norm_forward, .backward = layer_norm_backward,
+    .backward_workspace = backward_workspace,
+};
