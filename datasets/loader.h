@@ -43,8 +43,9 @@ typedef struct tern_loader_opts {
 typedef struct tern_loader tern_loader;
 
 /* clips and vocabulary must outlive the loader; vocabulary may be NULL when text
- * is not wanted.  NULL on failure: options out of range, a split without rows, a
- * modality that no clip of the split has. */
+ * is not wanted.  Rows that have none of the modalities wanted are left out.
+ * NULL on failure: options out of range, a split without rows, a train split
+ * without a modality that is wanted, text wanted without a vocabulary. */
 tern_loader *tern_loader_new(const tern_clips *clips, const tern_vocabulary *vocabulary,
                              tern_loader_opts opts, tern_error *error);
 /* At any moment, also in the middle of an epoch. */

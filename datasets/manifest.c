@@ -51,7 +51,8 @@ static bool read_directive(manifest_reader *reader, const char *text)
     if (fields < 2 || fields > 3 || strcmp(split, "train") != 0 || (fields == 3 && samples < 1))
         return manifest_fail(reader, reader->line, TERN_ERR_FORMAT,
                              "\"#! unpaired\" is followed by \"train\" and, if wanted, the "
-                             "samples of an epoch, not by \"%s\"", text + strspn(text, " ") + strlen(name));
+                             "samples of an epoch, not by \"%s\"",
+                             text + strspn(text, " ") + strlen(name));
     reader->clips->train_unpaired = true;
     reader->clips->epoch_samples = samples;
     return true;
@@ -242,7 +243,8 @@ static bool resolve_labels(manifest_reader *reader)
                          clips->class_names[c]);
             return manifest_fail(reader, reader->rows[i].line, TERN_ERR_DATA,
                                  "label \"%s\" is none of the %d classes%s (%s)", label,
-                                 clips->classes, suggestion(hint, label, clips->class_names, clips->classes), list);
+                                 clips->classes,
+                                 suggestion(hint, label, clips->class_names, clips->classes), list);
         }
         clips->clip[i].label = class;
     }

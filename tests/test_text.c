@@ -152,7 +152,8 @@ static void a_saved_vocabulary_comes_back(void **state)
 {
     (void)state;
     tern_error error = { 0 };
-    tern_vocabulary *v = tern_vocabulary_build(sentences, 3, (tern_vocabulary_opts){ 1, 0 }, &error);
+    tern_vocabulary *v =
+        tern_vocabulary_build(sentences, 3, (tern_vocabulary_opts){ 1, 0 }, &error);
     temporary_path(path, folder, "words.txt");
     assert_true(tern_vocabulary_save(v, path, &error));
     tern_vocabulary *w = tern_vocabulary_load(path, &error);

@@ -1,0 +1,19 @@
+/* The names in a folder, sorted by their bytes: the order must not depend on the
+ * file system. */
+#ifndef TERN_DATASETS_FOLDER_H
+#define TERN_DATASETS_FOLDER_H
+
+#include "core/error.h"
+
+typedef struct tern_folder {
+    int count;
+    char **name; /* [count] */
+} tern_folder;
+
+/* Names that start with a dot are left out, and so are those that do not end in
+ * suffix (upper or lower case), unless it is NULL. */
+bool tern_folder_read(const char *path, const char *suffix, tern_folder *folder,
+                      tern_error *error);
+void tern_folder_free(tern_folder *folder);
+
+#endif
