@@ -96,6 +96,7 @@ static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK, "q=[2,7,3] k=[2,4,3] v=[2,4,31] key_mask=[2,4]",
       "heads=1 causal=true return_weights=true" },
     { TERN_SAMPLE_CHECK, "q=[1,37,4] k=[1,41,4] v=[1,41,8]", "heads=4 return_weights=true" },
+    { TERN_SAMPLE_CHECK, "q=[2,5,4] k=[2,6,4] v=[2,6,4] key_mask=[2,6]", "heads=2 dropout=0.3" },
     { TERN_SAMPLE_CHECK, "q=[2,3,4] k=[2,3,4] v=[2,3,4] key_mask=[2,3]{0..0}", "heads=2" },
     { TERN_SAMPLE_CHECK, "q=[2,3,4] k=[2,3,4] v=[2,3,4] query_mask=[2,3]{0..0}",
       "heads=2 return_weights=true" },

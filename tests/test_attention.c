@@ -1,0 +1,421 @@
+/* Promises of attention beyond its gradient check: masks are as good as cutting the
+ * sequence, what is masked gives zero whatever it holds, and the cpu backend agrees
+ * with the plain float64 loops at every SIMD level and number of threads. */
+#include "tests/check.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "core/rng.h"
+#include "kernels/attention/attention.h"
+#include "kernels/table.h"
+#include "tests/op_run.h"
+
+typedef struct problem {
+    const char *inputs, *options;
+} problem;
+
+/* Head depths and lengths around the vector widths 4, 8, 16, the register tiles and
+ * the blocks of 32 queries. */
+static const problem problems[] = {
+    { "q=[2,5,6] k=[2,7,6] v=[2,7,4] query_mask=[2,5] key_mask=[2,7]", "heads=2" },
+    { "q=[1,1,1] k=[1,1,1] v=[1,1,1]", "" },
+    { "q=[1,33,31] k=[1,67,31] v=[1,67,17]", "causal=true scale=0.3" },
+    { "q=[2,71,3] k=[2,37,3] v=[2,37,31] key_mask=[2,37] query_mask=[2,71]", "causal=true" },
+    { "q=[3,64,32] k=[3,129,32] v=[3,129,48] key_mask=[3,129]", "heads=2 return_weights=true" },
+    { "q=[1,37,4] k=[1,41,4] v=[1,41,8]", "heads=4 return_weights=true causal=true" },
+    { "q=[2,40,16] k=[2,45,16] v=[2,45,24] key_mask=[2,45]", "heads=2 dropout=0.3" },
+    { "q=[1,35,8] k=[1,35,8] v=[1,35,8]", "dropout=0.5 return_weights=true causal=true" },
+    { "q=[2,3,4] k=[2,3,4] v=[2,3,4] key_mask=[2,3]{0..0}", "heads=2 return_weights=true" },
+    { "q=[2,3,4] k=[2,0,4] v=[2,0,6]", "heads=2" },
+    { "q=[2,0,4] k=[2,3,4] v=[2,3,4]", "" },
+    { "q=[0,3,4] k=[0,2,4] v=[0,2,4]", "" },
+};
+enum { PROBLEMS = sizeof problems / sizeof problems[0] };
+
+/* A few ulp for each of the sums of up to 129 terms that follow one another. */
+static const double TOLERANCE = 64 * FLT_EPSILON;
+
+static void check_against_ref(const problem *p, op_run_how how)
+{
+    char what[200];
+    op_result want = op_run("attention", p->inputs, p->options,
+                            (op_run_how){ .uses = how.uses, .eval = how.eval });
+    op_result got = op_run("attention", p->inputs, p->options, how);
+    for (int i = 0; i < TERN_ATTENTION_OUTPUTS; i++) {
+        snprintf(what, sizeof what, "output %d, %s %s %s", i, p->inputs, p->options, how.simd);
+        assert_values_near(what, &got.out[i], &want.out[i], NULL, TOLERANCE);
+    }
+    for (int i = 0; i <= TERN_ATTENTION_V; i++) {
+        snprintf(what, sizeof what, "gradient %d, %s %s %s", i, p->inputs, p->options, how.simd);
+        assert_values_near(what, &got.grad[i], &want.grad[i], NULL, TOLERANCE);
+    }
+    op_result_free(&want);
+    op_result_free(&got);
+}
+
+static void every_simd_level_agrees_with_ref(void **state)
+{
+    const char *levels[4];
+    int count = tern_simd_levels(levels);
+    (void)state;
+    for (int level = 0; level < count; level++)
+        for (int i = 0; i < PROBLEMS; i++)
+            check_against_ref(&problems[i],
+                              (op_run_how){ .device = "cpu", .simd = levels[level] });
+}
+
+static void inference_drops_nothing(void **state)
+{
+    (void)state;
+    for (int i = 0; i < PROBLEMS; i++)
+        check_against_ref(&problems[i], (op_run_how){ .device = "cpu", .eval = true });
+    op_result with = op_run("attention", problems[6].inputs, "heads=2 dropout=0.3",
+                            (op_run_how){ .device = "cpu", .eval = true });
+    op_result without = op_run("attention", problems[6].inputs, "heads=2",
+                               (op_run_how){ .device = "cpu", .eval = true });
+    assert_true(op_results_equal(&with, &without));
+    op_result_free(&with);
+    op_result_free(&without);
+}
+
+static void gradients_accumulate_over_uses(void **state)
+{
+    (void)state;
+    for (int i = 0; i < PROBLEMS; i++)
+        check_against_ref(&problems[i], (op_run_how){ .device = "cpu", .uses = 2, .eval = true });
+}
+
+static void bits_do_not_depend_on_threads(void **state)
+{
+    (void)state;
+    for (int i = 0; i < PROBLEMS; i++) {
+        op_result one = op_run("attention", problems[i].inputs, problems[i].options,
+                               (op_run_how){ .device = "cpu", .threads = 1 });
+        for (int threads = 2; threads <= 3; threads++) {
+            op_result many = op_run("attention", problems[i].inputs, problems[i].options,
+                                    (op_run_how){ .device = "cpu", .threads = threads });
+            if (!op_results_equal(&one, &many))
+                fail_msg("%d threads give other bits: %s %s", threads, problems[i].inputs,
+                         problems[i].options);
+            op_result_free(&many);
+        }
+        op_result_free(&one);
+    }
+}
+
+/* --------------------------------------------------- masks and cutting -- */
+
+/* One row, heads 2, D 3, Dv 5: small enough to write out by hand. */
+enum { QUERIES = 6, KEYS = 9, HEADS = 2, DEPTH = 3, VALUE_DEPTH = 5 };
+enum { Q_WIDTH = HEADS * DEPTH, V_WIDTH = HEADS * VALUE_DEPTH };
+
+typedef struct sequences {
+    float q[QUERIES][Q_WIDTH], k[KEYS][Q_WIDTH], v[KEYS][V_WIDTH], grad_y[QUERIES][V_WIDTH];
+    uint8_t query_mask[QUERIES], key_mask[KEYS];
+    int64_t queries, keys;
+} sequences;
+
+typedef struct answer {
+    float y[QUERIES][V_WIDTH], grad_q[QUERIES][Q_WIDTH], grad_k[KEYS][Q_WIDTH],
+        grad_v[KEYS][V_WIDTH], weights[HEADS][QUERIES][KEYS];
+} answer;
+
+static void draw(float *values, size_t bytes, tern_rng *rng)
+{
+    for (size_t i = 0; i < bytes / sizeof *values; i++)
+        values[i] = (float)tern_rng_normal(rng);
+}
+
+static sequences draw_sequences(void)
+{
+    tern_rng rng = tern_rng_make(3, TERN_STREAM_TEST, 0);
+    sequences s = { .queries = QUERIES, .keys = KEYS };
+    draw(&s.q[0][0], sizeof s.q, &rng);
+    draw(&s.k[0][0], sizeof s.k, &rng);
+    draw(&s.v[0][0], sizeof s.v, &rng);
+    draw(&s.grad_y[0][0], sizeof s.grad_y, &rng);
+    memset(s.query_mask, 1, sizeof s.query_mask);
+    memset(s.key_mask, 1, sizeof s.key_mask);
+    return s;
+}
+
+/* Results that are not there (fewer keys) stay zero. */
+static answer attend(const char *device, const sequences *s, bool causal)
+{
+    tern_error error = { 0 };
+    answer result = { 0 };
+    float weights[HEADS * QUERIES * KEYS];
+    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = device, .poison = true }, &error);
+    if (!ctx)
+        fail_msg("%s", error.message);
+    tern_set_recording(ctx, true);
+    tern_step_begin(ctx, 0);
+    tern_tensor *q = tern_input(ctx, "q", TERN_F32, 3, (int64_t[]){ 1, s->queries, Q_WIDTH }, s->q);
+    tern_tensor *k = tern_input(ctx, "k", TERN_F32, 3, (int64_t[]){ 1, s->keys, Q_WIDTH }, s->k);
+    tern_tensor *v = tern_input(ctx, "v", TERN_F32, 3, (int64_t[]){ 1, s->keys, V_WIDTH }, s->v);
+    tern_tensor *query_mask =
+        tern_input(ctx, "query_mask", TERN_U8, 2, (int64_t[]){ 1, s->queries }, s->query_mask);
+    tern_tensor *key_mask =
+        tern_input(ctx, "key_mask", TERN_U8, 2, (int64_t[]){ 1, s->keys }, s->key_mask);
+    tern_require_grad(ctx, q);
+    tern_require_grad(ctx, k);
+    tern_require_grad(ctx, v);
+    tern_tensor *out = NULL;
+    tern_tensor *y = tern_attention(ctx, q, k, v, query_mask, key_mask,
+                                    (tern_attention_opts){ .heads = HEADS, .causal = causal,
+                                                           .return_weights = true },
+                                    &out);
+    tern_seed_grad(ctx, y, TERN_F32, s->grad_y);
+    tern_backward(ctx, NULL);
+    tern_read(ctx, y, TERN_F32, result.y);
+    tern_read(ctx, q->grad, TERN_F32, result.grad_q);
+    tern_read(ctx, k->grad, TERN_F32, result.grad_k);
+    tern_read(ctx, v->grad, TERN_F32, result.grad_v);
+    tern_read(ctx, out, TERN_F32, weights);
+    for (int h = 0; h < HEADS; h++)
+        for (int64_t i = 0; i < s->queries; i++)
+            memcpy(result.weights[h][i], weights + (h * s->queries + i) * s->keys,
+                   (size_t)s->keys * sizeof(float));
+    assert_tern_ok(ctx);
+    tern_ctx_free(ctx);
+    return result;
+}
+
+static const char *const devices[] = { "ref", "cpu" };
+
+/* Moves the rows with mask 1 to the front; returns how many. */
+static int64_t compact(void *rows, size_t row_bytes, const uint8_t *mask, int64_t count)
+{
+    int64_t kept = 0;
+    for (int64_t i = 0; i < count; i++)
+        if (mask[i])
+            memmove((char *)rows + (size_t)kept++ * row_bytes, (char *)rows + (size_t)i * row_bytes,
+                    row_bytes);
+    return kept;
+}
+
+static void a_key_mask_equals_leaving_the_keys_out(void **state)
+{
+    static const uint8_t mask[KEYS] = { 0, 1, 1, 0, 1, 0, 0, 1, 0 };
+    (void)state;
+    for (int device = 0; device < 2; device++) {
+        sequences masked = draw_sequences();
+        memcpy(masked.key_mask, mask, sizeof mask);
+        answer got = attend(devices[device], &masked, false);
+
+        sequences cut = draw_sequences();
+        cut.keys = compact(cut.k, sizeof cut.k[0], mask, KEYS);
+        compact(cut.v, sizeof cut.v[0], mask, KEYS);
+        answer want = attend(devices[device], &cut, false);
+
+        assert_memory_equal(got.y, want.y, sizeof want.y);
+        assert_memory_equal(got.grad_q, want.grad_q, sizeof want.grad_q);
+        compact(got.grad_k, sizeof got.grad_k[0], mask, KEYS);
+        compact(got.grad_v, sizeof got.grad_v[0], mask, KEYS);
+        assert_memory_equal(got.grad_k, want.grad_k, (size_t)cut.keys * sizeof want.grad_k[0]);
+        assert_memory_equal(got.grad_v, want.grad_v, (size_t)cut.keys * sizeof want.grad_v[0]);
+    }
+}
+
+static void a_query_mask_equals_leaving_the_queries_out(void **state)
+{
+    static const uint8_t mask[QUERIES] = { 1, 0, 0, 1, 1, 0 };
+    (void)state;
+    for (int device = 0; device < 2; device++) {
+        sequences masked = draw_sequences();
+        memcpy(masked.query_mask, mask, sizeof mask);
+        answer got = attend(devices[device], &masked, false);
+
+        sequences cut = draw_sequences();
+        cut.queries = compact(cut.q, sizeof cut.q[0], mask, QUERIES);
+        compact(cut.grad_y, sizeof cut.grad_y[0], mask, QUERIES);
+        answer want = attend(devices[device], &cut, false);
+
+        for (int i = 0; i < QUERIES; i++)
+            for (int d = 0; d < V_WIDTH && !mask[i]; d++)
+                assert_true(got.y[i][d] == 0);
+        compact(got.y, sizeof got.y[0], mask, QUERIES);
+        compact(got.grad_q, sizeof got.grad_q[0], mask, QUERIES);
+        assert_memory_equal(got.y, want.y, (size_t)cut.queries * sizeof want.y[0]);
+        assert_memory_equal(got.grad_q, want.grad_q, (size_t)cut.queries * sizeof want.grad_q[0]);
+        assert_memory_equal(got.grad_k, want.grad_k, sizeof want.grad_k);
+        assert_memory_equal(got.grad_v, want.grad_v, sizeof want.grad_v);
+    }
+}
+
+static void check_causal(const char *device, int64_t queries, int64_t keys)
+{
+    sequences all = draw_sequences();
+    all.queries = queries;
+    all.keys = keys;
+    answer got = attend(device, &all, true);
+    for (int64_t i = 0; i < queries; i++) {
+        sequences one = draw_sequences();
+        one.queries = 1;
+        one.keys = keys;
+        memcpy(one.q[0], all.q[i], sizeof one.q[0]);
+        for (int64_t j = 0; j < keys; j++)
+            one.key_mask[j] = j <= i + keys - queries;
+        answer want = attend(device, &one, false);
+        assert_memory_equal(got.y[i], want.y[0], sizeof want.y[0]);
+        for (int h = 0; h < HEADS; h++)
+            assert_memory_equal(got.weights[h][i], want.weights[h][0], sizeof want.weights[h][0]);
+    }
+}
+
+static void causality_is_aligned_bottom_right(void **state)
+{
+    (void)state;
+    for (int device = 0; device < 2; device++) {
+        check_causal(devices[device], 6, 6);
+        check_causal(devices[device], 4, 9);
+        check_causal(devices[device], 6, 2); /* the first four queries see nothing */
+    }
+}
+
+static void check_finite(const float *values, size_t bytes)
+{
+    for (size_t i = 0; i < bytes / sizeof *values; i++)
+        assert_true(isfinite(values[i]));
+}
+
+static void what_padding_holds_does_not_matter(void **state)
+{
+    (void)state;
+    for (int device = 0; device < 2; device++) {
+        sequences clean = draw_sequences();
+        clean.query_mask[2] = clean.key_mask[0] = clean.key_mask[8] = 0;
+        sequences dirty = clean;
+        for (int d = 0; d < Q_WIDTH; d++)
+            dirty.q[2][d] = dirty.k[0][d] = dirty.k[8][d] = NAN;
+        for (int d = 0; d < V_WIDTH; d++)
+            dirty.v[0][d] = dirty.v[8][d] = dirty.grad_y[2][d] = NAN;
+        answer want = attend(devices[device], &clean, false);
+        answer got = attend(devices[device], &dirty, false);
+        assert_memory_equal(&got, &want, sizeof want);
+        check_finite(&got.y[0][0], sizeof got);
+    }
+}
+
+static void without_a_key_everything_is_zero(void **state)
+{
+    answer zero = { 0 };
+    (void)state;
+    for (int device = 0; device < 2; device++) {
+        sequences s = draw_sequences();
+        memset(s.key_mask, 0, sizeof s.key_mask);
+        answer got = attend(devices[device], &s, false);
+        for (size_t i = 0; i < sizeof got / sizeof(float); i++)
+            assert_true(((float *)&got)[i] == 0); /* -0 is fine */
+        memset(s.key_mask, 1, sizeof s.key_mask);
+        memset(s.query_mask, 0, sizeof s.query_mask);
+        got = attend(devices[device], &s, true);
+        assert_memory_equal(&got, &zero, sizeof got);
+    }
+}
+
+static void weights_are_what_multiplies_v(void **state)
+{
+    (void)state;
+    sequences s = draw_sequences();
+    s.key_mask[3] = 0;
+    answer a = attend("cpu", &s, false);
+    for (int h = 0; h < HEADS; h++)
+        for (int i = 0; i < QUERIES; i++) {
+            double sum = 0;
+            for (int j = 0; j < KEYS; j++)
+                sum += a.weights[h][i][j];
+            assert_true(fabs(sum - 1) < 1e-6);
+            assert_true(a.weights[h][i][3] == 0);
+            for (int d = 0; d < VALUE_DEPTH; d++) {
+                double y = 0;
+                for (int j = 0; j < KEYS; j++)
+                    y += a.weights[h][i][j] * s.v[j][h * VALUE_DEPTH + d];
+                assert_true(fabs(y - a.y[i][h * VALUE_DEPTH + d]) < 1e-6);
+            }
+        }
+}
+
+/* Scores of hundreds overflow exp unless the greatest is taken out first. */
+static void large_scores_do_not_overflow(void **state)
+{
+    (void)state;
+    for (int device = 0; device < 2; device++) {
+        sequences s = draw_sequences();
+        for (int i = 0; i < QUERIES; i++)
+            for (int d = 0; d < Q_WIDTH; d++)
+                s.q[i][d] *= 300;
+        answer got = attend(devices[device], &s, false);
+        check_finite(&got.y[0][0], sizeof got);
+    }
+}
+
+/* --------------------------------------------------------------- errors -- */
+
+typedef struct shapes {
+    int64_t q[3], k[3], v[3], query_mask[2], key_mask[2];
+    int64_t heads;
+} shapes;
+
+static void fails(shapes s, tern_status status, const char *message)
+{
+    tern_error error = { 0 };
+    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = "meta" }, &error);
+    if (!ctx)
+        fail_msg("%s", error.message);
+    tern_step_begin(ctx, 0);
+    tern_tensor *q = tern_full(ctx, 3, s.q, 1), *k = tern_full(ctx, 3, s.k, 1);
+    tern_tensor *v = tern_full(ctx, 3, s.v, 1);
+    uint8_t ones[64] = { 0 };
+    tern_tensor *query_mask = tern_input(ctx, "query_mask", TERN_U8, 2, s.query_mask, ones);
+    tern_tensor *key_mask = tern_input(ctx, "key_mask", TERN_U8, 2, s.key_mask, ones);
+    tern_attention(ctx, q, k, v, query_mask, key_mask, (tern_attention_opts){ .heads = s.heads },
+                   NULL);
+    assert_tern_fails(ctx, status, message);
+    tern_ctx_free(ctx);
+}
+
+static void wrong_shapes_are_named(void **state)
+{
+    (void)state;
+    const shapes right = { { 2, 3, 8 }, { 2, 5, 8 }, { 2, 5, 4 }, { 2, 3 }, { 2, 5 }, 4 };
+    shapes s = right;
+    s.heads = 3;
+    fails(s, TERN_ERR_SHAPE, "q must be [N,L,channels], channels a multiple of 3 heads");
+    s = right;
+    s.k[2] = 12;
+    fails(s, TERN_ERR_SHAPE, "q [2,3,8] and k [2,5,12] must agree in N and channels");
+    s = right;
+    s.v[1] = 6;
+    fails(s, TERN_ERR_SHAPE, "k [2,5,8] and v [2,6,4] must agree in N and Lk");
+    s = right;
+    s.query_mask[1] = 5;
+    fails(s, TERN_ERR_SHAPE, "query_mask must be [2,3], not [2,5]");
+    s = right;
+    s.key_mask[0] = 1;
+    fails(s, TERN_ERR_SHAPE, "key_mask must be [2,5], not [1,5]");
+    s = right;
+    s.heads = -1;
+    fails(s, TERN_ERR_OPTION, "heads");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_simd_level_agrees_with_ref),
+        cmocka_unit_test(inference_drops_nothing),
+        cmocka_unit_test(gradients_accumulate_over_uses),
+        cmocka_unit_test(bits_do_not_depend_on_threads),
+        cmocka_unit_test(a_key_mask_equals_leaving_the_keys_out),
+        cmocka_unit_test(a_query_mask_equals_leaving_the_queries_out),
+        cmocka_unit_test(causality_is_aligned_bottom_right),
+        cmocka_unit_test(what_padding_holds_does_not_matter),
+        cmocka_unit_test(without_a_key_everything_is_zero),
+        cmocka_unit_test(weights_are_what_multiplies_v),
+        cmocka_unit_test(large_scores_do_not_overflow),
+        cmocka_unit_test(wrong_shapes_are_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
