@@ -44,7 +44,7 @@ void op_probe_make(tern_ctx *ctx, const tern_problem *problem, op_probe_opts opt
 void op_probe_free(op_probe *run);
 const op_value *op_probe_find(const op_probe *run, const char *name);
 
-/* Normal deviates, rounded to float32. */
+/* Uniform in [-2,2), exact in float32. */
 void op_probe_gradient(uint32_t seed, int64_t count, double *values);
 
 /* A ref context on which runs of this one op can be moved; one at a time. */

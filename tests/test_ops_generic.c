@@ -1,0 +1,344 @@
+/* What every op of the table promises, whatever it computes: the same bits for any
+ * number of threads, nothing read that was not written, shapes known without
+ * computing, and an error instead of a crash for inputs that make no sense. */
+#include "tests/check.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/table.h"
+#include "tests/op_probe.h"
+
+/* Larger samples than this, forward, are left to the benchmarks. */
+static const double MAX_FLOPS = 20e6;
+
+static tern_ctx *open_device(tern_ctx_opts opts)
+{
+    tern_error error = { 0 };
+    opts.seed = 7;
+    tern_ctx *ctx = tern_open(opts, &error);
+    if (!ctx)
+        fail_msg("%s", error.message);
+    return ctx;
+}
+
+static tern_problem make_problem(const tern_op *op, const tern_sample *sample)
+{
+    tern_problem problem;
+    tern_error error = { 0 };
+    if (!tern_problem_make(&problem, op, sample->inputs, sample->options, 31, &error))
+        fail_msg("%s(%s): %s", op->name, sample->inputs, error.message);
+    return problem;
+}
+
+static void run(tern_ctx *ctx, const tern_problem *problem, op_probe_opts opts, op_probe *result)
+{
+    op_probe_make(ctx, problem, opts, result);
+    if (!tern_ok(ctx))
+        fail_msg("%s on %s: %s", problem->op->name, tern_device(ctx),
+                 tern_ctx_error(ctx)->message);
+}
+
+/* ------------------------------------------------------------ the same -- */
+
+static void assert_same_shapes(const tern_problem *problem, const op_probe *a, const op_probe *b)
+{
+    assert_int_equal(a->count, b->count);
+    for (int v = 0; v < a->count; v++) {
+        assert_string_equal(a->value[v].name, b->value[v].name);
+        bool same = a->value[v].rank == b->value[v].rank;
+        for (int axis = 0; axis < a->value[v].rank && same; axis++)
+            same = a->value[v].shape[axis] == b->value[v].shape[axis];
+        if (!same)
+            fail_msg("%s: %s has another shape", problem->op->name, a->value[v].name);
+    }
+}
+
+static void assert_same_bits(const tern_problem *problem, const op_probe *a, const op_probe *b,
+                             const char *when)
+{
+    assert_same_shapes(problem, a, b);
+    for (int v = 0; v < a->count; v++)
+        for (int64_t i = 0; i < a->value[v].count; i++)
+            if (memcmp(&a->value[v].values[i], &b->value[v].values[i], sizeof(double)) != 0)
+                fail_msg("%s: %s[%d] is %.9g, and %.9g %s", problem->op->name, a->value[v].name,
+                         (int)i, a->value[v].values[i], b->value[v].values[i], when);
+}
+
+static double flops_of(tern_ctx *meta, const tern_problem *problem, op_probe_opts opts)
+{
+    op_probe declared;
+    run(meta, problem, opts, &declared);
+    op_probe_free(&declared);
+    return tern_step_flops(meta);
+}
+
+/* Run a problem on all contexts; the first is what the others must equal. */
+static void compare_runs(const tern_problem *problem, op_probe_opts opts, tern_ctx *const *ctx,
+                         const char *const *when, int count)
+{
+    op_probe first, other;
+    run(ctx[0], problem, opts, &first);
+    for (int c = 0; c < count; c++) {
+        run(ctx[c], problem, opts, &other);
+        assert_same_bits(problem, &first, &other, when[c]);
+        op_probe_free(&other);
+    }
+    op_probe_free(&first);
+}
+
+static void compare_contexts(const tern_op *op, unsigned uses, tern_ctx *const *ctx,
+                             const char *const *when, int count)
+{
+    tern_ctx *meta = open_device((tern_ctx_opts){ .device = "meta" });
+    op_probe_opts opts = { .signature = 0 };
+    for (const tern_sample *sample = op->samples; sample && sample->uses; sample++) {
+        if (!(sample->uses & uses))
+            continue;
+        tern_problem problem = make_problem(op, sample);
+        for (int training = 0; training < 2; training++) {
+            opts.signature++;
+            opts.training = training == 1;
+            if (flops_of(meta, &problem, opts) <= MAX_FLOPS)
+                compare_runs(&problem, opts, ctx, when, count);
+        }
+        tern_problem_free(&problem);
+    }
+    tern_ctx_free(meta);
+}
+
+static void bits_depend_neither_on_threads_nor_on_the_run(void **state)
+{
+    (void)state;
+    static const char *const when[] = { "in a second run", "with 2 threads", "with 3 threads" };
+    for (const tern_op *const *op = tern_op_table(); *op; op++) {
+        tern_ctx *ctx[3];
+        for (int i = 0; i < 3; i++)
+            ctx[i] = open_device((tern_ctx_opts){ .device = "cpu", .threads = 1 + i });
+        compare_contexts(*op, TERN_SAMPLE_CHECK | TERN_SAMPLE_BENCH, ctx, when, 3);
+        for (int i = 0; i < 3; i++)
+            tern_ctx_free(ctx[i]);
+    }
+}
+
+static void nothing_is_read_that_was_not_written(void **state)
+{
+    (void)state;
+    static const char *const when[] = { "in a second run", "with poisoned memory" };
+    for (const tern_op *const *op = tern_op_table(); *op; op++) {
+        tern_ctx *ctx[2];
+        for (int i = 0; i < 2; i++)
+            ctx[i] = open_device((tern_ctx_opts){ .device = "cpu", .threads = 2, .poison = i });
+        compare_contexts(*op, TERN_SAMPLE_CHECK, ctx, when, 2);
+        for (int i = 0; i < 2; i++)
+            tern_ctx_free(ctx[i]);
+    }
+}
+
+static void meta_knows_the_shapes(void **state)
+{
+    (void)state;
+    for (const tern_op *const *op = tern_op_table(); *op; op++) {
+        tern_ctx *meta = open_device((tern_ctx_opts){ .device = "meta" });
+        tern_ctx *cpu = open_device((tern_ctx_opts){ .device = "cpu", .threads = 1 });
+        uint64_t signature = 0;
+        for (const tern_sample *sample = (*op)->samples; sample && sample->uses; sample++) {
+            op_probe declared, computed;
+            op_probe_opts opts = { .signature = ++signature, .training = true };
+            if (!(sample->uses & TERN_SAMPLE_CHECK))
+                continue;
+            tern_problem problem = make_problem(*op, sample);
+            run(meta, &problem, opts, &declared);
+            run(cpu, &problem, opts, &computed);
+            assert_same_shapes(&problem, &declared, &computed);
+            op_probe_free(&declared);
+            op_probe_free(&computed);
+            tern_problem_free(&problem);
+        }
+        tern_ctx_free(meta);
+        tern_ctx_free(cpu);
+    }
+}
+
+/* ----------------------------------------------------------- nonsense -- */
+
+/* An op's samples on the devices on which nonsense is tried. */
+typedef struct nonsense {
+    tern_ctx *ctx[3]; /* meta, ref, cpu */
+    tern_problem problem;
+    uint64_t signature;
+} nonsense;
+
+/* Try the problem as it stands on all devices.  Whether it must fail, or may;
+ * what it must not do is crash, or fail on one device only. */
+static void attempt(nonsense *n, tern_status wanted, const char *what, const char *input)
+{
+    n->signature++;
+    for (int i = 0; i < 3; i++) {
+        op_probe result;
+        op_probe_make(n->ctx[i], &n->problem,
+                      (op_probe_opts){ .signature = n->signature, .training = true }, &result);
+        op_probe_free(&result);
+        tern_status code = tern_ctx_error(n->ctx[i])->code;
+        const char *message = tern_ctx_error(n->ctx[i])->message;
+        if (wanted != TERN_OK && code != wanted)
+            fail_msg("%s on %s, %s %s: wanted is a %s error, got %s: %s", n->problem.op->name,
+                     tern_device(n->ctx[i]), input, what, tern_status_name(wanted),
+                     tern_status_name(code), message);
+        if (code != TERN_OK && !strstr(message, n->problem.op->name))
+            fail_msg("%s: the message does not name the op: %s", n->problem.op->name, message);
+        tern_clear_error(n->ctx[i]);
+    }
+}
+
+/* The input under another shape and kind, all zeros, or 1 where it holds reals. */
+static void attempt_with(nonsense *n, int at, tern_problem_input changed, tern_status wanted,
+                         const char *what)
+{
+    tern_problem_input original = n->problem.inputs[at];
+    changed.count = 1;
+    for (int axis = 0; axis < changed.rank; axis++)
+        changed.count *= changed.shape[axis];
+    changed.values = calloc((size_t)changed.count + 1, sizeof(double));
+    assert_non_null(changed.values);
+    for (int64_t i = 0; tern_kind_host_dtype(changed.arg->kind) == TERN_F64 && i < changed.count;
+         i++)
+        ((double *)changed.values)[i] = 1;
+    n->problem.inputs[at] = changed;
+    attempt(n, wanted, what, original.name);
+    free(changed.values);
+    n->problem.inputs[at] = original;
+}
+
+/* The documented shape has as many axes as it names: "[N, H, W, C]", but not
+ * "[..., D]" or "[] or [1]". */
+static bool rank_is_fixed(const tern_arg *arg)
+{
+    const char *close = strchr(arg->shape, ']');
+    return arg->shape[0] == '[' && close && !strstr(arg->shape, "...") && !strchr(close, '[');
+}
+
+static void attempt_shapes(nonsense *n, int at)
+{
+    const tern_problem_input original = n->problem.inputs[at];
+    tern_status wanted = rank_is_fixed(original.arg) ? TERN_ERR_SHAPE : TERN_OK;
+    tern_problem_input changed = original;
+    if (original.rank < TERN_MAX_RANK) {
+        changed.shape[changed.rank++] = 1;
+        attempt_with(n, at, changed, wanted, "with an axis too many");
+    }
+    if (original.rank > 0) {
+        changed = original;
+        changed.rank--;
+        attempt_with(n, at, changed, wanted, "with an axis too few");
+    }
+    for (int axis = 0; axis < original.rank; axis++)
+        for (int change = 0; change < 3; change++) {
+            changed = original;
+            changed.shape[axis] = (int64_t[]){ original.shape[axis] + 1, 0, 1 }[change];
+            attempt_with(n, at, changed, TERN_OK, "with another extent");
+        }
+}
+
+static void attempt_kind(nonsense *n, int at)
+{
+    tern_problem_input changed = n->problem.inputs[at];
+    tern_arg other = *changed.arg;
+    if (other.kind == TERN_ANY)
+        return;
+    other.kind = other.kind == TERN_REAL ? TERN_MASK : TERN_REAL;
+    other.flags &= ~(unsigned)TERN_DIFF;
+    changed.arg = &other;
+    attempt_with(n, at, changed, TERN_ERR_DTYPE, "of another kind");
+}
+
+/* Class numbers, tokens and lengths that mean nothing: an error or a clamp. */
+static void attempt_indices(nonsense *n, int at)
+{
+    tern_problem_input *input = &n->problem.inputs[at];
+    static const int32_t wild[] = { -1, INT32_MIN, 1000, INT32_MAX };
+    int32_t *values = input->values, first = input->count ? values[0] : 0;
+    for (size_t w = 0; w < sizeof wild / sizeof *wild && input->count; w++) {
+        values[0] = wild[w];
+        attempt(n, TERN_OK, "of wild values", input->name);
+    }
+    if (input->count)
+        values[0] = first;
+}
+
+static void attempt_input(nonsense *n, int at)
+{
+    tern_problem_input *input = &n->problem.inputs[at];
+    if (!(input->arg->flags & TERN_OPTIONAL)) {
+        input->present = false;
+        attempt(n, TERN_ERR_ARGUMENT, "missing", input->name);
+        input->present = true;
+    }
+    attempt_kind(n, at);
+    attempt_shapes(n, at);
+    if (input->arg->kind == TERN_INDEX)
+        attempt_indices(n, at);
+}
+
+static void attempt_option(nonsense *n, const tern_option *option)
+{
+    char *field = (char *)n->problem.options + option->offset, before[sizeof(int64_t)];
+    memcpy(before, field, option->type == TERN_OPTION_CHOICE ? sizeof(int) : sizeof before);
+    if (option->type == TERN_OPTION_CHOICE) {
+        *(int *)(void *)field = 999;
+        attempt(n, TERN_ERR_OPTION, "out of range", option->name);
+        memcpy(field, before, sizeof(int));
+        return;
+    }
+    if (option->type == TERN_OPTION_REAL) {
+        *(double *)(void *)field = NAN;
+        attempt(n, TERN_ERR_OPTION, "not a number", option->name);
+    }
+    for (int high = 0; high < 2 && option->type != TERN_OPTION_BOOL; high++) {
+        double beyond = high ? option->highest * 2 + 1 : option->lowest - fabs(option->lowest) - 1;
+        if (option->type == TERN_OPTION_REAL)
+            *(double *)(void *)field = beyond;
+        else
+            *(int64_t *)(void *)field = (int64_t)beyond;
+        bool bounded = option->lowest < option->highest;
+        attempt(n, bounded ? TERN_ERR_OPTION : TERN_OK, "out of range", option->name);
+    }
+    if (option->type != TERN_OPTION_BOOL)
+        memcpy(field, before, sizeof before);
+}
+
+static void nonsense_is_an_error_and_never_a_crash(void **state)
+{
+    (void)state;
+    static const char *const devices[] = { "meta", "ref", "cpu" };
+    for (const tern_op *const *op = tern_op_table(); *op; op++) {
+        nonsense n = { .signature = 0 };
+        for (int i = 0; i < 3; i++)
+            n.ctx[i] = open_device((tern_ctx_opts){ .device = devices[i], .threads = 1 });
+        for (const tern_sample *sample = (*op)->samples; sample && sample->uses; sample++) {
+            if (!(sample->uses & TERN_SAMPLE_CHECK))
+                continue;
+            n.problem = make_problem(*op, sample);
+            for (int at = 0; at < n.problem.count; at++)
+                if (n.problem.inputs[at].present)
+                    attempt_input(&n, at);
+            for (const tern_option *option = (*op)->options; option && option->type; option++)
+                attempt_option(&n, option);
+            tern_problem_free(&n.problem);
+        }
+        for (int i = 0; i < 3; i++)
+            tern_ctx_free(n.ctx[i]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bits_depend_neither_on_threads_nor_on_the_run),
+        cmocka_unit_test(nothing_is_read_that_was_not_written),
+        cmocka_unit_test(meta_knows_the_shapes),
+        cmocka_unit_test(nonsense_is_an_error_and_never_a_crash),
+    };
+    return cmocka_run_group_tests_name("ops_generic", tests, NULL, NULL);
+}
