@@ -146,3 +146,42 @@ void assert_values_near(const char *what, const op_values *got, const op_values 
                      got->values[i], want->values[i], bound);
     }
 }
+
+static void assert_results_near(const char *what, const op_result *got, const op_result *want,
+                                double tolerance)
+{
+    char text[300];
+    for (int i = 0; i < TERN_MAX_SAVED; i++) {
+        snprintf(text, sizeof text, "%s, output %d", what, i);
+        assert_values_near(text, &got->out[i], &want->out[i], NULL, tolerance);
+    }
+    for (int i = 0; i < TERN_MAX_ARGS; i++) {
+        snprintf(text, sizeof text, "%s, gradient %d", what, i);
+        assert_values_near(text, &got->grad[i], &want->grad[i], NULL, tolerance);
+    }
+}
+
+void assert_cpu_follows_ref(const char *op, const char *inputs, const char *options,
+                            double tolerance)
+{
+    const char *levels[4];
+    char what[250];
+    for (int uses = 1; uses <= 2; uses++) {
+        op_result want = op_run(op, inputs, options, (op_run_how){ .uses = uses });
+        for (int level = tern_simd_levels(levels) - 1; level >= 0; level--) {
+            op_run_how how = { .device = "cpu", .simd = levels[level], .uses = uses };
+            op_result one = op_run(op, inputs, options, how);
+            snprintf(what, sizeof what, "%s(%s %s) on %s, used %d times", op, inputs, options,
+                     levels[level], uses);
+            assert_results_near(what, &one, &want, tolerance);
+            for (how.threads = 2; how.threads <= 3 && uses == 1; how.threads++) {
+                op_result many = op_run(op, inputs, options, how);
+                if (!op_results_equal(&one, &many))
+                    fail_msg("%s: %d threads give other bits", what, how.threads);
+                op_result_free(&many);
+            }
+            op_result_free(&one);
+        }
+        op_result_free(&want);
+    }
+}

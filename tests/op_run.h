@@ -46,4 +46,10 @@ bool op_results_equal(const op_result *a, const op_result *b);
 void assert_values_near(const char *what, const op_values *got, const op_values *want,
                         const op_values *scale, double tolerance);
 
+/* At every SIMD level cpu gives what ref gives, within tolerance of the largest value
+ * of each tensor, when gradients are written and when they are added to; and 2 and 3
+ * threads give the same bits as 1. */
+void assert_cpu_follows_ref(const char *op, const char *inputs, const char *options,
+                            double tolerance);
+
 #endif

@@ -1,0 +1,278 @@
+/* Promises of the elementwise ops: NumPy's broadcasting, gradients summed over what
+ * was repeated, and dropout's masks. */
+#include "tests/check.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/elementwise/binary.h"
+#include "kernels/elementwise/dropout.h"
+#include "kernels/elementwise/unary.h"
+#include "kernels/table.h"
+#include "tests/op_run.h"
+
+static tern_ctx *open_device(tern_ctx_opts opts)
+{
+    tern_error error = { 0 };
+    opts.poison = true;
+    tern_ctx *ctx = tern_open(opts, &error);
+    if (!ctx)
+        fail_msg("%s", error.message);
+    tern_step_begin(ctx, 0);
+    return ctx;
+}
+
+static tern_tensor *ones(tern_ctx *ctx, int rank, const int64_t *shape)
+{
+    return tern_require_grad(ctx, tern_full(ctx, rank, shape, 1));
+}
+
+/* --------------------------------------------------------- broadcasting -- */
+
+/* Shapes for each way through the sums: one block or many, rows kept or repeated,
+ * units wider and narrower than a vector, a factor that is itself repeated. */
+static const char *const broadcasts[] = {
+    "a=[5,7] b=[5,7]",
+    "a=[16387] b=[16387]",
+    "a=[129,300] b=[300]",
+    "a=[11001,3] b=[3]",
+    "a=[11,1] b=[11,1031]",
+    "a=[2,33001] b=[2,1]",
+    "a=[33001] b=[]",
+    "a=[] b=[]",
+    "a=[20,1,17] b=[1,30,17]",
+    "a=[4,1,6,1] b=[7,1,5]",
+    "a=[2,1,3,1,2,1] b=[1,3,1,2,1,5]",
+    "a=[3,100,1] b=[3,1,90]",
+    "a=[0,6] b=[6]",
+    "a=[1,3] b=[0,3]",
+};
+
+static void broadcasting_on_cpu_follows_ref(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof broadcasts / sizeof broadcasts[0]; i++) {
+        assert_cpu_follows_ref("add", broadcasts[i], "", 3e-6);
+        assert_cpu_follows_ref("mul", broadcasts[i], "", 3e-6);
+    }
+}
+
+static void shapes_broadcast_as_in_numpy(void **state)
+{
+    (void)state;
+    tern_ctx *ctx = open_device((tern_ctx_opts){ .device = "ref" });
+    tern_tensor *y = tern_add(ctx, ones(ctx, 4, (int64_t[]){ 8, 1, 6, 1 }),
+                              ones(ctx, 3, (int64_t[]){ 7, 1, 5 }));
+    char text[TERN_SHAPE_TEXT];
+    assert_tern_ok(ctx);
+    assert_string_equal(tern_shape_text(y, text), "[8,7,6,5]");
+    y = tern_mul(ctx, ones(ctx, 2, (int64_t[]){ 1, 3 }), ones(ctx, 2, (int64_t[]){ 0, 3 }));
+    assert_tern_ok(ctx);
+    assert_string_equal(tern_shape_text(y, text), "[0,3]");
+    tern_add(ctx, ones(ctx, 2, (int64_t[]){ 2, 3 }), ones(ctx, 1, (int64_t[]){ 2 }));
+    assert_tern_fails(ctx, TERN_ERR_SHAPE, "a [2,3] and b [2] do not broadcast: axis 1 from the "
+                                           "end is 3 and 2");
+    tern_ctx_free(ctx);
+}
+
+/* Every repetition counts once: sums of ones are exact, also in float32. */
+static void a_repeated_input_gets_one_share_for_each_repetition(void **state)
+{
+    (void)state;
+    for (int device = 0; device < 2; device++) {
+        tern_ctx *ctx = open_device((tern_ctx_opts){ .device = device ? "cpu" : "ref" });
+        tern_set_recording(ctx, true);
+        tern_tensor *a = ones(ctx, 3, (int64_t[]){ 500, 1, 4 });
+        tern_tensor *b = ones(ctx, 2, (int64_t[]){ 70, 1 }), *c = ones(ctx, 0, NULL);
+        tern_tensor *y = tern_mul(ctx, tern_add(ctx, a, b), c);
+        double *seed = malloc((size_t)y->count * sizeof *seed), grad[2000];
+        for (int64_t i = 0; i < y->count; i++)
+            seed[i] = 1;
+        tern_seed_grad(ctx, y, TERN_F64, seed);
+        tern_backward(ctx, NULL);
+        assert_tern_ok(ctx);
+        tern_read(ctx, a->grad, TERN_F64, grad);
+        for (int i = 0; i < 2000; i++)
+            assert_true(grad[i] == 70);
+        tern_read(ctx, b->grad, TERN_F64, grad);
+        for (int i = 0; i < 70; i++)
+            assert_true(grad[i] == 2000);
+        assert_true(tern_read_scalar(ctx, c->grad) == 2.0 * 500 * 70 * 4);
+        free(seed);
+        tern_ctx_free(ctx);
+    }
+}
+
+/* ---------------------------------------------------------- activations -- */
+
+static void activations_on_cpu_follow_ref(void **state)
+{
+    static const char *const ops[] = { "relu", "gelu", "sigmoid", "tanh" };
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        assert_cpu_follows_ref(ops[i], "x=[3,29,101]{-9..9}", "", 1e-6);
+        assert_cpu_follows_ref(ops[i], "x=[17]", "", 1e-6);
+        assert_cpu_follows_ref(ops[i], "x=[]", "", 1e-5);
+        assert_cpu_follows_ref(ops[i], "x=[4,0]", "", 0);
+    }
+}
+
+static void activations_keep_nan(void **state)
+{
+    static const char *const ops[] = { "relu", "gelu", "sigmoid", "tanh" };
+    double values[20] = { 0 }, found[20];
+    (void)state;
+    values[3] = values[18] = NAN; /* in a whole vector and in what is left */
+    for (int device = 0; device < 2; device++) {
+        tern_ctx *ctx = open_device((tern_ctx_opts){ .device = device ? "cpu" : "ref" });
+        tern_error error = { 0 };
+        tern_tensor *x = tern_input(ctx, "x", TERN_F64, 1, (int64_t[]){ 20 }, values);
+        for (int i = 0; i < 4; i++) {
+            tern_read(ctx, tern_apply(ctx, tern_op_find(ops[i], &error), &x, 1, NULL, NULL),
+                      TERN_F64, found);
+            assert_tern_ok(ctx);
+            for (int k = 0; k < 20; k++)
+                assert_int_equal(isnan(found[k]) != 0, isnan(values[k]) != 0);
+        }
+        tern_ctx_free(ctx);
+    }
+}
+
+/* -------------------------------------------------------------- dropout -- */
+
+enum { ELEMENTS = 100003 };
+
+/* Dropout of ones: forward in y, and its gradient from a seed of ones in grad. */
+static void drop_ones(tern_ctx_opts opts, double p, bool training, uint32_t step, double *y,
+                      double *grad)
+{
+    tern_ctx *ctx = open_device(opts);
+    tern_set_training(ctx, training);
+    tern_set_recording(ctx, true);
+    tern_set_rng_step(ctx, step);
+    tern_tensor *x = ones(ctx, 1, (int64_t[]){ ELEMENTS });
+    tern_tensor *dropped = tern_dropout(ctx, x, (tern_dropout_opts){ .p = p });
+    for (int i = 0; i < ELEMENTS; i++)
+        y[i] = 1;
+    tern_seed_grad(ctx, dropped, TERN_F64, y);
+    tern_backward(ctx, NULL);
+    tern_read(ctx, dropped, TERN_F64, y);
+    tern_read(ctx, x->grad, TERN_F64, grad);
+    assert_tern_ok(ctx);
+    tern_ctx_free(ctx);
+}
+
+static double *allocate(void)
+{
+    double *values = malloc(ELEMENTS * sizeof *values);
+    assert_non_null(values);
+    return values;
+}
+
+static void dropout_masks_are_the_same_on_ref_and_cpu(void **state)
+{
+    double *y = allocate(), *grad = allocate(), *cpu_y = allocate(), *cpu_grad = allocate();
+    const char *levels[4];
+    (void)state;
+    drop_ones((tern_ctx_opts){ .device = "ref", .seed = UINT64_C(0x123456789A) }, 0.3, true, 9, y,
+              grad);
+    assert_memory_equal(y, grad, ELEMENTS * sizeof *y); /* backward draws the same mask */
+    for (int level = tern_simd_levels(levels) - 1; level >= 0; level--) {
+        drop_ones((tern_ctx_opts){ .device = "cpu", .simd = levels[level], .threads = 2,
+                                   .seed = UINT64_C(0x123456789A) },
+                  0.3, true, 9, cpu_y, cpu_grad);
+        for (int i = 0; i < ELEMENTS; i++) {
+            assert_true((cpu_y[i] != 0) == (y[i] != 0));
+            assert_true(cpu_y[i] == (float)y[i] && cpu_grad[i] == cpu_y[i]);
+        }
+    }
+    free(y);
+    free(grad);
+    free(cpu_y);
+    free(cpu_grad);
+}
+
+/* The number of kept elements lies within 5 standard deviations of its expectation. */
+static void dropout_drops_a_share_of_p(void **state)
+{
+    static const double shares[] = { 0.1, 0.5, 0.9 };
+    double *y = allocate(), *grad = allocate();
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        double p = shares[i], kept = 0;
+        drop_ones((tern_ctx_opts){ .device = "cpu", .seed = 3 }, p, true, 1, y, grad);
+        for (int k = 0; k < ELEMENTS; k++) {
+            assert_true(y[k] == 0 || fabs(y[k] * (1 - p) - 1) < 1e-6);
+            kept += y[k] != 0;
+        }
+        assert_true(fabs(kept - ELEMENTS * (1 - p)) < 5 * sqrt(ELEMENTS * p * (1 - p)));
+    }
+    free(y);
+    free(grad);
+}
+
+static void dropout_is_the_identity_outside_training_and_for_p_0(void **state)
+{
+    double *y = allocate(), *grad = allocate();
+    (void)state;
+    for (int device = 0; device < 2; device++) {
+        tern_ctx_opts opts = { .device = device ? "cpu" : "ref" };
+        drop_ones(opts, 0.5, false, 1, y, grad);
+        for (int i = 0; i < ELEMENTS; i++)
+            assert_true(y[i] == 1 && grad[i] == 1);
+        drop_ones(opts, 0, true, 1, y, grad);
+        for (int i = 0; i < ELEMENTS; i++)
+            assert_true(y[i] == 1 && grad[i] == 1);
+        drop_ones(opts, 1, true, 1, y, grad);
+        for (int i = 0; i < ELEMENTS; i++)
+            assert_true(y[i] == 0 && grad[i] == 0);
+    }
+    free(y);
+    free(grad);
+}
+
+/* Two masks of p = 1/2 that have nothing to do with each other agree on half. */
+static void dropout_draws_anew_for_each_step_and_seed(void **state)
+{
+    double *first = allocate(), *second = allocate(), *grad = allocate();
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        double agree = 0;
+        drop_ones((tern_ctx_opts){ .device = "cpu", .seed = 1 }, 0.5, true, 7, first, grad);
+        drop_ones((tern_ctx_opts){ .device = "cpu", .seed = i ? 2 : 1 }, 0.5, true, i ? 7 : 8,
+                  second, grad);
+        for (int k = 0; k < ELEMENTS; k++)
+            agree += first[k] == second[k];
+        assert_true(fabs(agree - ELEMENTS / 2.0) < 5 * sqrt(ELEMENTS / 4.0));
+    }
+    free(first);
+    free(second);
+    free(grad);
+}
+
+static void dropout_refuses_what_is_no_probability(void **state)
+{
+    (void)state;
+    tern_ctx *ctx = open_device((tern_ctx_opts){ .device = "cpu" });
+    tern_dropout(ctx, ones(ctx, 1, (int64_t[]){ 4 }), (tern_dropout_opts){ .p = 1.5 });
+    assert_tern_fails(ctx, TERN_ERR_OPTION, "option p is 1.5");
+    tern_ctx_free(ctx);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(broadcasting_on_cpu_follows_ref),
+        cmocka_unit_test(shapes_broadcast_as_in_numpy),
+        cmocka_unit_test(a_repeated_input_gets_one_share_for_each_repetition),
+        cmocka_unit_test(activations_on_cpu_follow_ref),
+        cmocka_unit_test(activations_keep_nan),
+        cmocka_unit_test(dropout_masks_are_the_same_on_ref_and_cpu),
+        cmocka_unit_test(dropout_drops_a_share_of_p),
+        cmocka_unit_test(dropout_is_the_identity_outside_training_and_for_p_0),
+        cmocka_unit_test(dropout_draws_anew_for_each_step_and_seed),
+        cmocka_unit_test(dropout_refuses_what_is_no_probability),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
