@@ -10,13 +10,18 @@
     extern const tern_op tern_op_##name;                                                          \
     extern const tern_impl tern_##name##_ref, tern_##name##_cpu_base, tern_##name##_cpu_avx2,     \
         tern_##name##_cpu_avx512;
+#define TERN_PROVIDER(op, provider)                                                               \
+    extern const tern_impl tern_##op##_##provider##_cpu_base,                                     \
+        tern_##op##_##provider##_cpu_avx2, tern_##op##_##provider##_cpu_avx512;
 #include "kernels/table.def"
 #undef TERN_OP
+#undef TERN_PROVIDER
 
 static const tern_op *const table[] = {
 #define TERN_OP(name, cuda) &tern_op_##name,
 #include "kernels/table.def"
 #undef TERN_OP
+#undef TERN_PROVIDER
     NULL,
 };
 
@@ -24,27 +29,34 @@ static const tern_impl *const ref_impls[] = {
 #define TERN_OP(name, cuda) &tern_##name##_ref,
 #include "kernels/table.def"
 #undef TERN_OP
+#undef TERN_PROVIDER
     NULL,
 };
 
 static const tern_impl *const base_impls[] = {
 #define TERN_OP(name, cuda) &tern_##name##_cpu_base,
+#define TERN_PROVIDER(op, provider) &tern_##op##_##provider##_cpu_base,
 #include "kernels/table.def"
 #undef TERN_OP
+#undef TERN_PROVIDER
     NULL,
 };
 
 static const tern_impl *const avx2_impls[] = {
 #define TERN_OP(name, cuda) &tern_##name##_cpu_avx2,
+#define TERN_PROVIDER(op, provider) &tern_##op##_##provider##_cpu_avx2,
 #include "kernels/table.def"
 #undef TERN_OP
+#undef TERN_PROVIDER
     NULL,
 };
 
 static const tern_impl *const avx512_impls[] = {
 #define TERN_OP(name, cuda) &tern_##name##_cpu_avx512,
+#define TERN_PROVIDER(op, provider) &tern_##op##_##provider##_cpu_avx512,
 #include "kernels/table.def"
 #undef TERN_OP
+#undef TERN_PROVIDER
     NULL,
 };
 

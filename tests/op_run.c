@@ -91,6 +91,8 @@ op_result op_run(const char *name, const char *inputs, const char *options, op_r
                               &error);
     if (!op || !ctx || !tern_problem_make(&problem, op, inputs, options, SEED, &error))
         fail_msg("%s", error.message);
+    if (how.provider)
+        tern_set_provider(ctx, name, how.provider);
     if (how.absolute)
         make_absolute(&problem);
     op_result result = run_problem(ctx, &problem, &how);

@@ -12,6 +12,7 @@
 typedef struct op_run_how {
     const char *device; /* default "ref"                                            */
     const char *simd;   /* cpu: NULL means the best                                 */
+    const char *provider; /* of the op; NULL means the default                      */
     int threads;        /* cpu: default 1                                           */
     int uses;           /* apply the op so often to the same inputs, so that their
                            gradients accumulate; default 1                          */

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/matmul/openblas.h"
 #include "kernels/table.h"
 #include "tests/op_run.h"
 
@@ -55,11 +56,11 @@ static void check_against_ref(const char *inputs, const char *activation, op_run
     double sums_of[] = { outputs, rows, rows }; /* terms in each gradient's sums */
     double unit = 8 * 0.5 * FLT_EPSILON * (how.uses ? how.uses : 1) * 1.13;
 
-    snprintf(what, sizeof what, "y, %s %s %s", inputs, options, how.simd);
+    snprintf(what, sizeof what, "y, %s %s %s", inputs, options, how.simd ? how.simd : "");
     assert_values_near(what, &got.out[0], &want.out[0], &terms.out[0],
                        unit * sqrt(columns + 1));
     for (int i = 0; i < 3; i++) {
-        snprintf(what, sizeof what, "gradient %d, %s %s %s", i, inputs, options, how.simd);
+        snprintf(what, sizeof what, "gradient %d, %s %s %s", i, inputs, options, how.simd ? how.simd : "");
         assert_values_near(what, &got.grad[i], &want.grad[i], &terms.grad[i],
                            unit * (sqrt(sums_of[i]) + 1));
     }
@@ -87,6 +88,18 @@ static void gradients_accumulate_over_uses(void **state)
         check_against_ref(problems[i], "gelu", (op_run_how){ .device = "cpu", .uses = 3 });
 }
 
+static void openblas_agrees_with_ref(void **state)
+{
+    op_run_how how = { .device = "cpu", .provider = "openblas", .threads = 2, .uses = 2 };
+    (void)state;
+    if (!tern_openblas_sgemm(NULL))
+        skip();
+    assert_non_null(tern_openblas_corename());
+    for (int i = 0; i < PROBLEMS; i++)
+        for (int act = 0; act < ACTIVATIONS; act++)
+            check_against_ref(problems[i], activations[act], how);
+}
+
 static void bits_do_not_depend_on_threads(void **state)
 {
     (void)state;
@@ -109,6 +122,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_simd_level_and_activation_agrees_with_ref),
         cmocka_unit_test(gradients_accumulate_over_uses),
+        cmocka_unit_test(openblas_agrees_with_ref),
         cmocka_unit_test(bits_do_not_depend_on_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "kernels/matmul/matmul.h"
+#include "kernels/matmul/openblas.h"
 #include "kernels/table.h"
 #include "tests/op_run.h"
 
@@ -81,6 +82,18 @@ static void gradients_accumulate_over_uses(void **state)
             check_against_ref(&problems[i], layout, (op_run_how){ .device = "cpu", .uses = 3 });
 }
 
+static void openblas_agrees_with_ref(void **state)
+{
+    op_run_how how = { .device = "cpu", .provider = "openblas", .threads = 2, .uses = 2 };
+    (void)state;
+    if (!tern_openblas_sgemm(NULL))
+        skip();
+    assert_non_null(tern_openblas_corename());
+    for (int i = 0; i < PROBLEMS; i++)
+        for (int layout = 0; layout < LAYOUTS; layout++)
+            check_against_ref(&problems[i], layout, how);
+}
+
 static void bits_do_not_depend_on_threads(void **state)
 {
     char inputs[100], options[100];
@@ -130,6 +143,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_simd_level_and_layout_agrees_with_ref),
         cmocka_unit_test(gradients_accumulate_over_uses),
+        cmocka_unit_test(openblas_agrees_with_ref),
         cmocka_unit_test(bits_do_not_depend_on_threads),
         cmocka_unit_test(wrong_shapes_are_named),
     };

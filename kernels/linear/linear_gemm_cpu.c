@@ -1,4 +1,4 @@
-/* linear on cpu: three matrix products, float32.
+/* linear on cpu: three matrix products by whatever GEMM the provider brings, float32.
  *
  *   forward    y           [rows,O] = act( x [rows,I] weight^T + bias )     one GEMM
  *   backward   g           [rows,O] = grad_y * act'                         one pass over rows,
@@ -9,10 +9,9 @@
  * Without an activation g is grad_y itself.  grad_bias is summed over tiles of
  * TILE_ROWS rows first and then over tiles, in order, whatever the threads.
  */
-#include "kernels/linear/linear.h"
+#include "kernels/linear/linear_gemm.h"
 
 #include "kernels/elementwise/activation_cpu.h"
-#include "kernels/matmul/gemm.h"
 
 enum { TILE_ROWS = 64, TILE_COLUMNS = 256 };
 
@@ -56,13 +55,13 @@ static tern_gemm grad_weight_product(const tern_call *call)
                         .accumulate = call->accumulate[1] };
 }
 
-static size_t forward_workspace(const tern_call *call)
+size_t TERN_LEVEL(tern_linear_forward_bytes)(const tern_call *call, const tern_gemm_provider *gemm)
 {
     tern_gemm product = forward_product(call);
-    return TERN_LEVEL(tern_gemm_scratch)(&product, tern_pool_threads(tern_ctx_pool(call->ctx)));
+    return gemm->scratch(&product, tern_pool_threads(tern_ctx_pool(call->ctx)));
 }
 
-static void linear_forward(tern_call *call)
+void TERN_LEVEL(tern_linear_forward)(tern_call *call, const tern_gemm_provider *gemm)
 {
     tern_gemm product = forward_product(call);
     product.a = call->in[0]->data;
@@ -72,7 +71,7 @@ static void linear_forward(tern_call *call)
     product.activation = activation_of(call);
     product.before = call->saved[0] ? call->saved[0]->data : NULL;
     product.scratch = call->workspace;
-    TERN_LEVEL(tern_gemm_run)(tern_ctx_pool(call->ctx), &product);
+    gemm->run(tern_ctx_pool(call->ctx), &product);
 }
 
 /* --------------------------------------------------------------- backward -- */
@@ -87,13 +86,13 @@ static size_t aligned(size_t bytes)
     return (bytes + 63) / 64 * 64;
 }
 
-static layout layout_of(const tern_call *call)
+static layout layout_of(const tern_call *call, const tern_gemm_provider *gemm)
 {
     sizes n = sizes_of(call);
     int threads = tern_pool_threads(tern_ctx_pool(call->ctx));
     tern_gemm for_x = grad_x_product(call), for_weight = grad_weight_product(call);
-    size_t x = call->grad_in[0] ? TERN_LEVEL(tern_gemm_scratch)(&for_x, threads) : 0;
-    size_t weight = call->grad_in[1] ? TERN_LEVEL(tern_gemm_scratch)(&for_weight, threads) : 0;
+    size_t x = call->grad_in[0] ? gemm->scratch(&for_x, threads) : 0;
+    size_t weight = call->grad_in[1] ? gemm->scratch(&for_weight, threads) : 0;
     size_t row = (size_t)n.outputs * sizeof(float);
     size_t tiles = (size_t)(n.rows + TILE_ROWS - 1) / TILE_ROWS;
     layout at = { 0 };
@@ -104,9 +103,10 @@ static layout layout_of(const tern_call *call)
     return at;
 }
 
-static size_t backward_workspace(const tern_call *call)
+size_t TERN_LEVEL(tern_linear_backward_bytes)(const tern_call *call,
+                                              const tern_gemm_provider *gemm)
 {
-    return layout_of(call).total;
+    return layout_of(call, gemm).total;
 }
 
 typedef struct rows_job {
@@ -119,11 +119,10 @@ typedef struct rows_job {
     bool accumulate_bias;
 } rows_job;
 
-/* n of one row's columns from j on: g, and its part of the tile's sum.  Inlined with n a
- * constant for whole vectors. */
-static inline void rows_vector(const rows_job *job, int64_t row, int64_t j, int64_t n, float *sum)
+/* One vector of one row, or what is left of it: g, and its part of the tile's sum. */
+static inline void rows_vector(const rows_job *job, int64_t row, int64_t j, float *sum)
 {
-    int64_t at = row * job->outputs + j;
+    int64_t at = row * job->outputs + j, n = job->outputs - j;
     tern_vf g = tern_load_part(job->grad_y + at, n);
 
     if (job->g) {
@@ -144,13 +143,9 @@ static void rows_tile(void *argument, int64_t tile, int worker)
     (void)worker;
     if (sum)
         memset(sum, 0, (size_t)job->outputs * sizeof(float));
-    for (; row < end; row++) {
-        int64_t j = 0;
-        for (; j + TERN_LANES <= job->outputs; j += TERN_LANES)
-            rows_vector(job, row, j, TERN_LANES, sum);
-        if (j < job->outputs)
-            rows_vector(job, row, j, job->outputs - j, sum);
-    }
+    for (; row < end; row++)
+        for (int64_t j = 0; j < job->outputs; j += TERN_LANES)
+            rows_vector(job, row, j, sum);
 }
 
 static void bias_tile(void *argument, int64_t tile, int worker)
@@ -185,15 +180,15 @@ static const float *backward_rows(tern_call *call, layout at)
     };
     if (job.g || job.sums)
         tern_parallel(pool, job.tiles, rows_tile, &job);
-    if (job.sums)
+    if (job.grad_bias)
         tern_parallel(pool, (n.outputs + TILE_COLUMNS - 1) / TILE_COLUMNS, bias_tile, &job);
     return job.g ? job.g : job.grad_y;
 }
 
-static void linear_backward(tern_call *call)
+void TERN_LEVEL(tern_linear_backward)(tern_call *call, const tern_gemm_provider *gemm)
 {
     tern_pool *pool = tern_ctx_pool(call->ctx);
-    layout at = layout_of(call);
+    layout at = layout_of(call, gemm);
     void *scratch = (char *)call->workspace + at.scratch;
     const float *g = backward_rows(call, at);
 
@@ -203,7 +198,7 @@ static void linear_backward(tern_call *call)
         product.b = call->in[1]->data;
         product.c = call->grad_in[0]->data;
         product.scratch = scratch;
-        TERN_LEVEL(tern_gemm_run)(pool, &product);
+        gemm->run(pool, &product);
     }
     if (call->grad_in[1]) {
         tern_gemm product = grad_weight_product(call);
@@ -211,12 +206,6 @@ static void linear_backward(tern_call *call)
         product.b = call->in[0]->data;
         product.c = call->grad_in[1]->data;
         product.scratch = scratch;
-        TERN_LEVEL(tern_gemm_run)(pool, &product);
+        gemm->run(pool, &product);
     }
 }
-
-const tern_impl TERN_LEVEL(tern_linear_cpu) = {
-    .op = "linear", .backend = "cpu", .provider = "hand",
-    .forward = linear_forward, .backward = linear_backward,
-    .forward_workspace = forward_workspace, .backward_workspace = backward_workspace,
-};

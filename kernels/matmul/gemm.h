@@ -24,6 +24,9 @@
 #ifndef TERN_KERNELS_GEMM_H
 #define TERN_KERNELS_GEMM_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "core/simd.h"
 #include "core/threads.h"
 #include "kernels/elementwise/activation.h"
@@ -59,5 +62,11 @@ void TERN_LEVEL(tern_gemm_run)(tern_pool *pool, const tern_gemm *gemm);
 size_t TERN_LEVEL(tern_gemm_packed_bytes)(int64_t k, int64_t n);
 void TERN_LEVEL(tern_gemm_pack_b)(tern_pool *pool, int64_t k, int64_t n, const float *b,
                                   int64_t b_stride, bool b_transposed, float *packed);
+
+/* A whole implementation of GEMM, so that linear and matmul run on any of them. */
+typedef struct tern_gemm_provider {
+    size_t (*scratch)(const tern_gemm *gemm, int threads);
+    void (*run)(tern_pool *pool, const tern_gemm *gemm);
+} tern_gemm_provider;
 
 #endif

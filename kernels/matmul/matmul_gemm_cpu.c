@@ -1,4 +1,4 @@
-/* matmul on cpu: GEMM for y and for both gradients, float32.
+/* matmul on cpu: y and both gradients by whatever GEMM the provider brings, float32.
  *
  *   y      [M,N] = A B         A and B are a and b, transposed where the options say so
  *   grad_A [M,K] = grad_y B^T
@@ -8,9 +8,7 @@
  * matrix b under a batch of a makes one tall product of the batch; the gradient of any
  * other plain matrix is summed over the batch one product after the other.
  */
-#include "kernels/matmul/matmul.h"
-
-#include "kernels/matmul/gemm.h"
+#include "kernels/matmul/matmul_gemm.h"
 
 /* The sizes with the batch laid into M where that is the same product. */
 static tern_matmul_sizes folded_sizes(const tern_call *call)
@@ -76,7 +74,8 @@ static tern_gemm grad_b_product(const tern_call *call)
 }
 
 /* Run the product; when its C is one for all of the batch, add up. */
-static void run_product(tern_call *call, tern_gemm g, const void *a, const void *b, void *c)
+static void run_product(tern_call *call, const tern_gemm_provider *gemm, tern_gemm g,
+                        const void *a, const void *b, void *c)
 {
     tern_pool *pool = tern_ctx_pool(call->ctx);
     int64_t batch = g.batch;
@@ -84,59 +83,55 @@ static void run_product(tern_call *call, tern_gemm g, const void *a, const void 
     g.a = a, g.b = b, g.c = c, g.scratch = call->workspace;
     if (g.c_batch != 0 || batch == 1) {
         if (batch > 0)
-            TERN_LEVEL(tern_gemm_run)(pool, &g);
+            gemm->run(pool, &g);
         return;
     }
     g.batch = 1;
     if (batch == 0) {
         g.k = 0; /* the sum of nothing */
-        TERN_LEVEL(tern_gemm_run)(pool, &g);
+        gemm->run(pool, &g);
     }
     for (int64_t t = 0; t < batch; t++, g.a += g.a_batch, g.b += g.b_batch) {
-        TERN_LEVEL(tern_gemm_run)(pool, &g);
+        gemm->run(pool, &g);
         g.accumulate = true;
     }
 }
 
-static size_t scratch_of(const tern_call *call, tern_gemm g)
+static size_t scratch_of(const tern_call *call, const tern_gemm_provider *gemm, tern_gemm g)
 {
     if (g.c_batch == 0)
         g.batch = 1;
-    return TERN_LEVEL(tern_gemm_scratch)(&g, tern_pool_threads(tern_ctx_pool(call->ctx)));
+    return gemm->scratch(&g, tern_pool_threads(tern_ctx_pool(call->ctx)));
 }
 
-static size_t forward_workspace(const tern_call *call)
+size_t TERN_LEVEL(tern_matmul_forward_bytes)(const tern_call *call, const tern_gemm_provider *gemm)
 {
-    return scratch_of(call, y_product(call));
+    return scratch_of(call, gemm, y_product(call));
 }
 
-static size_t backward_workspace(const tern_call *call)
+size_t TERN_LEVEL(tern_matmul_backward_bytes)(const tern_call *call,
+                                              const tern_gemm_provider *gemm)
 {
-    size_t a = call->grad_in[0] ? scratch_of(call, grad_a_product(call)) : 0;
-    size_t b = call->grad_in[1] ? scratch_of(call, grad_b_product(call)) : 0;
+    size_t a = call->grad_in[0] ? scratch_of(call, gemm, grad_a_product(call)) : 0;
+    size_t b = call->grad_in[1] ? scratch_of(call, gemm, grad_b_product(call)) : 0;
     return a > b ? a : b;
 }
 
-static void matmul_forward(tern_call *call)
+void TERN_LEVEL(tern_matmul_forward)(tern_call *call, const tern_gemm_provider *gemm)
 {
-    run_product(call, y_product(call), call->in[0]->data, call->in[1]->data, call->out[0]->data);
+    run_product(call, gemm, y_product(call), call->in[0]->data, call->in[1]->data,
+                call->out[0]->data);
 }
 
-static void matmul_backward(tern_call *call)
+void TERN_LEVEL(tern_matmul_backward)(tern_call *call, const tern_gemm_provider *gemm)
 {
     const tern_matmul_opts *opts = call->options;
     const void *a = call->in[0]->data, *b = call->in[1]->data, *grad_y = call->grad_out[0]->data;
 
     if (call->grad_in[0])
-        run_product(call, grad_a_product(call), opts->transpose_a ? b : grad_y,
+        run_product(call, gemm, grad_a_product(call), opts->transpose_a ? b : grad_y,
                     opts->transpose_a ? grad_y : b, call->grad_in[0]->data);
     if (call->grad_in[1])
-        run_product(call, grad_b_product(call), opts->transpose_b ? grad_y : a,
+        run_product(call, gemm, grad_b_product(call), opts->transpose_b ? grad_y : a,
                     opts->transpose_b ? a : grad_y, call->grad_in[1]->data);
 }
-
-const tern_impl TERN_LEVEL(tern_matmul_cpu) = {
-    .op = "matmul", .backend = "cpu", .provider = "hand",
-    .forward = matmul_forward, .backward = matmul_backward,
-    .forward_workspace = forward_workspace, .backward_workspace = backward_workspace,
-};

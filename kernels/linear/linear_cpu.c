@@ -1,0 +1,31 @@
+/* linear on cpu by tern's own GEMM (kernels/matmul/gemm_cpu.c). */
+#include "kernels/linear/linear_gemm.h"
+
+static const tern_gemm_provider gemm = { .scratch = TERN_LEVEL(tern_gemm_scratch),
+                                         .run = TERN_LEVEL(tern_gemm_run) };
+
+static size_t forward_bytes(const tern_call *call)
+{
+    return TERN_LEVEL(tern_linear_forward_bytes)(call, &gemm);
+}
+
+static size_t backward_bytes(const tern_call *call)
+{
+    return TERN_LEVEL(tern_linear_backward_bytes)(call, &gemm);
+}
+
+static void linear_forward(tern_call *call)
+{
+    TERN_LEVEL(tern_linear_forward)(call, &gemm);
+}
+
+static void linear_backward(tern_call *call)
+{
+    TERN_LEVEL(tern_linear_backward)(call, &gemm);
+}
+
+const tern_impl TERN_LEVEL(tern_linear_cpu) = {
+    .op = "linear", .backend = "cpu", .provider = "hand",
+    .forward = linear_forward, .backward = linear_backward,
+    .forward_workspace = forward_bytes, .backward_workspace = backward_bytes,
+};
