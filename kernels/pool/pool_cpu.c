@@ -61,14 +61,14 @@ static void add_channels(float *restrict to, const float *restrict from, int64_t
 static void larger_channels(float *restrict best, const float *restrict from, int64_t count)
 {
     for (int64_t c = 0; c < count; c++)
-        best[c] = (from[c] > best[c]) | (from[c] != from[c]) ? from[c] : best[c];
+        best[c] = from[c] > best[c] || from[c] != from[c] ? from[c] : best[c];
 }
 
 static void larger_channels_at(float *restrict best, int32_t *restrict winner,
                                const float *restrict from, int32_t at, int64_t count)
 {
     for (int64_t c = 0; c < count; c++) {
-        bool wins = (from[c] > best[c]) | (from[c] != from[c]);
+        bool wins = from[c] > best[c] || from[c] != from[c];
         best[c] = wins ? from[c] : best[c];
         winner[c] = wins ? at : winner[c];
     }
