@@ -133,7 +133,8 @@ static bool write_all(int file, const uint8_t *bytes, size_t size)
     return true;
 }
 
-bool tern_file_replace(const char *path, const void *bytes, size_t size, tern_error *error)
+static bool replace(const char *path, const void *bytes, size_t size, bool synced,
+                    tern_error *error)
 {
     if (error->code)
         return false;
@@ -146,7 +147,7 @@ bool tern_file_replace(const char *path, const void *bytes, size_t size, tern_er
         free(temporary);
         return false;
     }
-    bool ok = write_all(file, bytes, size) && fsync(file) == 0;
+    bool ok = write_all(file, bytes, size) && (!synced || fsync(file) == 0);
     int reason = errno;
     if (close(file) != 0 && ok) {
         ok = false;
@@ -162,6 +163,17 @@ bool tern_file_replace(const char *path, const void *bytes, size_t size, tern_er
     }
     free(temporary);
     return ok;
+}
+
+bool tern_file_replace(const char *path, const void *bytes, size_t size, tern_error *error)
+{
+    return replace(path, bytes, size, true, error);
+}
+
+bool tern_file_replace_unsynced(const char *path, const void *bytes, size_t size,
+                                tern_error *error)
+{
+    return replace(path, bytes, size, false, error);
 }
 
 char *tern_line_next(char **text)

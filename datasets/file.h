@@ -26,6 +26,10 @@ char *tern_file_read_text(const char *path, tern_error *error);
 /* Write a file whole or not at all: a temporary file beside it is renamed, so an
  * earlier file stays untouched when anything fails. */
 bool tern_file_replace(const char *path, const void *bytes, size_t size, tern_error *error);
+/* The same without waiting for the disk: whole for every program that reads it,
+ * though not after a power cut.  For media files, written by the thousand. */
+bool tern_file_replace_unsynced(const char *path, const void *bytes, size_t size,
+                                tern_error *error);
 
 /* Cut the line off the front of *text: returns it without its "\n" or "\r\n" and
  * moves *text behind it; NULL at the end. */
