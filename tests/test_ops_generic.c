@@ -283,29 +283,33 @@ static void attempt_input(nonsense *n, int at)
 
 static void attempt_option(nonsense *n, const tern_option *option)
 {
-    char *field = (char *)n->problem.options + option->offset, before[sizeof(int64_t)];
-    memcpy(before, field, option->type == TERN_OPTION_CHOICE ? sizeof(int) : sizeof before);
+    char *field = (char *)n->problem.options + option->offset;
+    int *choice = (int *)(void *)field;
+    double *real = (double *)(void *)field;
+    int64_t *whole = (int64_t *)(void *)field;
+    tern_status wanted = option->lowest < option->highest ? TERN_ERR_OPTION : TERN_OK;
+    double below = option->lowest - fabs(option->lowest) - 1, above = option->highest * 2 + 1;
+
     if (option->type == TERN_OPTION_CHOICE) {
-        *(int *)(void *)field = 999;
+        int before = *choice;
+        *choice = 999;
         attempt(n, TERN_ERR_OPTION, "out of range", option->name);
-        memcpy(field, before, sizeof(int));
-        return;
+        *choice = before;
+    } else if (option->type == TERN_OPTION_REAL) {
+        double before = *real, beyond[] = { NAN, below, above };
+        for (int i = 0; i < 3; i++) {
+            *real = beyond[i];
+            attempt(n, i ? wanted : TERN_ERR_OPTION, "out of range", option->name);
+        }
+        *real = before;
+    } else if (option->type == TERN_OPTION_INT) {
+        int64_t before = *whole, beyond[] = { (int64_t)below, (int64_t)above };
+        for (int i = 0; i < 2; i++) {
+            *whole = beyond[i];
+            attempt(n, wanted, "out of range", option->name);
+        }
+        *whole = before;
     }
-    if (option->type == TERN_OPTION_REAL) {
-        *(double *)(void *)field = NAN;
-        attempt(n, TERN_ERR_OPTION, "not a number", option->name);
-    }
-    for (int high = 0; high < 2 && option->type != TERN_OPTION_BOOL; high++) {
-        double beyond = high ? option->highest * 2 + 1 : option->lowest - fabs(option->lowest) - 1;
-        if (option->type == TERN_OPTION_REAL)
-            *(double *)(void *)field = beyond;
-        else
-            *(int64_t *)(void *)field = (int64_t)beyond;
-        bool bounded = option->lowest < option->highest;
-        attempt(n, bounded ? TERN_ERR_OPTION : TERN_OK, "out of range", option->name);
-    }
-    if (option->type != TERN_OPTION_BOOL)
-        memcpy(field, before, sizeof before);
 }
 
 static void nonsense_is_an_error_and_never_a_crash(void **state)
