@@ -63,6 +63,8 @@ typedef struct tern_option {
     double lowest, highest;  /* allowed range after the fallback          */
     const char *const *choices; /* NULL-terminated, TERN_OPTION_CHOICE    */
     const char *doc;
+    bool list; /* an array that may end early: one number in text is its first
+                  entry, not all of them (reshape's shape)                 */
 } tern_option;
 
 typedef struct tern_cost {

@@ -50,7 +50,7 @@ static bool parse_bool(const tern_option *option, const char *text, bool *value,
     return true;
 }
 
-/* "2,1" for an array of length 2; one number sets all of them. */
+/* "2,1" for an array of length 2; one number sets all of them, unless it is a list. */
 static bool parse_numbers(const tern_option *option, const char *text, char *field,
                           tern_error *error)
 {
@@ -73,9 +73,8 @@ static bool parse_numbers(const tern_option *option, const char *text, char *fie
         return tern_error_set(error, TERN_ERR_OPTION, "%s=%s: %s wanted", option->name, text,
                               length > 1 ? "numbers with commas between them" : "a number");
     for (int i = 0; i < length; i++) {
-        /* Arrays shorter than the field are filled with the last value given,
-         * except lists of sizes (reshape), where zero ends the list. */
-        double value = i < given ? values[i] : given == 1 ? values[0] : 0;
+        double rest = given == 1 && !option->list ? values[0] : 0;
+        double value = i < given ? values[i] : rest;
         if (option->type == TERN_OPTION_INT) {
             if (value != (double)(int64_t)value)
                 return tern_error_set(error, TERN_ERR_OPTION, "%s=%s: a whole number wanted",

@@ -3,7 +3,7 @@
 
 static const tern_option options[] = {
     { .name = "shape", .type = TERN_OPTION_INT, .offset = offsetof(tern_reshape_opts, shape),
-      .length = TERN_MAX_RANK, .lowest = -1, .highest = 0x1p53,
+      .length = TERN_MAX_RANK, .lowest = -1, .highest = 0x1p53, .list = true,
       .doc = "y's axes; -1 takes what is left, 0 keeps x's extent" },
     { 0 },
 };
@@ -62,6 +62,7 @@ static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK, "x=[4,6]", "shape=2,12" },
     { TERN_SAMPLE_CHECK, "x=[2,3,31]", "shape=-1,31" },
     { TERN_SAMPLE_CHECK, "x=[5,12]", "shape=0,3,-1" },
+    { TERN_SAMPLE_CHECK, "x=[3,13]", "shape=-1" },
     { TERN_SAMPLE_CHECK, "x=[1]", "shape=1,1,1" },
     { TERN_SAMPLE_CHECK, "x=[0,6]", "shape=-1,3,2" },
     { TERN_SAMPLE_BENCH, "x=[32,50,128]", "shape=-1,128" },
