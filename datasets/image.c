@@ -109,7 +109,7 @@ static bool check_header(png_job *job, const char *path, tern_error *error)
 }
 
 /* Everything between png_create and png_destroy; false if libpng reported an
- * error (job->message) or memory is out (job->message empty). */
+ * error (job->message) or memory is out (job->message empty, or it speaks of it). */
 static bool read_pixels(png_job *job, png_structp png, png_infop info)
 {
     if (setjmp(png_jmpbuf(png)))
@@ -144,7 +144,7 @@ static bool run_job(png_job *job, const char *path, tern_error *error)
     if (job->ended_early)
         return tern_error_set(error, TERN_ERR_FORMAT, "%s: truncated PNG: it ends after %zu bytes",
                               path, job->size);
-    if (job->message[0])
+    if (job->message[0] && !strstr(job->message, "memory"))
         return tern_error_set(error, TERN_ERR_FORMAT, "%s: corrupt PNG: %s", path, job->message);
     return tern_error_set(error, TERN_ERR_MEMORY, "%s: no memory for %d x %d pixels", path,
                           job->width, job->height);
