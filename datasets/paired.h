@@ -28,7 +28,7 @@ typedef struct tern_paired_opts {
                                 whose name has `labels.txt` for `train.tsv`          */
     const char *train_actors, *valid_actors, *test_actors; /* "1-12", "13-14",
                                 "15-18" by default; lists "1,3,5-7" too              */
-    double valid_fraction, test_fraction; /* of images and sentences; 0.15, 0.25     */
+    double valid_fraction, test_fraction; /* of images and sentences; 0.1, 0.15      */
     int valid_pairs, test_pairs; /* in all, as many for each class; 700 and 1400     */
     int64_t epoch_samples;   /* drawn from the training pools; 0: the loader's choice */
     uint64_t seed;           /* of the pairing; the splits do not depend on it       */
