@@ -99,25 +99,43 @@ static inline tern_vf tern_vmin(tern_vf a, tern_vf b)
     return tern_select(a < b, a, b);
 }
 
-/* Sum of the lanes, pairwise in a fixed order. */
+/* Sum and maximum over the lanes, halving in a fixed order: lanes 0-7 with 8-15, 0-3
+ * with 4-7, then the four that are left.  Quarters stay in registers. */
+typedef float tern_quad __attribute__((vector_size(16)));
+typedef int32_t tern_quad_mask __attribute__((vector_size(16)));
+
+static inline tern_quad tern_quad_max(tern_quad a, tern_quad b)
+{
+    tern_quad_mask greater = a > b;
+    return (tern_quad)((greater & (tern_quad_mask)a) | (~greater & (tern_quad_mask)b));
+}
+
 static inline float tern_hsum(tern_vf v)
 {
-    float lane[TERN_LANES];
-    memcpy(lane, &v, sizeof v);
-    for (int half = TERN_LANES / 2; half >= 1; half /= 2)
-        for (int i = 0; i < half; i++)
-            lane[i] += lane[i + half];
-    return lane[0];
+    tern_quad quad[4];
+    memcpy(quad, &v, sizeof v);
+    if (TERN_LANES >= 16) {
+        quad[0] += quad[2];
+        quad[1] += quad[3];
+    }
+    if (TERN_LANES >= 8)
+        quad[0] += quad[1];
+    return (quad[0][0] + quad[0][2]) + (quad[0][1] + quad[0][3]);
 }
 
 static inline float tern_hmax(tern_vf v)
 {
-    float lane[TERN_LANES], best;
-    memcpy(lane, &v, sizeof v);
-    best = lane[0];
-    for (int i = 1; i < TERN_LANES; i++)
-        best = lane[i] > best ? lane[i] : best;
-    return best;
+    tern_quad quad[4];
+    memcpy(quad, &v, sizeof v);
+    if (TERN_LANES >= 16) {
+        quad[0] = tern_quad_max(quad[0], quad[2]);
+        quad[1] = tern_quad_max(quad[1], quad[3]);
+    }
+    if (TERN_LANES >= 8)
+        quad[0] = tern_quad_max(quad[0], quad[1]);
+    float even = quad[0][0] > quad[0][2] ? quad[0][0] : quad[0][2];
+    float odd = quad[0][1] > quad[0][3] ? quad[0][1] : quad[0][3];
+    return even > odd ? even : odd;
 }
 
 #endif

@@ -100,12 +100,14 @@ TERN_HD static inline float tern_exp_scale(float r, float shifted)
 
 TERN_HD static inline float tern_expf(float x)
 {
-    x = x > 89.0f ? 89.0f : x;
-    x = x < -104.0f ? -104.0f : x;
+    /* What vanishes (masked scores of -inf, say) is computed as exp(0) and left out:
+     * arithmetic that underflows is slow on many processors. */
+    int vanishes = x < -104.0f;
+    x = vanishes ? 0.0f : x > 89.0f ? 89.0f : x;
     float shifted = x * TERN_LOG2_E + TERN_ROUND_SHIFT;
     float n = shifted - TERN_ROUND_SHIFT;
     float r = (x - n * TERN_LN2_HIGH) - n * TERN_LN2_LOW;
-    return tern_exp_scale(r, shifted);
+    return vanishes ? 0.0f : tern_exp_scale(r, shifted);
 }
 
 /* exp(-a^2/2) for 0 <= a <= TERN_TAIL_LIMIT.  Rounding a^2 would cost up to a^2/2

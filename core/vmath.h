@@ -41,12 +41,12 @@ static inline tern_vf tern_vexp_scale(tern_vf r, tern_vf shifted)
 
 static inline tern_vf tern_vexp(tern_vf x)
 {
-    x = tern_vlimit(x, 89.0f);
-    x = tern_select(x < -104.0f, tern_splat(-104.0f), x);
+    tern_vi vanishes = x < -104.0f;
+    x = tern_select(vanishes, (tern_vf){ 0 }, tern_vlimit(x, 89.0f));
     tern_vf shifted = x * TERN_LOG2_E + TERN_ROUND_SHIFT;
     tern_vf n = shifted - TERN_ROUND_SHIFT;
     tern_vf r = (x - n * TERN_LN2_HIGH) - n * TERN_LN2_LOW;
-    return tern_vexp_scale(r, shifted);
+    return tern_select(vanishes, (tern_vf){ 0 }, tern_vexp_scale(r, shifted));
 }
 
 static inline tern_vf tern_vexp_half_square(tern_vf a)
