@@ -11,7 +11,7 @@
 enum { GROUP = 4 * TERN_LANES, TILE = 8192 };
 
 typedef uint32_t lanes_u32 __attribute__((vector_size(TERN_VECTOR_BYTES)));
-typedef uint64_t lanes_u64 __attribute__((vector_size(2 * TERN_VECTOR_BYTES)));
+typedef uint64_t pairs_u64 __attribute__((vector_size(TERN_VECTOR_BYTES)));
 
 typedef struct dropout_task {
     const float *from;
@@ -24,11 +24,13 @@ typedef struct dropout_task {
     uint32_t step, position;
 } dropout_task;
 
-static inline void multiply(lanes_u32 a, uint32_t b, lanes_u32 *high, lanes_u32 *low)
+/* The 64-bit products a * b of all lanes, even and odd lanes apart. */
+static inline void multiply(lanes_u32 a, uint64_t b, lanes_u32 *high, lanes_u32 *low)
 {
-    lanes_u64 product = __builtin_convertvector(a, lanes_u64) * b;
-    *low = a * b;
-    *high = __builtin_convertvector(product >> 32, lanes_u32);
+    const uint64_t low_half = 0xFFFFFFFFu;
+    pairs_u64 even = ((pairs_u64)a & low_half) * b, odd = ((pairs_u64)a >> 32) * b;
+    *low = (lanes_u32)((even & low_half) | odd << 32);
+    *high = (lanes_u32)(even >> 32 | (odd & ~low_half));
 }
 
 /* The factors, scale or 0, of the GROUP elements from first on. */
