@@ -18,40 +18,8 @@
  */
 #include "kernels/matmul/gemm_pack.h"
 
+#include "core/transpose.h"
 #include "kernels/matmul/gemm.h"
-
-#if defined(__AVX512F__)
-#define INTERLEAVE_LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
-#define INTERLEAVE_HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
-#elif defined(__AVX2__)
-#define INTERLEAVE_LOW 0, 8, 1, 9, 2, 10, 3, 11
-#define INTERLEAVE_HIGH 4, 12, 5, 13, 6, 14, 7, 15
-#else
-#define INTERLEAVE_LOW 0, 4, 1, 5
-#define INTERLEAVE_HIGH 2, 6, 3, 7
-#endif
-
-/* Transpose a square of TERN_LANES vectors.  Interleaving the upper half of the rows
- * with the lower half rotates the bits of (row, column) by one; after log2(TERN_LANES)
- * rounds row and column have changed places. */
-static void transpose_square(const float *from, int64_t from_stride, float *to, int64_t to_stride)
-{
-    tern_vf rows[TERN_LANES], next[TERN_LANES];
-
-    for (int i = 0; i < TERN_LANES; i++)
-        rows[i] = tern_load(from + i * from_stride);
-    for (int round = 1; round < TERN_LANES; round *= 2) {
-        for (int i = 0; i < TERN_LANES / 2; i++) {
-            tern_vf a = rows[i], b = rows[i + TERN_LANES / 2];
-            next[2 * i] = __builtin_shufflevector(a, b, INTERLEAVE_LOW);
-            next[2 * i + 1] = __builtin_shufflevector(a, b, INTERLEAVE_HIGH);
-        }
-        for (int i = 0; i < TERN_LANES; i++)
-            rows[i] = next[i];
-    }
-    for (int i = 0; i < TERN_LANES; i++)
-        tern_store(to + i * to_stride, rows[i]);
-}
 
 /* One vector of columns of a transposed B: b[j * b_stride + p] to panel[p * width + j]. */
 static void pack_transposed_columns(int64_t k, int64_t columns, const float *b, int64_t b_stride,
@@ -60,7 +28,7 @@ static void pack_transposed_columns(int64_t k, int64_t columns, const float *b, 
     int64_t p = 0;
     if (columns == TERN_LANES)
         for (; p + TERN_LANES <= k; p += TERN_LANES)
-            transpose_square(b + p, b_stride, panel + p * width, width);
+            tern_transpose_square(b + p, b_stride, panel + p * width, width);
     for (; p < k; p++)
         for (int64_t j = 0; j < TERN_LANES; j++)
             panel[p * width + j] = j < columns ? b[j * b_stride + p] : 0;
