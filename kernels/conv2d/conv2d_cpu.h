@@ -22,27 +22,31 @@ typedef struct image_window {
     int64_t row, rows, column, columns;
 } image_window;
 
-/* count values from the offset `at` of the source. */
+/* n values from the offset `at` of a source with an activation, 1 <= n <= TERN_LANES. */
+static inline tern_vf read_vector(const image_source *source, int64_t at, int64_t n)
+{
+    const float *before = source->before ? source->before : source->y;
+    if (n == TERN_LANES)
+        return tern_load(source->values + at) *
+               tern_vactivation_slope(source->activation, tern_load(before + at),
+                                      tern_load(source->y + at));
+    return tern_load_part(source->values + at, n) *
+           tern_vactivation_slope(source->activation, tern_load_part(before + at, n),
+                                  tern_load_part(source->y + at, n));
+}
+
+/* count values from the offset `at` of a source. */
 static inline void read_source(float *to, const image_source *source, int64_t at, int64_t count)
 {
-    const float *values = source->values + at;
+    int64_t i = 0;
     if (source->activation == TERN_ACT_NONE) {
-        memcpy(to, values, (size_t)count * sizeof(float));
+        memcpy(to, source->values + at, (size_t)count * sizeof(float));
         return;
     }
-    const float *y = source->y + at, *before = source->before ? source->before + at : y;
-    int64_t i = 0;
     for (; i + TERN_LANES <= count; i += TERN_LANES)
-        tern_store(to + i, tern_load(values + i) *
-                               tern_vactivation_slope(source->activation, tern_load(before + i),
-                                                      tern_load(y + i)));
+        tern_store(to + i, read_vector(source, at + i, TERN_LANES));
     if (i < count)
-        tern_store_part(to + i,
-                        tern_load_part(values + i, count - i) *
-                            tern_vactivation_slope(source->activation,
-                                                   tern_load_part(before + i, count - i),
-                                                   tern_load_part(y + i, count - i)),
-                        count - i);
+        tern_store_part(to + i, read_vector(source, at + i, count - i), count - i);
 }
 
 /* Copy a window of one image to [rows, columns, channels]. */

@@ -18,11 +18,12 @@
 #include "kernels/conv2d/conv2d_cpu.h"
 
 #include "core/threads.h"
+#include "core/transpose.h"
 
 enum {
-    STRIP_PIXELS = 96, /* enough to pay for loading and storing a block of sums  */
+    STRIP_PIXELS = 192, /* enough to pay for loading and storing a block of sums  */
     ENOUGH_TILES = 16,
-    SUM_ROWS = 64      /* panel rows whose chunks one tile adds up               */
+    SUM_ROWS = 64      /* panel rows whose chunks one tile adds up, whole vectors */
 };
 
 typedef struct grad_weight_plan {
@@ -62,22 +63,34 @@ static grad_weight_plan plan_grad_weight(const tern_call *call)
     return plan;
 }
 
-/* The gradient before the activation of one panel's channels, [pixels, pitch], and
- * its sum over the pixels added to bias. */
-static void read_gradient(const grad_weight_plan *plan, int64_t at, int64_t pixels, int64_t panel,
-                          float *to, float *bias)
+/* The gradient before the activation of a vector of channels, to[pixel * pitch], and
+ * its sum over the pixels. */
+static tern_vf read_channels(const grad_weight_plan *plan, int64_t at, int64_t pixels,
+                             int64_t channels, float *to, int64_t pitch)
+{
+    const image_source *source = &plan->grad_y;
+    tern_vf sum = { 0 };
+    for (int64_t pixel = 0; pixel < pixels; pixel++, at += source->channels, to += pitch) {
+        tern_vf value = source->activation != TERN_ACT_NONE ? read_vector(source, at, channels)
+                        : channels == TERN_LANES            ? tern_load(source->values + at)
+                                                 : tern_load_part(source->values + at, channels);
+        tern_store(to, value);
+        sum += value;
+    }
+    return sum;
+}
+
+/* The gradient of one panel's channels, [pixels, pitch], and its sum added to bias. */
+static void read_gradient(const grad_weight_plan *plan, int64_t first_pixel, int64_t pixels,
+                          int64_t panel, float *to, float *bias)
 {
     int64_t width = panel_columns(plan->g.outputs, panel), pitch = panel_pitch(width);
-    tern_vf sum[PANEL_VECTORS] = { { 0 } };
-    for (int64_t pixel = 0; pixel < pixels; pixel++, to += pitch) {
-        read_source(to, &plan->grad_y, (at + pixel) * plan->g.outputs + panel * PANEL_WIDTH,
-                    width);
-        memset(to + width, 0, (size_t)(pitch - width) * sizeof(float));
-        for (int64_t v = 0; v < pitch / TERN_LANES; v++)
-            sum[v] += tern_load(to + v * TERN_LANES);
+    int64_t at = first_pixel * plan->g.outputs + panel * PANEL_WIDTH;
+    for (int64_t j = 0; j < pitch; j += TERN_LANES) {
+        tern_vf sum = read_channels(plan, at + j, pixels, smaller(width - j, TERN_LANES), to + j,
+                                    pitch);
+        tern_store(bias + j, tern_load(bias + j) + sum);
     }
-    for (int64_t v = 0; v < pitch / TERN_LANES; v++)
-        tern_store(bias + v * TERN_LANES, tern_load(bias + v * TERN_LANES) + sum[v]);
 }
 
 /* Add one strip's share to a tile's partial sums. */
@@ -136,29 +149,40 @@ static void chunk_tile(void *argument, int64_t tile, int worker)
         add_strip(plan, strip, panel, worker, partial, bias);
 }
 
-/* Add the chunks' partial sums of some panel rows, and put them where weights lie. */
+/* A square of sums, [TERN_LANES taps, TERN_LANES channels], to where weights lie. */
+static void store_square(const grad_weight_plan *plan, const float *sum, int64_t taps,
+                         int64_t channels, float *grad)
+{
+    float square[TERN_LANES * TERN_LANES];
+    tern_transpose_square(sum, PANEL_WIDTH, square, TERN_LANES);
+    for (int64_t j = 0; j < channels; j++, grad += plan->taps)
+        for (int64_t t = 0; t < taps; t++) {
+            float value = square[j * TERN_LANES + t];
+            grad[t] = plan->accumulate_weight ? grad[t] + value : value;
+        }
+}
+
+/* Add the chunks' partial sums of SUM_ROWS rows of a panel. */
 static void sum_tile(void *argument, int64_t tile, int worker)
 {
     const grad_weight_plan *plan = argument;
-    int64_t panel = tile % plan->panels;
-    int64_t first = tile / plan->panels * SUM_ROWS, last = smaller(first + SUM_ROWS, plan->taps);
+    int64_t panel = tile % plan->panels, first = tile / plan->panels * SUM_ROWS;
+    int64_t rows = smaller(SUM_ROWS, plan->taps - first);
     int64_t width = panel_columns(plan->g.outputs, panel), pitch = panel_pitch(width);
-    const float *partial = plan->partials + panel * PANEL_WIDTH * plan->taps;
-    float *grad = plan->grad_weight + panel * PANEL_WIDTH * plan->taps;
-    float sum[PANEL_WIDTH];
+    const float *partial =
+        plan->partials + panel * PANEL_WIDTH * plan->taps + first * pitch;
+    float *grad = plan->grad_weight + panel * PANEL_WIDTH * plan->taps + first;
+    float sum[SUM_ROWS * PANEL_WIDTH] = { 0 };
 
     (void)worker;
-    for (int64_t t = first; t < last; t++) {
-        for (int64_t j = 0; j < pitch; j++)
-            sum[j] = partial[t * pitch + j];
-        for (int64_t chunk = 1; chunk < plan->chunks; chunk++)
+    for (int64_t chunk = 0; chunk < plan->chunks; chunk++, partial += plan->partial_floats)
+        for (int64_t t = 0; t < rows; t++)
             for (int64_t j = 0; j < pitch; j++)
-                sum[j] += partial[chunk * plan->partial_floats + t * pitch + j];
-        for (int64_t j = 0; j < width; j++) {
-            float *to = grad + j * plan->taps + t;
-            *to = plan->accumulate_weight ? *to + sum[j] : sum[j];
-        }
-    }
+                sum[t * PANEL_WIDTH + j] += partial[t * pitch + j];
+    for (int64_t t = 0; t < rows; t += TERN_LANES)
+        for (int64_t j = 0; j < width; j += TERN_LANES)
+            store_square(plan, sum + t * PANEL_WIDTH + j, smaller(TERN_LANES, rows - t),
+                         smaller(TERN_LANES, width - j), grad + j * plan->taps + t);
 }
 
 static void sum_bias(const grad_weight_plan *plan)
