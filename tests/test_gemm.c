@@ -13,6 +13,7 @@
 typedef struct level {
     const char *name;
     size_t (*scratch)(const tern_gemm *gemm, int threads);
+    size_t (*scratch_up_to)(const tern_gemm *gemm, int threads);
     void (*run)(tern_pool *pool, const tern_gemm *gemm);
     size_t (*packed_bytes)(int64_t k, int64_t n);
     void (*pack_b)(tern_pool *pool, int64_t k, int64_t n, const float *b, int64_t b_stride,
@@ -21,6 +22,8 @@ typedef struct level {
 
 size_t tern_gemm_scratch_avx2(const tern_gemm *gemm, int threads);
 size_t tern_gemm_scratch_avx512(const tern_gemm *gemm, int threads);
+size_t tern_gemm_scratch_up_to_avx2(const tern_gemm *gemm, int threads);
+size_t tern_gemm_scratch_up_to_avx512(const tern_gemm *gemm, int threads);
 void tern_gemm_run_avx2(tern_pool *pool, const tern_gemm *gemm);
 void tern_gemm_run_avx512(tern_pool *pool, const tern_gemm *gemm);
 size_t tern_gemm_packed_bytes_avx2(int64_t k, int64_t n);
@@ -31,12 +34,12 @@ void tern_gemm_pack_b_avx512(tern_pool *pool, int64_t k, int64_t n, const float 
                              int64_t b_stride, bool b_transposed, float *packed);
 
 static const level levels[] = {
-    { "base", tern_gemm_scratch_base, tern_gemm_run_base, tern_gemm_packed_bytes_base,
-      tern_gemm_pack_b_base },
-    { "avx2", tern_gemm_scratch_avx2, tern_gemm_run_avx2, tern_gemm_packed_bytes_avx2,
-      tern_gemm_pack_b_avx2 },
-    { "avx512", tern_gemm_scratch_avx512, tern_gemm_run_avx512, tern_gemm_packed_bytes_avx512,
-      tern_gemm_pack_b_avx512 },
+    { "base", tern_gemm_scratch_base, tern_gemm_scratch_up_to_base, tern_gemm_run_base,
+      tern_gemm_packed_bytes_base, tern_gemm_pack_b_base },
+    { "avx2", tern_gemm_scratch_avx2, tern_gemm_scratch_up_to_avx2, tern_gemm_run_avx2,
+      tern_gemm_packed_bytes_avx2, tern_gemm_pack_b_avx2 },
+    { "avx512", tern_gemm_scratch_avx512, tern_gemm_scratch_up_to_avx512, tern_gemm_run_avx512,
+      tern_gemm_packed_bytes_avx512, tern_gemm_pack_b_avx512 },
 };
 
 enum { POOLS = 3, UNUSED = 12345 /* what lies between the rows of C */ };
@@ -317,6 +320,30 @@ static void large_products_in_every_layout(void **state)
                                         .activation = layout & 1 ? TERN_ACT_RELU : TERN_ACT_NONE });
 }
 
+/* Sizes that are known only when the kernel runs: none needs more than was asked for. */
+static void scratch_for_a_size_is_enough_for_smaller_ones(void **state)
+{
+    static const int64_t sizes[] = { 0, 1, 7, 24, 25, 63, 65, 130, 513, 1030, 5000 };
+    enum { SIZES = sizeof sizes / sizeof *sizes };
+    (void)state;
+    for (int l = 0; l < 3; l++)
+        for (int layout = 0; layout < 4; layout++)
+            for (int m = 0; m < SIZES; m++)
+                for (int n = 0; n < SIZES; n++)
+                    for (int k = 0; k < SIZES; k++) {
+                        tern_gemm g = { .m = sizes[m], .n = sizes[n], .k = sizes[k],
+                                        .a_transposed = layout & 1, .b_transposed = layout & 2 };
+                        size_t needed = levels[l].scratch(&g, 2);
+                        if (m + 1 < SIZES)
+                            g.m = sizes[m + 1];
+                        if (n + 1 < SIZES)
+                            g.n = sizes[n + 1];
+                        if (k + 1 < SIZES)
+                            g.k = sizes[k + 1];
+                        assert_true(levels[l].scratch_up_to(&g, 2) >= needed);
+                    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +355,7 @@ int main(void)
         cmocka_unit_test(batches_with_gaps_and_shared_operands),
         cmocka_unit_test(long_sums_are_cut_and_added_in_order),
         cmocka_unit_test(large_products_in_every_layout),
+        cmocka_unit_test(scratch_for_a_size_is_enough_for_smaller_ones),
     };
     return cmocka_run_group_tests(tests, open_pools, close_pools);
 }

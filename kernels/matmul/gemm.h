@@ -54,6 +54,9 @@ typedef struct tern_gemm {
 /* Bytes of scratch for this problem on that many threads.  Looks at sizes, strides
  * and flags only, never at the pointers (but whether bias and before are NULL). */
 size_t TERN_LEVEL(tern_gemm_scratch)(const tern_gemm *gemm, int threads);
+/* The same for this problem and every one with smaller m, n or k: for callers that
+ * learn the sizes only when they run, as from sequences' lengths. */
+size_t TERN_LEVEL(tern_gemm_scratch_up_to)(const tern_gemm *gemm, int threads);
 
 void TERN_LEVEL(tern_gemm_run)(tern_pool *pool, const tern_gemm *gemm);
 

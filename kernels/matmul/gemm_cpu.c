@@ -160,6 +160,18 @@ size_t TERN_LEVEL(tern_gemm_scratch)(const tern_gemm *gemm, int threads)
     return (size_t)plan(gemm, threads).total * sizeof(float);
 }
 
+/* Packs only get smaller with the problem, but a task's rows of A and the number of
+ * chunks may grow; what bounds them is that k is cut only when C has fewer tiles than
+ * tasks are wanted, so the chunks hold no more than WANTED_TASKS tiles together. */
+size_t TERN_LEVEL(tern_gemm_scratch_up_to)(const tern_gemm *gemm, int threads)
+{
+    int64_t batch = gemm->batch > 0 ? gemm->batch : 1;
+    int64_t right = gemm->b_packed ? 0 : (gemm->k * tern_panel_width(gemm->n) + 15) / 16 * 16;
+    int64_t left = gemm->a_transposed ? BLOCK_ROWS * K_BLOCK : 0;
+    int64_t chunks = WANTED_TASKS * TERN_TILE_ROWS * TERN_TILE_COLUMNS;
+    return (size_t)(right * batch + left * threads + chunks) * sizeof(float);
+}
+
 /* ------------------------------------------------------------------- pack -- */
 
 static int64_t panel_columns(const product *q, int64_t panel)
