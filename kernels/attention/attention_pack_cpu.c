@@ -1,6 +1,7 @@
 /* Lists of what is valid, gathering and scattering: see attention_cpu.h. */
 #include "kernels/attention/attention_cpu.h"
 
+#include "core/transpose.h"
 #include "core/vrng.h"
 
 #include <math.h>
@@ -90,16 +91,16 @@ void TERN_LEVEL(tern_attention_gather_transposed)(const float *from, int64_t fro
                                                   const int32_t *index, int64_t count,
                                                   int64_t width, float *to, int64_t to_stride)
 {
-    /* One vector of columns at a time, whose rows stay in L1. */
     for (int64_t r = 0; r < count; r += TERN_LANES) {
-        int64_t lanes = count - r < TERN_LANES ? count - r : TERN_LANES;
-        for (int64_t c = 0; c < width; c++) {
-            float *column = to + c * to_stride + r;
-            for (int64_t lane = 0; lane < lanes; lane++)
-                column[lane] = from[index[r + lane] * from_stride + c];
-            for (int64_t lane = lanes; lane < TERN_LANES; lane++)
-                column[lane] = 0;
-        }
+        int64_t lanes = count - r < TERN_LANES ? count - r : TERN_LANES, c = 0;
+        if (lanes == TERN_LANES && index[r + lanes - 1] - index[r] == lanes - 1) /* no gaps */
+            for (; c + TERN_LANES <= width; c += TERN_LANES)
+                tern_transpose_square(from + index[r] * from_stride + c, from_stride,
+                                      to + c * to_stride + r, to_stride);
+        for (; c < width; c++)
+            for (int64_t lane = 0; lane < TERN_LANES; lane++)
+                to[c * to_stride + r + lane] =
+                    lane < lanes ? from[index[r + lane] * from_stride + c] : 0;
     }
 }
 

@@ -1,0 +1,268 @@
+/* lstm on cpu, forward.
+ *
+ * 1. All input projections at once: gates[valid,4H] = x w_ih' + b_ih + b_hh, one GEMM.
+ * 2. w_hh is packed once so that each step streams it in order from L2: for each
+ *    block of hidden units its four gates side by side, packed[block][k][gate][lane].
+ * 3. Each slice of the batch runs through time.  A step multiplies the rows' h by
+ *    a block's panel and turns the four sums into c and h at once:
+ *
+ *        sums[row][gate][lane] = h w_hh'   ->   i f g o   ->   c, h
+ *
+ * A batch of one is bound by L2's bandwidth: 256 KiB of w_hh a step at H = 128.
+ * lstm_cpu.h tells of the compact order of steps and of slices.
+ */
+#include "kernels/lstm/lstm_cpu.h"
+
+#include "core/transpose.h"
+#include "core/vmath.h"
+#include "kernels/matmul/gemm.h"
+#include "kernels/matmul/small_product.h"
+
+#include <string.h>
+
+enum { GATES = 4, PANEL = GATES * TERN_LANES };
+
+typedef struct forward_work {
+    const tern_call *call;
+    lstm_batch batch;
+    float *gates;  /* [valid, 4H] sums before the gates; then the gates, if saved */
+    float *cells;  /* [valid, H] or NULL                                          */
+    float *x_room; /* [valid, I]                                                  */
+    float *bias;   /* [4H] b_ih + b_hh                                            */
+    float *packed; /* [blocks][H][gate][lane]                                     */
+    float *scratch; /* [threads][scratch_floats], for run_slice                   */
+    int64_t scratch_floats;
+    void *gemm_scratch;
+} forward_work;
+
+static tern_gemm projection(const forward_work *work, const float *x, int64_t valid)
+{
+    const lstm_batch *batch = &work->batch;
+    return (tern_gemm){ .m = valid, .n = 4 * batch->hidden, .k = batch->inputs, .a = x,
+                        .b = work->call->in[TERN_LSTM_W_IH]->data, .c = work->gates,
+                        .a_stride = batch->inputs, .b_stride = batch->inputs,
+                        .c_stride = 4 * batch->hidden, .b_transposed = true,
+                        .bias = work->bias, .scratch = work->gemm_scratch };
+}
+
+static forward_work forward_work_take(const tern_call *call, tern_workspace *workspace)
+{
+    forward_work work = { .call = call, .batch = lstm_batch_take(call, workspace) };
+    const lstm_batch *batch = &work.batch;
+    int threads = tern_pool_threads(tern_ctx_pool(call->ctx));
+    int64_t all_steps = batch->rows * batch->steps;
+
+    if (call->saved[TERN_LSTM_GATES]) {
+        work.gates = call->saved[TERN_LSTM_GATES]->data;
+        work.cells = call->saved[TERN_LSTM_CELLS]->data;
+    } else {
+        work.gates = tern_workspace_take(workspace, all_steps * 4 * batch->hidden, sizeof(float));
+    }
+    if (call->in[TERN_LSTM_LENGTHS])
+        work.x_room = tern_workspace_take(workspace, all_steps * batch->inputs, sizeof(float));
+    work.bias = tern_workspace_take(workspace, 4 * batch->hidden, sizeof(float));
+    work.packed = tern_workspace_take(workspace, batch->blocks * batch->hidden * PANEL,
+                                      sizeof(float));
+    /* h before and after the step, and one block's sums */
+    work.scratch_floats = LSTM_SLICE_ROWS * (2 * batch->blocks * TERN_LANES + PANEL);
+    work.scratch = tern_workspace_take(workspace, threads * work.scratch_floats, sizeof(float));
+    tern_gemm project = projection(&work, NULL, all_steps);
+    work.gemm_scratch = tern_workspace_take(
+        workspace, (int64_t)TERN_LEVEL(tern_gemm_scratch_up_to)(&project, threads), 1);
+    return work;
+}
+
+/* ---------------------------------------------------------- preparing -- */
+
+const float *TERN_LEVEL(tern_lstm_compact_x)(const tern_call *call, const lstm_batch *batch,
+                                             float *room)
+{
+    const float *x = call->in[TERN_LSTM_X]->data;
+    if (!lstm_has_padding(batch) || batch->inputs == 0)
+        return x;
+    for (int64_t row = 0; row < batch->rows; row++)
+        memcpy(room + batch->first[row] * batch->inputs, x + row * batch->steps * batch->inputs,
+               (size_t)(batch->length[row] * batch->inputs) * sizeof(float));
+    return room;
+}
+
+static void add_biases(const forward_work *work)
+{
+    const tern_tensor *b_ih = work->call->in[TERN_LSTM_B_IH];
+    const tern_tensor *b_hh = work->call->in[TERN_LSTM_B_HH];
+    for (int64_t k = 0; k < 4 * work->batch.hidden; k++)
+        work->bias[k] = (b_ih ? ((const float *)b_ih->data)[k] : 0) +
+                        (b_hh ? ((const float *)b_hh->data)[k] : 0);
+}
+
+/* One block of hidden units; lanes beyond H are zero. */
+static void pack_block(void *argument, int64_t block, int worker)
+{
+    const forward_work *work = argument;
+    int64_t hidden = work->batch.hidden, width = lstm_block_width(&work->batch, block);
+    const float *w_hh = work->call->in[TERN_LSTM_W_HH]->data;
+    float *panel = work->packed + block * hidden * PANEL;
+    (void)worker;
+
+    for (int64_t gate = 0; gate < GATES; gate++) {
+        const float *rows = w_hh + (gate * hidden + block * TERN_LANES) * hidden;
+        float *column = panel + gate * TERN_LANES;
+        int64_t k = 0;
+        for (; width == TERN_LANES && k + TERN_LANES <= hidden; k += TERN_LANES)
+            tern_transpose_square(rows + k, hidden, column + k * PANEL, PANEL);
+        for (; k < hidden; k++)
+            for (int64_t lane = 0; lane < TERN_LANES; lane++)
+                column[k * PANEL + lane] = lane < width ? rows[lane * hidden + k] : 0;
+    }
+}
+
+/* ------------------------------------------------------- through time -- */
+
+/* Where one row's step reads and writes. */
+typedef struct row_step {
+    float *gates; /* [4H]                          */
+    float *cell;  /* [H], c kept for backward, or NULL */
+    float *c;     /* [H], the running c            */
+    float *y;     /* [H]                           */
+    float *h;     /* [blocks * lanes], h for the next step */
+} row_step;
+
+/* From the four sums of one block to its c and h. */
+static void gates_forward(const forward_work *work, int64_t block, const float *sums,
+                          const row_step *at)
+{
+    int64_t hidden = work->batch.hidden, j = block * TERN_LANES;
+    int64_t width = lstm_block_width(&work->batch, block);
+    float *gates = at->gates + j;
+    tern_vf sum[GATES];
+
+    for (int gate = 0; gate < GATES; gate++)
+        sum[gate] = tern_load_part(gates + gate * hidden, width) +
+                    tern_load(sums + gate * TERN_LANES);
+    tern_vf i = tern_vsigmoid(sum[0]), f = tern_vsigmoid(sum[1]);
+    tern_vf g = tern_vtanh(sum[2]), o = tern_vsigmoid(sum[3]);
+    tern_vf c = f * tern_load_part(at->c + j, width) + i * g;
+    tern_vf h = o * tern_vtanh(c);
+
+    tern_store_part(at->c + j, c, width);
+    tern_store_part(at->y + j, h, width);
+    tern_store(at->h + j, h);
+    if (!at->cell)
+        return;
+    tern_store_part(at->cell + j, c, width);
+    tern_store_part(gates, i, width);
+    tern_store_part(gates + hidden, f, width);
+    tern_store_part(gates + 2 * hidden, g, width);
+    tern_store_part(gates + 3 * hidden, o, width);
+}
+
+static row_step row_step_at(const forward_work *work, const lstm_slice *slice, int64_t r,
+                            int64_t step, float *h_after)
+{
+    const lstm_batch *batch = &work->batch;
+    int64_t position = lstm_position(batch, slice->length[r], step);
+    int64_t compact = slice->first[r] + position, hidden = batch->hidden;
+    float *y = work->call->out[TERN_LSTM_Y]->data, *c_n = work->call->out[TERN_LSTM_C_N]->data;
+    return (row_step){
+        .gates = work->gates + compact * 4 * hidden,
+        .cell = work->cells ? work->cells + compact * hidden : NULL,
+        .c = c_n + slice->row[r] * hidden,
+        .y = y + (slice->row[r] * batch->steps + position) * hidden,
+        .h = h_after + r * batch->blocks * TERN_LANES,
+    };
+}
+
+/* The initial state of a row, or zeros, to `state`. */
+static void load_state(const tern_tensor *initial, int64_t row, int64_t hidden, float *state)
+{
+    size_t bytes = (size_t)hidden * sizeof(float);
+    if (initial)
+        memcpy(state, (const float *)initial->data + row * hidden, bytes);
+    else
+        memset(state, 0, bytes);
+}
+
+static void run_steps(const forward_work *work, const lstm_slice *slice, float *h, float *h_after,
+                      float *sums)
+{
+    int64_t hidden = work->batch.hidden, stride = work->batch.blocks * TERN_LANES;
+    for (int64_t step = 0; step < slice->length[0]; step++) {
+        row_step at[LSTM_SLICE_ROWS];
+        int64_t active = lstm_active_rows(slice, step);
+        for (int64_t r = 0; r < active; r++)
+            at[r] = row_step_at(work, slice, r, step, h_after);
+        for (int64_t block = 0; block < work->batch.blocks; block++) {
+            tern_small_product recurrence = {
+                .rows = active, .columns = PANEL, .depth = hidden, .a = h, .a_stride = stride,
+                .a_depth_stride = 1, .b = work->packed + block * hidden * PANEL,
+                .b_stride = PANEL, .c = sums, .c_stride = PANEL,
+            };
+            tern_small_product_run(&recurrence);
+            for (int64_t r = 0; r < active; r++)
+                gates_forward(work, block, sums + r * PANEL, &at[r]);
+        }
+        float *swap = h;
+        h = h_after;
+        h_after = swap;
+    }
+}
+
+static void run_slice(void *argument, int64_t number, int worker)
+{
+    const forward_work *work = argument;
+    const lstm_batch *batch = &work->batch;
+    const tern_call *call = work->call;
+    lstm_slice slice = lstm_slice_at(batch, number);
+    int64_t hidden = batch->hidden, stride = batch->blocks * TERN_LANES;
+    float *h = work->scratch + worker * work->scratch_floats;
+    float *h_after = h + LSTM_SLICE_ROWS * stride, *sums = h_after + LSTM_SLICE_ROWS * stride;
+    float *y = call->out[TERN_LSTM_Y]->data;
+    float *h_n = call->out[TERN_LSTM_H_N]->data, *c_n = call->out[TERN_LSTM_C_N]->data;
+
+    for (int64_t r = 0; r < slice.rows; r++) {
+        load_state(call->in[TERN_LSTM_H0], slice.row[r], hidden, h + r * stride);
+        load_state(call->in[TERN_LSTM_C0], slice.row[r], hidden, c_n + slice.row[r] * hidden);
+        memcpy(h_n + slice.row[r] * hidden, h + r * stride, (size_t)hidden * sizeof(float));
+    }
+    run_steps(work, &slice, h, h_after, sums);
+    for (int64_t r = 0; r < slice.rows; r++) {
+        int64_t length = slice.length[r];
+        float *row = y + slice.row[r] * batch->steps * hidden;
+        if (length > 0)
+            memcpy(h_n + slice.row[r] * hidden,
+                   row + lstm_position(batch, length, length - 1) * hidden,
+                   (size_t)hidden * sizeof(float));
+        memset(row + length * hidden, 0,
+               (size_t)((batch->steps - length) * hidden) * sizeof(float));
+    }
+}
+
+static void lstm_forward(tern_call *call)
+{
+    tern_workspace workspace = { .base = call->workspace };
+    tern_pool *pool = tern_ctx_pool(call->ctx);
+    forward_work work = forward_work_take(call, &workspace);
+    if (work.batch.rows == 0)
+        return;
+    lstm_batch_fill(&work.batch, call);
+    add_biases(&work);
+    tern_parallel(pool, work.batch.blocks, pack_block, &work);
+    const float *x = TERN_LEVEL(tern_lstm_compact_x)(call, &work.batch, work.x_room);
+    tern_gemm project = projection(&work, x, work.batch.valid);
+    TERN_LEVEL(tern_gemm_run)(pool, &project);
+    tern_parallel(pool, lstm_slices(&work.batch), run_slice, &work);
+}
+
+static size_t forward_workspace(const tern_call *call)
+{
+    tern_workspace workspace = { 0 };
+    forward_work_take(call, &workspace);
+    return workspace.used;
+}
+
+const tern_impl TERN_LEVEL(tern_lstm_cpu) = {
+    .op = "lstm", .backend = "cpu", .provider = "hand",
+    .forward = lstm_forward, .backward = TERN_LEVEL(tern_lstm_backward),
+    .forward_workspace = forward_workspace,
+    .backward_workspace = TERN_LEVEL(tern_lstm_backward_workspace),
+};
