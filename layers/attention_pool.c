@@ -1,0 +1,36 @@
+#include "layers/attention_pool.h"
+
+#include "core/params.h"
+#include "kernels/attention/attention.h"
+#include "kernels/elementwise/binary.h"
+#include "kernels/shape/reshape.h"
+
+tern_attention_pool tern_attention_pool_declare(tern_ctx *ctx, const char *name, int64_t size,
+                                                int64_t heads)
+{
+    tern_attention_pool layer = { .name = name, .size = size, .heads = heads };
+    tern_scope_push(ctx, "%s", name);
+    layer.query = tern_param(ctx, "query", 1, &size,
+                             (tern_param_opts){ .init = { TERN_INIT_NORMAL, 1 }, .no_decay = true });
+    layer.key = tern_linear_layer_declare(ctx, "key", size, size, (tern_linear_opts){ 0 });
+    layer.value = tern_linear_layer_declare(ctx, "value", size, size, (tern_linear_opts){ 0 });
+    tern_scope_pop(ctx);
+    return layer;
+}
+
+tern_tensor *tern_attention_pool_forward(tern_ctx *ctx, const tern_attention_pool *layer,
+                                         tern_tensor *x, tern_tensor *mask)
+{
+    tern_scope_push(ctx, "%s", layer->name);
+    int64_t rows = x->rank ? x->shape[0] : 0;
+    /* The same query for every row: broadcast by adding it to zeros. */
+    tern_tensor *zeros = tern_full(ctx, 3, (int64_t[]){ rows, 1, layer->size }, 0);
+    tern_tensor *query = tern_add(ctx, zeros, layer->query);
+    tern_tensor *key = tern_linear_layer_forward(ctx, &layer->key, x);
+    tern_tensor *value = tern_linear_layer_forward(ctx, &layer->value, x);
+    tern_tensor *y = tern_attention(ctx, query, key, value, NULL, mask,
+                                    (tern_attention_opts){ .heads = layer->heads }, NULL);
+    y = tern_reshape(ctx, y, (tern_reshape_opts){ .shape = { rows, layer->size } });
+    tern_scope_pop(ctx);
+    return y;
+}

@@ -1,0 +1,26 @@
+/* Attention pooling: one learned query looks at a sequence.
+ *
+ *   y[n] = sum_t softmax_t( <query, Wk x[n,t] + bk> / sqrt(D) ) (Wv x[n,t] + bv)
+ *
+ *   x [N,T,D], mask [N,T] -> y [N,D]; a fully masked row gives zero
+ *
+ * State: query [D], key.*, value.*
+ */
+#ifndef TERN_LAYERS_ATTENTION_POOL_H
+#define TERN_LAYERS_ATTENTION_POOL_H
+
+#include "layers/linear.h"
+
+typedef struct tern_attention_pool {
+    const char *name;
+    tern_tensor *query;
+    tern_linear_layer key, value;
+    int64_t size, heads;
+} tern_attention_pool;
+
+tern_attention_pool tern_attention_pool_declare(tern_ctx *ctx, const char *name, int64_t size,
+                                                int64_t heads);
+tern_tensor *tern_attention_pool_forward(tern_ctx *ctx, const tern_attention_pool *layer,
+                                         tern_tensor *x, tern_tensor *mask);
+
+#endif
