@@ -1,0 +1,29 @@
+/* Checkpoints: a context's parameters and state as safetensors, under PyTorch's
+ * names and in PyTorch's layouts, so that a state dict goes both ways.
+ *
+ * With moments, AdamW's moments stand beside each parameter as optimizer.exp_avg.NAME
+ * and optimizer.exp_avg_sq.NAME, in the same layout.  Numbers that belong to the run
+ * (epoch, step) are string metadata.
+ */
+#ifndef TERN_TRAIN_CHECKPOINT_H
+#define TERN_TRAIN_CHECKPOINT_H
+
+#include "core/context.h"
+
+typedef struct tern_checkpoint_info {
+    int64_t epoch; /* finished epochs    */
+    int64_t step;  /* finished steps     */
+    double best;   /* best score so far  */
+} tern_checkpoint_info;
+
+/* Written whole or not at all.  Errors are in the context. */
+bool tern_checkpoint_save(tern_ctx *ctx, const char *path, bool moments,
+                          const tern_checkpoint_info *info);
+
+/* Every parameter and state of the context must be in the file with its shape, and
+ * nothing else may be; the error names the first that differs.  info may be NULL.
+ * With moments, the optimiser's moments are read as well. */
+bool tern_checkpoint_load(tern_ctx *ctx, const char *path, bool moments,
+                          tern_checkpoint_info *info);
+
+#endif

@@ -1,0 +1,109 @@
+#include "train/evaluate.h"
+
+#include "train/feed.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Told apart from the training step, which has other shapes. */
+static const uint64_t EVALUATION = 2;
+
+void tern_softmax_rows(const double *logits, int64_t rows, int64_t classes, double *probability)
+{
+    for (int64_t r = 0; r < rows; r++) {
+        const double *row = logits + r * classes;
+        double *out = probability + r * classes, largest = row[0], sum = 0;
+        for (int64_t c = 1; c < classes; c++)
+            largest = row[c] > largest ? row[c] : largest;
+        for (int64_t c = 0; c < classes; c++)
+            sum += out[c] = exp(row[c] - largest);
+        for (int64_t c = 0; c < classes; c++)
+            out[c] /= sum;
+    }
+}
+
+tern_scored tern_predictions_scored(const tern_predictions *predictions)
+{
+    return (tern_scored){ predictions->count, predictions->classes, predictions->label,
+                          predictions->probability };
+}
+
+static bool make_room(tern_predictions *predictions, int64_t samples, int64_t classes,
+                      tern_error *error)
+{
+    size_t rows = (size_t)samples + 1;
+    *predictions = (tern_predictions){ .classes = (int)classes };
+    predictions->label = malloc(rows * sizeof *predictions->label);
+    predictions->clip = malloc(rows * sizeof *predictions->clip);
+    predictions->probability = malloc(rows * (size_t)classes * sizeof *predictions->probability);
+    if (!predictions->label || !predictions->clip || !predictions->probability)
+        return tern_error_set(error, TERN_ERR_MEMORY, "no memory for %lld predictions",
+                              (long long)samples);
+    return true;
+}
+
+/* The batch's logits, read to the host. */
+static bool run_batch(tern_ctx *ctx, const tern_classifier *model, const tern_batch *batch,
+                      double *logits, tern_error *error)
+{
+    tern_model_arrays arrays = tern_feed_arrays(batch);
+    tern_step_begin(ctx, EVALUATION);
+    tern_model_inputs inputs =
+        tern_model_inputs_upload(ctx, tern_classifier_config(model), &arrays);
+    tern_tensor *out = tern_classifier_forward(ctx, model, &inputs, NULL);
+    if (tern_ok(ctx))
+        tern_read(ctx, out, TERN_F64, logits);
+    return tern_ok(ctx) || tern_error_set(error, tern_ctx_error(ctx)->code, "%s",
+                                          tern_ctx_error(ctx)->message);
+}
+
+static void keep_rows(tern_predictions *predictions, const tern_batch *batch,
+                      const double *probability)
+{
+    for (int r = 0; r < batch->filled; r++) {
+        int64_t at = predictions->count++;
+        const double *row = probability + (size_t)r * (size_t)predictions->classes;
+        predictions->label[at] = batch->label[r];
+        predictions->clip[at] = batch->clip[r];
+        memcpy(predictions->probability + at * predictions->classes, row,
+               (size_t)predictions->classes * sizeof *row);
+        predictions->loss -= log(fmax(row[batch->label[r]], 1e-300));
+    }
+}
+
+bool tern_predict_split(tern_ctx *ctx, const tern_classifier *model, tern_loader *loader,
+                        tern_predictions *predictions, tern_error *error)
+{
+    int64_t classes = tern_classifier_config(model)->classes;
+    int64_t rows = tern_loader_shape(loader).rows;
+    bool training = tern_is_training(ctx);
+    double *logits = malloc((size_t)(2 * rows * classes + 1) * sizeof *logits);
+    bool ok = make_room(predictions, tern_loader_samples(loader), classes, error) && logits &&
+              tern_loader_start(loader, 0, error);
+    tern_set_training(ctx, false);
+    for (const tern_batch *batch; ok && (batch = tern_loader_next(loader, error));) {
+        ok = run_batch(ctx, model, batch, logits, error);
+        if (ok) {
+            tern_softmax_rows(logits, rows, classes, logits + rows * classes);
+            keep_rows(predictions, batch, logits + rows * classes);
+        }
+    }
+    tern_set_training(ctx, training);
+    free(logits);
+    if (!ok || error->code) {
+        tern_error_set(error, TERN_ERR_MEMORY, "no memory to evaluate");
+        tern_predictions_free(predictions);
+        return false;
+    }
+    predictions->loss /= predictions->count ? (double)predictions->count : 1;
+    return true;
+}
+
+void tern_predictions_free(tern_predictions *predictions)
+{
+    free(predictions->label);
+    free(predictions->clip);
+    free(predictions->probability);
+    *predictions = (tern_predictions){ 0 };
+}

@@ -1,0 +1,74 @@
+#include "train/feed.h"
+
+#include "core/rng.h"
+
+tern_model_arrays tern_feed_arrays(const tern_batch *batch)
+{
+    return (tern_model_arrays){
+        .rows = batch->shape.rows,
+        .face = batch->face,
+        .face_mask = batch->face_mask,
+        .audio = batch->audio,
+        .audio_length = batch->audio_length,
+        .tokens = batch->tokens,
+        .token_mask = batch->token_mask,
+        .label = batch->label,
+        .row_weight = batch->row_weight,
+        .has = { batch->has[TERN_FACE], batch->has[TERN_AUDIO], batch->has[TERN_TEXT] },
+    };
+}
+
+tern_loader_opts tern_feed_loader_opts(const tern_model_config *config)
+{
+    return (tern_loader_opts){
+        .modalities = config->streams, /* the same bits: face, audio, text */
+        .frames = (int)config->frames,
+        .height = (int)config->height,
+        .width = (int)config->width,
+        .channels = (int)config->channels,
+        .seconds = config->seconds,
+        .rate = (int)config->rate,
+        .tokens = (int)config->tokens,
+    };
+}
+
+static double probability(double p)
+{
+    return p < 1 ? p : 1;
+}
+
+tern_augment tern_feed_augment(double strength)
+{
+    tern_augment augment = tern_augment_standard();
+    augment.shift *= strength;
+    augment.rotate *= strength;
+    augment.zoom *= strength;
+    augment.brightness *= strength;
+    augment.contrast *= strength;
+    augment.erase = probability(augment.erase * strength);
+    augment.gain_db *= strength;
+    augment.noise = probability(augment.noise * strength);
+    augment.time_shift *= strength;
+    augment.word_drop = probability(augment.word_drop * strength);
+    return augment;
+}
+
+void tern_feed_hide(const tern_batch *batch, double p, uint64_t seed, uint32_t step,
+                    uint8_t *const *hidden_has)
+{
+    tern_rng rng = tern_rng_make(seed, TERN_STREAM_AUGMENT + 0x0F000000u, step);
+    for (int n = 0; n < batch->shape.rows; n++) {
+        int left = 0;
+        for (int m = 0; m < TERN_MODALITY_COUNT; m++)
+            left += batch->has[m][n];
+        for (int m = 0; m < TERN_MODALITY_COUNT; m++) {
+            /* Draw for every row and modality, so that the stream stays in step. */
+            bool hide = tern_rng_uniform(&rng) < p;
+            hidden_has[m][n] = batch->has[m][n];
+            if (hide && batch->has[m][n] && left > 1) {
+                hidden_has[m][n] = 0;
+                left--;
+            }
+        }
+    }
+}

@@ -1,0 +1,24 @@
+/* From the loader's batches to the models' inputs. */
+#ifndef TERN_TRAIN_FEED_H
+#define TERN_TRAIN_FEED_H
+
+#include "datasets/batch.h"
+#include "datasets/loader.h"
+#include "models/inputs.h"
+
+/* The batch's arrays as the model wants them; nothing is copied. */
+tern_model_arrays tern_feed_arrays(const tern_batch *batch);
+
+/* Loader options that give the batches a model of this configuration wants. */
+tern_loader_opts tern_feed_loader_opts(const tern_model_config *config);
+
+/* The standard augmentation (datasets/augment.h) with every strength multiplied;
+ * probabilities stay at most 1. */
+tern_augment tern_feed_augment(double strength);
+
+/* Modality dropout: in each row of `has` hide each present modality with
+ * probability p, but never all of them.  Depends on (seed, step, row) only. */
+void tern_feed_hide(const tern_batch *batch, double p, uint64_t seed, uint32_t step,
+                    uint8_t *const *hidden_has);
+
+#endif

@@ -1,0 +1,119 @@
+/* Training options: defaults, checks, text and JSON, from one table. */
+#include "train/options.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct field {
+    const char *name;
+    size_t offset;
+    bool whole; /* int64_t or uint64_t, else double */
+    double fallback, lowest, highest;
+} field;
+
+#define FIELD(name, whole, fallback, lowest, highest)                                             \
+    { #name, offsetof(tern_train_opts, name), whole, fallback, lowest, highest }
+
+static const field fields[] = {
+    FIELD(epochs, true, 20, 1, 1e6),
+    FIELD(batch, true, 32, 1, 65536),
+    FIELD(seed, true, 0, 0, 9e15),
+    FIELD(lr, false, 1e-3, 0, 10),
+    FIELD(weight_decay, false, 0.01, 0, 10),
+    FIELD(warmup, false, 0.05, 0, 1),
+    FIELD(clip, false, 1, 0, 1e9),
+    FIELD(label_smoothing, false, 0, 0, 0.99),
+    FIELD(auxiliary, false, 0.3, 0, 100),
+    FIELD(modality_dropout, false, 0, 0, 1),
+    FIELD(augment, false, 0, 0, 10),
+};
+enum { FIELDS = sizeof fields / sizeof fields[0] };
+
+static double get(const tern_train_opts *opts, const field *f)
+{
+    const void *at = (const char *)opts + f->offset;
+    return f->whole ? (double)*(const int64_t *)at : *(const double *)at;
+}
+
+static void put(tern_train_opts *opts, const field *f, double value)
+{
+    void *at = (char *)opts + f->offset;
+    if (f->whole)
+        *(int64_t *)at = (int64_t)value;
+    else
+        *(double *)at = value;
+}
+
+static bool check(const field *f, double value, tern_error *error)
+{
+    if (!(value >= f->lowest && value <= f->highest) || (f->whole && value != floor(value)))
+        return tern_error_set(error, TERN_ERR_OPTION, "%s is %g, it must be %s from %g to %g",
+                              f->name, value, f->whole ? "a whole number" : "a number", f->lowest,
+                              f->highest);
+    return true;
+}
+
+bool tern_train_opts_resolve(tern_train_opts *opts, tern_error *error)
+{
+    for (int i = 0; i < FIELDS; i++)
+        if (!check(&fields[i], get(opts, &fields[i]), error))
+            return false;
+    return true;
+}
+
+bool tern_train_opts_set(tern_train_opts *opts, const char *name, const char *value,
+                         tern_error *error)
+{
+    const char *names[FIELDS];
+    for (int i = 0; i < FIELDS; i++) {
+        names[i] = fields[i].name;
+        if (strcmp(names[i], name) != 0)
+            continue;
+        char *end;
+        double number = strtod(value, &end);
+        if (end == value || *end)
+            return tern_error_set(error, TERN_ERR_OPTION, "%s=%s: a number wanted", name, value);
+        put(opts, &fields[i], number);
+        return check(&fields[i], number, error);
+    }
+    const char *nearest = tern_nearest_name(name, names, FIELDS);
+    return tern_error_set(error, TERN_ERR_OPTION, "there is no training option %s%s%s%s", name,
+                          nearest ? ", did you mean " : "", nearest ? nearest : "",
+                          nearest ? "?" : "");
+}
+
+json_t *tern_train_opts_to_json(const tern_train_opts *opts)
+{
+    json_t *json = json_object();
+    for (int i = 0; i < FIELDS; i++) {
+        double value = get(opts, &fields[i]);
+        json_object_set_new(json, fields[i].name,
+                            fields[i].whole ? json_integer((json_int_t)value) : json_real(value));
+    }
+    json_object_set_new(json, "balance", json_boolean(opts->balance));
+    return json;
+}
+
+bool tern_train_opts_from_json(const json_t *json, tern_train_opts *opts, tern_error *error)
+{
+    *opts = (tern_train_opts){ 0 };
+    for (int i = 0; i < FIELDS; i++) {
+        const json_t *value = json_object_get(json, fields[i].name);
+        if (!json_is_number(value))
+            return tern_error_set(error, TERN_ERR_FORMAT, "\"train\".\"%s\" must be a number",
+                                  fields[i].name);
+        put(opts, &fields[i], json_number_value(value));
+    }
+    opts->balance = json_is_true(json_object_get(json, "balance"));
+    return tern_train_opts_resolve(opts, error);
+}
+
+tern_train_opts tern_train_opts_default(void)
+{
+    tern_train_opts opts = { 0 };
+    for (int i = 0; i < FIELDS; i++)
+        put(&opts, &fields[i], fields[i].fallback);
+    return opts;
+}

@@ -1,0 +1,48 @@
+/* Training a classifier from a manifest to a run folder.
+ *
+ * An epoch: every training batch forward, backward, clipped, AdamW; then the
+ * validation split; then a line in metrics.jsonl and the checkpoints.  A run that
+ * is resumed at the epoch where it stopped ends with the same bits.
+ */
+#ifndef TERN_TRAIN_TRAINER_H
+#define TERN_TRAIN_TRAINER_H
+
+#include "train/options.h"
+#include "train/run.h"
+
+/* What is told while training; for progress bars. */
+typedef struct tern_progress {
+    int64_t epoch, epochs;    /* epoch in progress, from 1                  */
+    int64_t batch, batches;   /* of this epoch                              */
+    double loss;              /* mean of the epoch so far                   */
+    double seconds;           /* since training began                       */
+    bool epoch_done;          /* then the following are set                 */
+    double valid_loss, valid_accuracy, valid_uar, valid_macro_f1, valid_auc;
+    bool best;                /* the best epoch so far                      */
+} tern_progress;
+
+typedef struct tern_trainer_opts {
+    const char *data;         /* manifest                                   */
+    const char *run;          /* folder to make                             */
+    const char *device;       /* default cpu                                */
+    int threads;              /* 0: one per core                            */
+    bool resume;              /* go on with RUN where it stopped; then model
+                                 and training options come from the run     */
+    bool allow_shared_speakers;
+    int64_t stop_after;       /* epochs of this call; 0: all (for tests)    */
+    tern_model_config model;  /* classes and vocabulary are filled in       */
+    tern_train_opts train;
+    void (*progress)(const tern_progress *progress, void *user);
+    void *user;
+} tern_trainer_opts;
+
+typedef struct tern_train_result {
+    int64_t epochs, steps, best_epoch;
+    double best_uar, seconds;
+    int64_t parameters;
+    double flops_per_sample; /* forward                                     */
+} tern_train_result;
+
+bool tern_train(const tern_trainer_opts *opts, tern_train_result *result, tern_error *error);
+
+#endif
