@@ -13,6 +13,10 @@ typedef struct subcommand {
 } subcommand;
 
 static const subcommand subcommands[] = {
+    { "data", "make data sets: synth, paired", cmd_data },
+    { "train", "train a classifier from a manifest", cmd_train },
+    { "eval", "evaluate a run on a split of any manifest", cmd_eval },
+    { "predict", "what a run says of one sample", cmd_predict },
     { "ops", "the ops, where they run, and their documentation", cmd_ops },
     { "op", "run one op on tensors of a file, forward and backward", cmd_op },
     { "gradcheck", "check every op's gradient against differences", cmd_gradcheck },
