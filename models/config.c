@@ -23,7 +23,7 @@ static const whole_field whole_fields[] = {
     WHOLE(size, 128, 4, 4096),       WHOLE(heads, 4, 1, 64),
     WHOLE(frames, 8, 1, 256),        WHOLE(height, 64, 16, 512),
     WHOLE(width, 64, 16, 512),       WHOLE(channels, 3, 1, 3),
-    WHOLE(face_width, 12, 1, 512),   WHOLE(face_stride, 2, 1, 2),
+    WHOLE(face_width, 8, 1, 512),   WHOLE(face_stride, 2, 1, 2),
     WHOLE(rate, 16000, 8000, 48000), WHOLE(mels, 64, 16, 256),
     WHOLE(audio_width, 16, 1, 512),  WHOLE(tokens, 32, 2, 512),
     WHOLE(text_layers, 2, 1, 24),    WHOLE(cross_layers, 1, 1, 24),

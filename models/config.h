@@ -36,7 +36,7 @@ typedef struct tern_model_config {
     double dropout;  /* default 0.1; negative means none                  */
 
     int64_t frames, height, width, channels; /* faces; defaults 8, 64, 64, 3          */
-    int64_t face_width;  /* channels of the first convolution; default 12             */
+    int64_t face_width;  /* channels of the first convolution; default 8              */
     int64_t face_stride; /* of the first convolution; default 2                       */
 
     int64_t rate;        /* default 16000                                             */

@@ -7,11 +7,12 @@
 tern_face_encoder tern_face_encoder_declare(tern_ctx *ctx, const tern_model_config *config)
 {
     int64_t width = config->face_width, inputs = config->channels;
-    static const char *const names[TERN_FACE_BLOCKS] = { "stem", "block1", "block2", "block3" };
+    static const char *const names[TERN_FACE_BLOCKS] = { "stem", "block1", "block2", "block3",
+                                                         "block4" };
     tern_face_encoder encoder = { .dropout = config->dropout };
     tern_scope_push(ctx, "face");
     for (int i = 0; i < TERN_FACE_BLOCKS; i++) {
-        bool pooled = i == 1 || i == 2;
+        bool pooled = i >= 1 && i <= 3;
         tern_conv_block_opts opts = { .stride = i == 0 ? config->face_stride : 1 };
         opts.pool[0] = opts.pool[1] = pooled ? 2 : 1;
         encoder.block[i] = tern_conv_block_declare(ctx, names[i], inputs, width << i, opts);
