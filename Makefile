@@ -34,12 +34,16 @@ TEST_SRC := $(wildcard tests/test_*.c)
 TEST_LEVEL_SRC := $(wildcard tests/*_cpu.c)
 TEST_HELP_SRC := $(filter-out $(TEST_SRC) $(TEST_LEVEL_SRC),$(wildcard tests/*.c))
 BENCH_SRC := $(wildcard bench/*.c)
+BENCH_LEVEL_SRC := $(wildcard bench/*/*_cpu.c)
+BENCH_HELP_SRC := $(filter-out $(BENCH_LEVEL_SRC),$(wildcard bench/*/*.c))
 
 LIB_OBJ := $(PLAIN_SRC:%.c=$(BUILD)/%.o) \
            $(foreach level,$(LEVELS),$(LEVEL_SRC:%.c=$(BUILD)/%.$(level).o))
 CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/%.o)
 TEST_HELP_OBJ := $(TEST_HELP_SRC:%.c=$(BUILD)/%.o) \
                  $(foreach level,$(LEVELS),$(TEST_LEVEL_SRC:%.c=$(BUILD)/%.$(level).o))
+BENCH_HELP_OBJ := $(BENCH_HELP_SRC:%.c=$(BUILD)/%.o) \
+                  $(foreach level,$(LEVELS),$(BENCH_LEVEL_SRC:%.c=$(BUILD)/%.$(level).o))
 TESTS := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
 BENCHES := $(BENCH_SRC:%.c=$(BUILD)/%)
 
@@ -88,7 +92,7 @@ $(BUILD)/%.o: %.c
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_HELP_OBJ) $(BUILD)/libtern.a
 	$(Q)$(CC) $(CFLAGS_ALL) -rdynamic -o $@ $^ -lcmocka $(LIBS) $(LDFLAGS)
 
-$(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/libtern.a
+$(BUILD)/bench/%: $(BUILD)/bench/%.o $(BENCH_HELP_OBJ) $(BUILD)/libtern.a
 	$(Q)$(CC) $(CFLAGS_ALL) -rdynamic -o $@ $^ $(LIBS) $(LDFLAGS)
 
 test: deps
@@ -99,6 +103,7 @@ test: deps
 tests: $(TESTS)
 bench: deps
 	@$(MAKE) --no-print-directory build $(BENCHES)
+	@$(BUILD)/bench/kernels
 
 clean:
 	rm -rf $(BUILD)

@@ -87,7 +87,10 @@ static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK, "a=[3,0,4] b=[3,4,2]", "" },
     { TERN_SAMPLE_CHECK, "a=[3,4,0] b=[0,2]", "" },
     { TERN_SAMPLE_CHECK, "a=[0,3,4] b=[4,2]", "" },
+    { TERN_SAMPLE_BENCH, "a=[256,256] b=[256,256]", "" },
+    { TERN_SAMPLE_BENCH, "a=[512,512] b=[512,512]", "" },
     { TERN_SAMPLE_BENCH, "a=[1024,1024] b=[1024,1024]", "" },
+    { TERN_SAMPLE_BENCH, "a=[2048,2048] b=[2048,2048]", "" },
     { TERN_SAMPLE_BENCH, "a=[64,32,32] b=[64,32,32]", "transpose_b=true" },
     { 0, NULL, NULL },
 };

@@ -2,8 +2,9 @@
  *
  * It chooses its kernels when it is loaded: by CPUID, where it knows the processor, else
  * it falls back to its oldest ones (30 GFLOP/s instead of 150 were measured).  So the
- * type is chosen here, from what the processor can do, and given in OPENBLAS_CORETYPE,
- * unless the user has set that.  Version 0.3.21 on an AMD processor with AVX-512 and
+ * type is chosen here, from what the processor can do, and given in OPENBLAS_CORETYPE while
+ * the library loads, whatever the environment says: machines are set up with the wrong
+ * type for the sake of other programs.  TERN_OPENBLAS_CORETYPE asks for another.  Version 0.3.21 on an AMD processor with AVX-512 and
  * bf16 (family 26): SkylakeX and Cooperlake 215 GFLOP/s, Zen and Haswell 110.
  *
  * The library is one per process, and so is what is remembered of it here.
@@ -43,17 +44,29 @@ static bool find_function(void *handle, const char *name, void *function)
     return symbol != NULL;
 }
 
-static void load(void)
+/* dlopen with OPENBLAS_CORETYPE set, and the environment as before afterwards. */
+static void *open_library(void)
 {
-    const char *core = core_type(), *variable = "OPENBLAS_CORETYPE";
-    bool set_core = core && !getenv(variable);
-    void (*set_threads)(int) = NULL;
+    const char *variable = "OPENBLAS_CORETYPE", *asked = getenv("TERN_OPENBLAS_CORETYPE");
+    const char *core = asked ? asked : core_type(), *old = getenv(variable);
+    char *kept = old ? strdup(old) : NULL;
 
-    if (set_core)
+    if (core)
         setenv(variable, core, 1);
     void *handle = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
-    if (set_core)
+    if (kept)
+        setenv(variable, kept, 1);
+    else
         unsetenv(variable);
+    free(kept);
+    return handle;
+}
+
+static void load(void)
+{
+    void (*set_threads)(int) = NULL;
+    void *handle = open_library();
+
     if (!handle) {
         snprintf(library.why, sizeof library.why, "%s", dlerror());
     } else if (!find_function(handle, "openblas_get_corename", &library.corename) ||
