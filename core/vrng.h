@@ -1,32 +1,52 @@
-/* core/rng.h's Philox for SIMD vectors: the same bits, 4 * TERN_LANES at a time. */
+/* Dropout's random factors for SIMD vectors, 4 * TERN_LANES elements at a time: the
+ * bits are those of core/rng.h, so every backend drops the same elements. */
 #ifndef TERN_CORE_VRNG_H
 #define TERN_CORE_VRNG_H
 
 #include "core/rng.h"
 #include "core/simd.h"
+#include "core/transpose.h"
+
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
 
 enum { TERN_RANDOM_GROUP = 4 * TERN_LANES };
 
 typedef uint32_t tern_vu __attribute__((vector_size(TERN_VECTOR_BYTES)));
 typedef uint64_t tern_vu64 __attribute__((vector_size(TERN_VECTOR_BYTES)));
 
-/* Both halves of the 64-bit products, lane by lane: those of even and of odd lanes
- * are formed apart, each in the 64 bits of a pair of lanes. */
-static inline void tern_vmultiply_wide(tern_vu a, uint32_t b, tern_vu *high, tern_vu *low)
+/* 64-bit products of the low halves of each pair of lanes: one instruction, which gcc
+ * does not find by itself, as it multiplies the zero upper halves too. */
+static inline tern_vu64 tern_vmultiply_low(tern_vu64 a, uint32_t b)
 {
-    tern_vu64 pair = (tern_vu64)a;
-    tern_vu64 even = (pair & 0xFFFFFFFFu) * (uint64_t)b, odd = (pair >> 32) * (uint64_t)b;
-    *low = a * b;
-    *high = (tern_vu)((even >> 32) | (odd & 0xFFFFFFFF00000000u));
+#if defined(__AVX512F__)
+    return (tern_vu64)_mm512_mul_epu32((__m512i)a, _mm512_set1_epi32((int)b));
+#elif defined(__AVX2__)
+    return (tern_vu64)_mm256_mul_epu32((__m256i)a, _mm256_set1_epi32((int)b));
+#elif defined(__SSE2__)
+    return (tern_vu64)_mm_mul_epu32((__m128i)a, _mm_set1_epi32((int)b));
+#else
+    return (a & 0xFFFFFFFFu) * (uint64_t)b;
+#endif
 }
 
-/* bits[e] = tern_random_bits(seed, step, position, 4 * block + e), 0 <= e < TERN_RANDOM_GROUP. */
-static inline void tern_vrandom_bits(uint64_t seed, uint32_t step, uint32_t position,
-                                     uint64_t block, uint32_t bits[TERN_RANDOM_GROUP])
+/* Both halves of the products a * b of all lanes. */
+static inline void tern_vmultiply_wide(tern_vu a, uint32_t b, tern_vu *high, tern_vu *low)
+{
+    const uint64_t low_half = 0xFFFFFFFFu;
+    tern_vu64 even = tern_vmultiply_low((tern_vu64)a, b);
+    tern_vu64 odd = tern_vmultiply_low((tern_vu64)a >> 32, b);
+    *low = (tern_vu)((even & low_half) | odd << 32);
+    *high = (tern_vu)(even >> 32 | (odd & ~low_half));
+}
+
+/* word[j][lane] = tern_random_bits of element 4 * (block + lane) + j. */
+static inline void tern_vphilox(uint64_t seed, uint32_t step, uint32_t position, uint64_t block,
+                                tern_vu word[4])
 {
     uint32_t key0 = (uint32_t)seed, key1 = (uint32_t)(seed >> 32);
     uint32_t low[TERN_LANES], high[TERN_LANES];
-    tern_vu word[4];
     for (int lane = 0; lane < TERN_LANES; lane++) {
         low[lane] = (uint32_t)(block + (uint64_t)lane);
         high[lane] = (uint32_t)((block + (uint64_t)lane) >> 32);
@@ -46,9 +66,39 @@ static inline void tern_vrandom_bits(uint64_t seed, uint32_t step, uint32_t posi
         key0 += 0x9E3779B9u;
         key1 += 0xBB67AE85u;
     }
-    for (int lane = 0; lane < TERN_LANES; lane++)
-        for (int j = 0; j < 4; j++)
-            bits[4 * lane + j] = word[j][lane];
+}
+
+/* One call's dropout.  A uniform is k * 2^-24 for an integer k, so u >= p is
+ * k >= threshold with threshold = ceil(p * 2^24). */
+typedef struct tern_vdropout {
+    uint64_t seed;
+    uint32_t step, position;
+    uint32_t threshold;
+    float scale; /* of what is kept */
+} tern_vdropout;
+
+/* factor[e] = scale where element 4 * block + e is kept, else 0. */
+static inline void tern_vdropout_draw(const tern_vdropout *dropout, uint64_t block,
+                                      float factor[TERN_RANDOM_GROUP])
+{
+    tern_vu word[4];
+    tern_vf kept[4], low[2], high[2];
+    tern_vphilox(dropout->seed, dropout->step, dropout->position, block, word);
+    for (int j = 0; j < 4; j++)
+        kept[j] = tern_select((tern_vi)(word[j] >> 8 >= dropout->threshold),
+                              tern_splat(dropout->scale), (tern_vf){ 0 });
+    /* Each block's four elements side by side. */
+    for (int j = 0; j < 2; j++) {
+        low[j] = __builtin_shufflevector(kept[j], kept[j + 2], TERN_INTERLEAVE_LOW);
+        high[j] = __builtin_shufflevector(kept[j], kept[j + 2], TERN_INTERLEAVE_HIGH);
+    }
+    tern_store(factor, __builtin_shufflevector(low[0], low[1], TERN_INTERLEAVE_LOW));
+    factor += TERN_LANES;
+    tern_store(factor, __builtin_shufflevector(low[0], low[1], TERN_INTERLEAVE_HIGH));
+    factor += TERN_LANES;
+    tern_store(factor, __builtin_shufflevector(high[0], high[1], TERN_INTERLEAVE_LOW));
+    factor += TERN_LANES;
+    tern_store(factor, __builtin_shufflevector(high[0], high[1], TERN_INTERLEAVE_HIGH));
 }
 
 #endif

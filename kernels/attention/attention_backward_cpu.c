@@ -34,7 +34,7 @@ typedef struct backward_scratch {
     float *grad_y;                /* [ATTENTION_BLOCK][value_stride]         */
     float *p, *ds;                /* [ATTENTION_BLOCK][score_stride]         */
     float *factor;                /* [score_stride], of dropout              */
-    uint32_t *bits;               /* room for dropout's random bits          */
+    float *room;                  /* where dropout's factors are drawn       */
 } backward_scratch;
 
 static float *take(tern_workspace *workspace, int64_t rows, int64_t stride)
@@ -59,8 +59,7 @@ static backward_scratch scratch_take(const attention_problem *problem, tern_work
     scratch.p = take(workspace, ATTENTION_BLOCK, score_stride);
     scratch.ds = take(workspace, ATTENTION_BLOCK, score_stride);
     scratch.factor = take(workspace, 1, score_stride);
-    scratch.bits = tern_workspace_take(
-        workspace, TERN_LEVEL(tern_attention_dropout_bits)(problem), sizeof(uint32_t));
+    scratch.room = take(workspace, 1, TERN_LEVEL(tern_attention_dropout_room)(problem));
     return scratch;
 }
 
@@ -120,7 +119,7 @@ static void backward_rows(const attention_problem *problem, const attention_head
         if (problem->call->grad_out[TERN_ATTENTION_WEIGHTS])
             add_grad_weights(problem, head, listed, visible, ds);
         if (problem->dropout > 0) {
-            TERN_LEVEL(tern_attention_dropout)(problem, head, listed, visible, scratch->bits,
+            TERN_LEVEL(tern_attention_dropout)(problem, head, listed, visible, scratch->room,
                                                factor);
             for (int64_t j = 0; j < visible; j++)
                 ds[j] *= factor[j];

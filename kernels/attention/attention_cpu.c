@@ -31,7 +31,7 @@ typedef struct forward_scratch {
     float *p;       /* [ATTENTION_BLOCK][score_stride]         */
     float *y;       /* [ATTENTION_BLOCK][value_stride]         */
     float *factor;  /* [score_stride], of dropout              */
-    uint32_t *bits; /* room for dropout's random bits          */
+    float *room;    /* where dropout's factors are drawn       */
 } forward_scratch;
 
 static forward_scratch scratch_take(const attention_problem *problem, tern_workspace *workspace)
@@ -49,8 +49,8 @@ static forward_scratch scratch_take(const attention_problem *problem, tern_works
     scratch.y = tern_workspace_take(workspace, ATTENTION_BLOCK * problem->value_stride,
                                     sizeof(float));
     scratch.factor = tern_workspace_take(workspace, score_stride, sizeof(float));
-    scratch.bits = tern_workspace_take(
-        workspace, TERN_LEVEL(tern_attention_dropout_bits)(problem), sizeof(uint32_t));
+    scratch.room = tern_workspace_take(
+        workspace, TERN_LEVEL(tern_attention_dropout_room)(problem), sizeof(float));
     return scratch;
 }
 
@@ -102,7 +102,7 @@ static row_sum exponentials(float *score, int64_t visible, int64_t columns)
 static void apply_dropout(const attention_problem *problem, const attention_head *head, int64_t r,
                           int64_t visible, float *p, const forward_scratch *scratch)
 {
-    TERN_LEVEL(tern_attention_dropout)(problem, head, r, visible, scratch->bits, scratch->factor);
+    TERN_LEVEL(tern_attention_dropout)(problem, head, r, visible, scratch->room, scratch->factor);
     for (int64_t j = 0; j < visible; j++)
         p[j] *= scratch->factor[j];
 }

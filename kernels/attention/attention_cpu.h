@@ -78,11 +78,11 @@ void TERN_LEVEL(tern_attention_clear_others)(const int32_t *index, int64_t count
                                              int64_t width, float *to, int64_t to_stride);
 
 /* factor[0..keys) for the weights of listed query r: 0 where dropout drops,
- * 1/(1-dropout) where it keeps.  bits is room for as many as the function after. */
+ * 1/(1-dropout) where it keeps.  room has as many floats as the function after says. */
 void TERN_LEVEL(tern_attention_dropout)(const attention_problem *problem,
                                         const attention_head *head, int64_t r, int64_t keys,
-                                        uint32_t *bits, float *factor);
-int64_t TERN_LEVEL(tern_attention_dropout_bits)(const attention_problem *problem);
+                                        float *room, float *factor);
+int64_t TERN_LEVEL(tern_attention_dropout_room)(const attention_problem *problem);
 
 void TERN_LEVEL(tern_attention_backward)(tern_call *call);
 size_t TERN_LEVEL(tern_attention_backward_workspace)(const tern_call *call);

@@ -127,25 +127,25 @@ void TERN_LEVEL(tern_attention_clear_others)(const int32_t *index, int64_t count
     }
 }
 
-int64_t TERN_LEVEL(tern_attention_dropout_bits)(const attention_problem *problem)
+int64_t TERN_LEVEL(tern_attention_dropout_room)(const attention_problem *problem)
 {
-    return problem->keys + 2 * TERN_RANDOM_GROUP;
+    return problem->dropout > 0 ? problem->keys + 2 * TERN_RANDOM_GROUP : 0;
 }
 
 void TERN_LEVEL(tern_attention_dropout)(const attention_problem *problem,
                                         const attention_head *head, int64_t r, int64_t keys,
-                                        uint32_t *bits, float *factor)
+                                        float *room, float *factor)
 {
     const tern_call *call = problem->call;
-    /* Uniforms are multiples of 2^-24, so u >= p is u * 2^24 >= ceil(p * 2^24). */
-    uint32_t threshold = (uint32_t)ceil(problem->dropout * 0x1p24);
-    float kept = (float)(1 / (1 - problem->dropout));
+    tern_vdropout stream = { .seed = call->rng_seed, .step = call->rng_step,
+                             .position = call->rng_position,
+                             .threshold = (uint32_t)ceil(problem->dropout * 0x1p24),
+                             .scale = (float)(1 / (1 - problem->dropout)) };
     int64_t first = attention_row(problem, head, r) * problem->keys;
-    int64_t before = first % TERN_RANDOM_GROUP; /* bits of the group that are not ours */
+    int64_t before = first % TERN_RANDOM_GROUP; /* elements of the group that are not ours */
 
     for (int64_t e = 0; e < before + problem->keys; e += TERN_RANDOM_GROUP)
-        tern_vrandom_bits(call->rng_seed, call->rng_step, call->rng_position,
-                          (uint64_t)(first - before + e) / 4, bits + e);
+        tern_vdropout_draw(&stream, (uint64_t)(first - before + e) / 4, room + e);
     for (int64_t j = 0; j < keys; j++)
-        factor[j] = bits[before + head->key[j]] >> 8 >= threshold ? kept : 0;
+        factor[j] = room[before + head->key[j]];
 }
