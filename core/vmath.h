@@ -9,6 +9,9 @@
 #include "core/simd.h"
 #include "core/smath.h"
 
+/* Unsigned, where the arithmetic of bits may pass the sign. */
+typedef uint32_t tern_vu __attribute__((vector_size(TERN_VECTOR_BYTES)));
+
 static inline tern_vf tern_vabs(tern_vf x)
 {
     return (tern_vf)((tern_vi)x & 0x7FFFFFFF);
@@ -28,7 +31,7 @@ static inline tern_vf tern_vlimit(tern_vf x, float limit)
 
 static inline tern_vf tern_vpower_of_two(tern_vi n)
 {
-    return (tern_vf)((n + 127) << 23);
+    return (tern_vf)((tern_vu)(n + 127) << 23);
 }
 
 static inline tern_vf tern_vexp_scale(tern_vf r, tern_vf shifted)
@@ -64,9 +67,9 @@ static inline tern_vf tern_vlog(tern_vf x)
 {
     tern_vi denormal = x < 0x1p-126f;
     tern_vf scaled = tern_select(denormal, x * 0x1p23f, x);
-    tern_vi bits = (tern_vi)scaled, above = bits - 0x3F3504F3;
-    tern_vf n = __builtin_convertvector((above >> 23) - (denormal & 23), tern_vf);
-    tern_vf f = (tern_vf)(bits - (above & (int32_t)0xFF800000)) - 1.0f;
+    tern_vu bits = (tern_vu)scaled, above = bits - 0x3F3504F3u;
+    tern_vf n = __builtin_convertvector(((tern_vi)above >> 23) - (denormal & 23), tern_vf);
+    tern_vf f = (tern_vf)(bits - (above & 0xFF800000u)) - 1.0f;
     tern_vf square = f * f;
     tern_vf rest = (TERN_LOG_POLYNOMIAL(f) * f - 0.5f) * square;
     tern_vf y = n * TERN_LN2_HIGH + (rest + (n * TERN_LN2_LOW + f));
