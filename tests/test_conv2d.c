@@ -129,6 +129,49 @@ static void bits_do_not_depend_on_threads(void **state)
     }
 }
 
+/* The gradients of a convolution of ramps, of those inputs that are wanted; the
+ * others are left as they are. */
+static void wanted_gradients(const bool *wanted, double grad[3][128])
+{
+    static const int64_t shapes[3][4] = { { 1, 4, 4, 3 }, { 4, 3, 3, 3 }, { 4 } };
+    static const int ranks[3] = { 4, 4, 1 };
+    tern_error error = { 0 };
+    tern_tensor *in[3];
+    double values[128];
+    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = "cpu", .poison = true }, &error);
+    if (!ctx)
+        fail_msg("%s", error.message);
+    for (int i = 0; i < 128; i++)
+        values[i] = 0.25 * (i % 7) - 0.5;
+    tern_set_recording(ctx, true);
+    tern_step_begin(ctx, 0);
+    for (int i = 0; i < 3; i++) {
+        in[i] = tern_input(ctx, "input", TERN_F64, ranks[i], shapes[i], values);
+        if (wanted[i])
+            tern_require_grad(ctx, in[i]);
+    }
+    tern_tensor *y =
+        tern_conv2d(ctx, in[0], in[1], in[2], (tern_conv2d_opts){ .activation = TERN_ACT_GELU });
+    tern_seed_grad(ctx, y, TERN_F64, values);
+    tern_backward(ctx, NULL);
+    for (int i = 0; i < 3; i++)
+        if (wanted[i])
+            tern_read(ctx, in[i]->grad, TERN_F64, grad[i]);
+    assert_tern_ok(ctx);
+    tern_ctx_free(ctx);
+}
+
+static void each_gradient_can_be_had_alone(void **state)
+{
+    static const bool all[3] = { true, true, true };
+    double together[3][128] = { { 0 } }, alone[3][128] = { { 0 } };
+    (void)state;
+    wanted_gradients(all, together);
+    for (int i = 0; i < 3; i++)
+        wanted_gradients((bool[]){ i == 0, i == 1, i == 2 }, alone);
+    assert_memory_equal(together, alone, sizeof together);
+}
+
 static void fails(const int64_t *x_shape, const int64_t *weight_shape, int64_t bias_count,
                   tern_conv2d_opts opts, tern_status status, const char *message)
 {
@@ -169,6 +212,7 @@ int main(void)
         cmocka_unit_test(every_activation_agrees_with_ref),
         cmocka_unit_test(gradients_accumulate_over_uses),
         cmocka_unit_test(bits_do_not_depend_on_threads),
+        cmocka_unit_test(each_gradient_can_be_had_alone),
         cmocka_unit_test(wrong_shapes_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

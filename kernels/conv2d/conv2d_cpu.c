@@ -198,9 +198,12 @@ static void conv2d_backward(tern_call *call)
 
 static size_t backward_workspace(const tern_call *call)
 {
-    return (size_t)larger(TERN_LEVEL(tern_conv2d_grad_x_floats)(call),
-                          TERN_LEVEL(tern_conv2d_grad_weight_floats)(call)) *
-           sizeof(float);
+    int64_t floats = 0;
+    if (call->grad_in[0])
+        floats = TERN_LEVEL(tern_conv2d_grad_x_floats)(call);
+    if (call->grad_in[1] || call->grad_in[2])
+        floats = larger(floats, TERN_LEVEL(tern_conv2d_grad_weight_floats)(call));
+    return (size_t)floats * sizeof(float);
 }
 
 const tern_impl TERN_LEVEL(tern_conv2d_cpu) = {

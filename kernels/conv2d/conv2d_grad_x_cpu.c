@@ -74,7 +74,7 @@ static grad_x_plan plan_grad_x(const tern_call *call)
     plan.taps = g->kernel_rows * g->kernel_columns * g->outputs;
     plan.panels = panel_count(g->inputs);
     plan.row_strides = divide_up(g->rows, g->row_stride);
-    int64_t work = g->columns * plan.taps * g->inputs / g->column_stride + 1;
+    int64_t work = g->columns * plan.taps * plan.panels * PANEL_WIDTH / g->column_stride + 1;
     plan.tile_strides = smaller(divide_up(TILE_MULTIPLY_ADDS, work), plan.row_strides);
     while (plan.tile_strides > 1 &&
            g->images * divide_up(plan.row_strides, plan.tile_strides) < ENOUGH_TILES)
