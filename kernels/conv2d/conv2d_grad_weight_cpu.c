@@ -7,7 +7,7 @@
  * pixels of a few output rows its sum: a block of the weights' gradient stays in
  * registers over all pixels of the strip.
  *
- *   strip = one image's block of output rows, small enough for the L1 cache:
+ *   strip = one image's block of output rows, small enough to stay in cache:
  *      window  [rows*stride + kh - 1, columns, I]  x between zeros
  *      panel   [rows*Wo, PANEL_WIDTH]              the gradient of PANEL_WIDTH channels
  *
