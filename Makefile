@@ -34,6 +34,7 @@ TEST_SRC := $(wildcard tests/test_*.c)
 TEST_LEVEL_SRC := $(wildcard tests/*_cpu.c)
 TEST_HELP_SRC := $(filter-out $(TEST_SRC) $(TEST_LEVEL_SRC),$(wildcard tests/*.c))
 BENCH_SRC := $(wildcard bench/*.c)
+EXAMPLE_SRC := $(wildcard examples/*.c)
 BENCH_LEVEL_SRC := $(wildcard bench/*/*_cpu.c)
 BENCH_HELP_SRC := $(filter-out $(BENCH_LEVEL_SRC),$(wildcard bench/*/*.c))
 
@@ -46,6 +47,7 @@ BENCH_HELP_OBJ := $(BENCH_HELP_SRC:%.c=$(BUILD)/%.o) \
                   $(foreach level,$(LEVELS),$(BENCH_LEVEL_SRC:%.c=$(BUILD)/%.$(level).o))
 TESTS := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
 BENCHES := $(BENCH_SRC:%.c=$(BUILD)/%)
+EXAMPLES := $(EXAMPLE_SRC:%.c=$(BUILD)/%)
 
 .PHONY: help deps cpu test clean
 .SECONDARY:
@@ -54,6 +56,7 @@ help:
 	@echo "make demo     install, build, synthesise data, train and compare all models"
 	@echo "make test     install, build, run every test"
 	@echo "make cpu      build the tern program: $(BUILD)/tern"
+	@echo "make examples the numbered lessons"
 	@echo "make sim      build the CUDA simulator plugin (g++, no GPU needed)"
 	@echo "make cuda     build the CUDA plugin (needs nvcc, no GPU needed)"
 	@echo "make bench    time the kernels that the road stands on"
@@ -95,11 +98,20 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_HELP_OBJ) $(BUILD)/libtern.a
 $(BUILD)/bench/%: $(BUILD)/bench/%.o $(BENCH_HELP_OBJ) $(BUILD)/libtern.a
 	$(Q)$(CC) $(CFLAGS_ALL) -rdynamic -o $@ $^ $(LIBS) $(LDFLAGS)
 
+$(BUILD)/examples/%: $(BUILD)/examples/%.o $(BUILD)/libtern.a
+	$(Q)$(CC) $(CFLAGS_ALL) -rdynamic -o $@ $^ $(LIBS) $(LDFLAGS)
+
 test: deps
 	@$(MAKE) --no-print-directory -j$$(nproc) build tests
 	@./tests/run $(BUILD)
 
-.PHONY: tests bench
+demo: deps
+	@$(MAKE) --no-print-directory -j$$(nproc) build
+	@$(BUILD)/tern demo demo
+
+.PHONY: tests bench examples demo
+examples: deps
+	@$(MAKE) --no-print-directory build $(EXAMPLES)
 tests: $(TESTS)
 bench: deps
 	@$(MAKE) --no-print-directory build $(BENCHES)

@@ -113,6 +113,7 @@ static bool check_inputs(tern_call *call, tern_tensor *const *inputs, int count)
             return false;
         }
         call->in[i] = inputs[i];
+        tern_trace_consume(&call->ctx->trace, inputs[i]->buffer);
     }
     call->inputs = count;
     return true;
@@ -207,6 +208,7 @@ static bool allocate_outputs(tern_call *call, bool for_backward)
         } else if (!tern_allocate(ctx, out)) {
             return false;
         }
+        tern_trace_hold(&ctx->trace, out->buffer);
         out->requires_grad = for_backward && tern_dtype_is_real(out->dtype) &&
                              !(call->op->out[i].flags & TERN_NO_GRAD);
     }

@@ -41,7 +41,7 @@ int32_t tern_trace_request(tern_trace *trace, size_t bytes)
         return -1;
     int32_t number = trace->count++;
     tern_buffer *buffer = &trace->buffers[number];
-    *buffer = (tern_buffer){ aligned(bytes), 0, trace->tick, trace->tick };
+    *buffer = (tern_buffer){ aligned(bytes), 0, trace->tick, trace->tick, false };
     if (trace->following) {
         const tern_plan *plan = trace->plan;
         trace->following = number < plan->count && plan->buffers[number].bytes == buffer->bytes &&
@@ -79,6 +79,18 @@ bool tern_trace_touch(tern_trace *trace, int32_t number)
             return false;
     trace->following = false;
     return true;
+}
+
+void tern_trace_hold(tern_trace *trace, int32_t number)
+{
+    if (number >= 0)
+        trace->buffers[number].held = true;
+}
+
+void tern_trace_consume(tern_trace *trace, int32_t number)
+{
+    if (number >= 0)
+        trace->buffers[number].held = false;
 }
 
 bool tern_trace_needs_plan(const tern_trace *trace)
@@ -155,8 +167,11 @@ bool tern_plan_build(tern_plan *plan, const tern_trace *trace, uint64_t signatur
     bool ok = plan->buffers && order && neighbours;
     if (ok) {
         memcpy(plan->buffers, trace->buffers, count * sizeof *plan->buffers);
-        for (int32_t i = 0; i < plan->count; i++)
+        for (int32_t i = 0; i < plan->count; i++) {
+            if (plan->buffers[i].held)
+                plan->buffers[i].last = INT32_MAX;
             order[i] = (placing){ &trace->buffers[i], i };
+        }
         qsort(order, count, sizeof *order, by_size);
         place_all(plan, order, neighbours);
     } else {

@@ -31,6 +31,7 @@ typedef struct tern_buffer {
     size_t bytes;  /* rounded up to the alignment */
     size_t offset; /* into the arena              */
     int32_t born, last;
+    bool held; /* nobody has consumed it: a result, which lives to the end of the step */
 } tern_buffer;
 
 typedef struct tern_plan {
@@ -59,6 +60,10 @@ void tern_trace_begin(tern_trace *trace, const tern_plan *plan);
 int32_t tern_trace_request(tern_trace *trace, size_t bytes);
 /* Buffer is used at the current tick.  False if its memory was given away. */
 bool tern_trace_touch(tern_trace *trace, int32_t buffer);
+/* A result (an output, a gradient) lives to the end of the step, for the caller
+ * may read it at any time, until another op consumes it. */
+void tern_trace_hold(tern_trace *trace, int32_t buffer);
+void tern_trace_consume(tern_trace *trace, int32_t buffer);
 /* Did the step need anything that the plan it followed does not hold? */
 bool tern_trace_needs_plan(const tern_trace *trace);
 void tern_trace_free(tern_trace *trace);

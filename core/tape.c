@@ -21,6 +21,7 @@ static tern_tensor *new_grad(tern_ctx *ctx, const tern_tensor *tensor)
     if (!tern_ok(ctx) || !tern_allocate(ctx, grad))
         return NULL;
     grad->name = tensor->name;
+    tern_trace_hold(&ctx->trace, grad->buffer);
     return grad;
 }
 
@@ -44,6 +45,7 @@ static bool gather_output_grads(tern_ctx *ctx, tern_call *call)
             out->grad_step = ctx->step;
         }
         tern_touch(ctx, out->grad);
+        tern_trace_consume(&ctx->trace, out->grad->buffer);
         call->grad_out[i] = out->grad;
     }
     return tern_ok(ctx);
@@ -136,6 +138,7 @@ static bool pass_alias(tern_ctx *ctx, tern_call *call)
         return true;
     grad->data = call->grad_out[0]->data;
     grad->buffer = call->grad_out[0]->buffer;
+    tern_trace_hold(&ctx->trace, grad->buffer);
     grad->name = in->name;
     in->grad = grad;
     in->grad_step = ctx->step;

@@ -210,6 +210,35 @@ static void departing_from_the_plan_is_right_or_refused(void **state)
     tern_ctx_free(plain);
 }
 
+/* A plan must not give away what the caller may look at in another step: results
+ * that no op consumed, such as the loss and the gradients of inputs. */
+static void results_may_be_read_in_some_steps_only(void **state)
+{
+    (void)state;
+    tern_ctx *ctx = open_ref(true);
+    double seed[12], grad[12], first[12];
+    tern_set_recording(ctx, true);
+    for (int i = 0; i < 12; i++)
+        seed[i] = cos(i);
+    for (int repeat = 0; repeat < 4; repeat++) {
+        tern_step_begin(ctx, 0);
+        tern_tensor *x = tern_require_grad(ctx, input(ctx, "x", 4, 3));
+        tern_tensor *weight = input(ctx, "w", 3, 3);
+        tern_tensor *last = chain(ctx, x, weight, 6);
+        tern_seed_grad(ctx, last, TERN_F64, seed);
+        tern_backward(ctx, NULL);
+        chain(ctx, input(ctx, "other", 4, 3), weight, 6); /* would reuse the memory */
+        if (repeat > 0) {
+            tern_read(ctx, last, TERN_F64, grad);
+            tern_read(ctx, x->grad, TERN_F64, repeat == 1 ? first : grad);
+            assert_tern_ok(ctx);
+        }
+        if (repeat > 1)
+            assert_memory_equal(first, grad, sizeof grad);
+    }
+    tern_ctx_free(ctx);
+}
+
 static void overflowing_sizes_are_an_error(void **state)
 {
     (void)state;
@@ -278,6 +307,7 @@ int main(void)
         cmocka_unit_test(planned_steps_give_the_bits_of_unplanned_ones),
         cmocka_unit_test(nothing_is_allocated_after_the_second_step),
         cmocka_unit_test(departing_from_the_plan_is_right_or_refused),
+        cmocka_unit_test(results_may_be_read_in_some_steps_only),
         cmocka_unit_test(overflowing_sizes_are_an_error),
         cmocka_unit_test(parameters_depend_on_name_and_seed_only),
         cmocka_unit_test(meta_declares_shapes_without_memory),
