@@ -1,4 +1,4 @@
-/* The orders in which GEMM's inner loop reads its operands; see gemm_pack_cpu.c. */
+/* The order in which GEMM's inner loop reads B; see gemm_pack_cpu.c. */
 #ifndef TERN_KERNELS_GEMM_PACK_H
 #define TERN_KERNELS_GEMM_PACK_H
 
@@ -16,10 +16,5 @@ static inline int64_t tern_panel_width(int64_t columns)
  * panel [k, tern_panel_width(columns)].  B as in tern_gemm. */
 void TERN_LEVEL(tern_pack_panel)(int64_t k, int64_t columns, const float *b, int64_t b_stride,
                                  bool b_transposed, float *panel);
-
-/* Pack rows [0, rows) of a transposed A, at a[p * a_stride + i], into blocks of
- * TERN_TILE_ROWS rows: packed[block][p][row].  Rows that are not there stay as they are. */
-void TERN_LEVEL(tern_pack_rows)(int64_t k, int64_t rows, const float *a, int64_t a_stride,
-                                float *packed);
 
 #endif

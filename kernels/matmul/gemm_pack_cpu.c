@@ -1,20 +1,19 @@
-/* Packing for GEMM: operands are copied once into the order in which the inner loop
- * (gemm_tile.h) reads them, so that it walks through memory without gaps.
+/* Packing for GEMM: B is copied once into the order in which the inner loop (gemm_tile.h)
+ * reads it, so that it walks through memory without gaps.
  *
- *   B [k,n] becomes panels of TERN_TILE_COLUMNS columns, one after the other, each
- *   row by row; the last panel is as wide as its whole vectors:
+ * B [k,n] becomes panels of TERN_TILE_COLUMNS columns, one after the other, each row by
+ * row; the last panel is as wide as its whole vectors:
  *
- *       column  0 .......... 47 48 ......... 95 96 ... 99 0 0 0
- *              +---------------+---------------+-------------+
- *       p = 0  | 0 1 2 ...     | 48k ...       | 96k ...     |    numbers: place in
- *       p = 1  | 48 49 ...     | 48k + 48 ...  |             |    the packed memory
- *              +---------------+---------------+-------------+
+ *     column  0 .......... 47 48 ......... 95 96 ... 99 0 0 0
+ *            +---------------+---------------+-------------+
+ *     p = 0  | 0 1 2 ...     | 48k ...       | 96k ...     |    numbers: place in
+ *     p = 1  | 48 49 ...     | 48k + 48 ...  |             |    the packed memory
+ *            +---------------+---------------+-------------+
  *
- *   A transposed becomes blocks of TERN_TILE_ROWS rows, each k-step's rows adjacent.
- *   An A that is not transposed is read where it lies.
- *
- * Packing costs a read and a write per element of B; the product then uses each m
- * times, so it vanishes for large m.
+ * That costs a read and a write per element; the product then uses each m times, so it
+ * vanishes for large m.  A is never packed: a strip of it stays in L1 while it meets
+ * many panels, in whatever order it lies (measured: faster than packing even for a
+ * transposed A with 16 KiB from one step along k to the next).
  */
 #include "kernels/matmul/gemm_pack.h"
 
@@ -49,21 +48,6 @@ void TERN_LEVEL(tern_pack_panel)(int64_t k, int64_t columns, const float *b, int
         else
             for (int64_t p = 0; p < k; p++)
                 tern_store(panel + p * width + j, tern_load_part(b + p * b_stride + j, there));
-    }
-}
-
-void TERN_LEVEL(tern_pack_rows)(int64_t k, int64_t rows, const float *a, int64_t a_stride,
-                                float *packed)
-{
-    int64_t whole = rows / TERN_TILE_ROWS;
-
-    for (int64_t p = 0; p < k; p++) {
-        const float *from = a + p * a_stride;
-        float *to = packed + p * TERN_TILE_ROWS;
-        for (int64_t block = 0; block < whole; block++, to += k * TERN_TILE_ROWS)
-            memcpy(to, from + block * TERN_TILE_ROWS, TERN_TILE_ROWS * sizeof(float));
-        for (int64_t i = whole * TERN_TILE_ROWS; i < rows; i++)
-            to[i - whole * TERN_TILE_ROWS] = from[i];
     }
 }
 

@@ -2,10 +2,11 @@
  *
  * It chooses its kernels when it is loaded: by CPUID, where it knows the processor, else
  * it falls back to its oldest ones (30 GFLOP/s instead of 150 were measured).  So the
- * type is chosen here, from what the processor can do, and given in OPENBLAS_CORETYPE while
- * the library loads, whatever the environment says: machines are set up with the wrong
- * type for the sake of other programs.  TERN_OPENBLAS_CORETYPE asks for another.  Version 0.3.21 on an AMD processor with AVX-512 and
- * bf16 (family 26): SkylakeX and Cooperlake 215 GFLOP/s, Zen and Haswell 110.
+ * type is chosen here, from what the processor can do, and given in OPENBLAS_CORETYPE
+ * while the library loads, whatever the environment says: machines are set up with a wrong
+ * type for the sake of other programs.  TERN_OPENBLAS_CORETYPE asks for another.
+ * Version 0.3.21 on an AMD processor with AVX-512 and bf16 (family 26): SkylakeX and
+ * Cooperlake 215 to 235 GFLOP/s, Zen and Haswell 110.
  *
  * The library is one per process, and so is what is remembered of it here.
  */
