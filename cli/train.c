@@ -55,7 +55,7 @@ int cmd_train(int argc, char **argv)
     const char *modalities = "face,audio,text", *fusion = "concat";
     long epochs = 0, batch = 0, seed = 0, threads = 0;
     bool json = false, quiet = false;
-    cli_list settings = { { NULL }, 0 }, words;
+    cli_list settings = { { NULL }, 0 }, init = { { NULL }, 0 }, words;
     const cli_flag flags[] = {
         { "--data", CLI_TEXT, &opts.data, "TSV", "the manifest (docs/data.md)" },
         { "--run", CLI_TEXT, &opts.run, "FOLDER", "where the run goes; must be new" },
@@ -68,6 +68,7 @@ int cmd_train(int argc, char **argv)
         { "--balance", CLI_FLAG, &opts.train.balance, NULL, "weight classes by their rarity" },
         { "--set", CLI_REPEAT, &settings, "K=V", "any other option: weight_decay, warmup, clip, "
           "model.size, model.face_width ..." },
+        { "--init", CLI_REPEAT, &init, "RUN", "start encoders from this run's; may be repeated" },
         { "--seed", CLI_INT, &seed, "N", "default 0" },
         { "--device", CLI_TEXT, &opts.device, "NAME", "cpu (default), ref" },
         { "--threads", CLI_INT, &threads, "N", "default: one per core" },
@@ -88,6 +89,8 @@ int cmd_train(int argc, char **argv)
     opts.train.batch = batch ? batch : opts.train.batch;
     opts.train.seed = (uint64_t)seed;
     opts.threads = (int)threads;
+    opts.init = init.items;
+    opts.init_count = init.count;
     if (quiet)
         opts.progress = NULL;
     if (!cli_parse_modalities(modalities, &opts.model.streams, &error) ||

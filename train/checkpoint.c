@@ -258,3 +258,36 @@ bool tern_checkpoint_load(tern_ctx *ctx, const char *path, bool moments,
     tern_safetensors_close(file);
     return tern_ok(ctx);
 }
+
+static int load_common(tern_ctx *ctx, const tern_safetensors *file, const char *path,
+                       const char *prefix, tern_tensor *tensor, tern_layout layout)
+{
+    if (strncmp(tensor->name, prefix, strlen(prefix)) != 0 ||
+        !tern_safetensors_has(file, tensor->name))
+        return 0;
+    load_tensor(ctx, file, path, tensor->name, tensor, layout);
+    return 1;
+}
+
+bool tern_checkpoint_load_part(tern_ctx *ctx, const char *path, const char *prefix)
+{
+    tern_error error = { 0 };
+    int loaded = 0;
+    if (!tern_ok(ctx))
+        return false;
+    tern_safetensors *file = tern_safetensors_open(path, &error);
+    if (!file) {
+        tern_fail(ctx, error.code, "%s", error.message);
+        return false;
+    }
+    for (int i = 0; i < tern_param_count(ctx) && tern_ok(ctx); i++)
+        loaded += load_common(ctx, file, path, prefix, tern_param_at(ctx, i),
+                              tern_param_opts_at(ctx, i)->layout);
+    for (int i = 0; i < tern_state_count(ctx) && tern_ok(ctx); i++)
+        loaded += load_common(ctx, file, path, prefix, tern_state_at(ctx, i), TERN_LAYOUT_SAME);
+    if (!loaded)
+        tern_fail(ctx, TERN_ERR_DATA, "%s: the model and it have no tensor %s... in common", path,
+                  prefix);
+    tern_safetensors_close(file);
+    return tern_ok(ctx);
+}

@@ -26,4 +26,9 @@ bool tern_checkpoint_save(tern_ctx *ctx, const char *path, bool moments,
 bool tern_checkpoint_load(tern_ctx *ctx, const char *path, bool moments,
                           tern_checkpoint_info *info);
 
+/* Warm start: take over the parameters and state that the file has in common with
+ * the context, name and shape, and whose name begins with `prefix` ("face.").  An
+ * error if there is none. */
+bool tern_checkpoint_load_part(tern_ctx *ctx, const char *path, const char *prefix);
+
 #endif

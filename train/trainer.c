@@ -173,6 +173,27 @@ static bool weigh_classes(trainer *t)
     return true;
 }
 
+/* Each encoder from the first of the given runs that has its modality.  Their
+ * vocabulary must be ours, or the embeddings' shapes differ and are refused. */
+static bool warm_start(trainer *t)
+{
+    for (int s = 0; s < TERN_STREAMS; s++) {
+        bool found = false;
+        for (int i = 0; i < t->opts->init_count && !found; i++) {
+            char path[TERN_PATH_BYTES], prefix[32];
+            tern_run_config source;
+            if (!tern_run_config_load(t->opts->init[i], &source, t->error) ||
+                !tern_run_path(t->opts->init[i], "best.safetensors", path, t->error))
+                return false;
+            found = tern_model_has(&source.model, s) && tern_model_has(&t->config.model, s);
+            snprintf(prefix, sizeof prefix, "%s.", tern_stream_names[s]);
+            if (found && !tern_checkpoint_load_part(t->ctx, path, prefix))
+                return pass_context_error(t);
+        }
+    }
+    return true;
+}
+
 static bool build_model(trainer *t)
 {
     char path[TERN_PATH_BYTES];
@@ -185,6 +206,8 @@ static bool build_model(trainer *t)
     for (int s = 0; s < TERN_STREAMS; s++)
         if (!(t->hidden[s] = calloc((size_t)t->config.train.batch, 1)))
             return tern_error_set(t->error, TERN_ERR_MEMORY, "no memory for a batch");
+    if (!t->opts->resume && !warm_start(t))
+        return false;
     if (t->opts->resume && tern_run_path(t->opts->run, "last.safetensors", path, t->error))
         tern_checkpoint_load(t->ctx, path, true, &t->at);
     t->total_steps = t->config.train.epochs * tern_loader_batches(t->train);

@@ -29,6 +29,9 @@ typedef struct tern_trainer_opts {
     bool resume;              /* go on with RUN where it stopped; then model
                                  and training options come from the run     */
     bool allow_shared_speakers;
+    const char *const *init;  /* runs whose encoders a new run starts from: each
+                                 modality from the first one that has it     */
+    int init_count;
     int64_t stop_after;       /* epochs of this call; 0: all (for tests)    */
     tern_model_config model;  /* classes and vocabulary are filled in       */
     tern_train_opts train;
