@@ -1,33 +1,45 @@
-/* Multi-head attention with its projections, of one stream on itself or of a
- * target stream on a source stream.
+/* Multi-head attention with its projections (Vaswani et al. 2017, arXiv:1706.03762), of
+ * one stream on itself or of a target stream on a source stream.
  *
- *   q = target Wq' + bq,  k = source Wk' + bk,  v = source Wv' + bv
+ *   q = query Wq' + bq,  k = key Wk' + bk,  v = value Wv' + bv
  *   y = attention(q, k, v) Wo' + bo
  *
- * State as nn.MultiheadAttention with equal sizes: in_proj_weight [3D,D] (the rows
- * of q, k, v), in_proj_bias [3D], out_proj.weight [D,D], out_proj.bias [D].
+ * State as nn.MultiheadAttention: in_proj_weight [3D,D] (the rows of q, k and v) where
+ * all sizes are D, else q_proj_weight [D,D], k_proj_weight [D,key_size] and
+ * v_proj_weight [D,value_size]; in_proj_bias [3D], out_proj.weight [D,D], out_proj.bias [D].
  */
 #ifndef TERN_LAYERS_MULTI_HEAD_ATTENTION_H
 #define TERN_LAYERS_MULTI_HEAD_ATTENTION_H
 
 #include "layers/linear.h"
 
+typedef struct tern_multi_head_attention_opts {
+    int64_t size;       /* D, of the queries and of y       */
+    int64_t heads;      /* a divisor of D                   */
+    int64_t key_size;   /* channels of the keys; 0: D       */
+    int64_t value_size; /* channels of the values; 0: D     */
+    double dropout;     /* of the attention weights         */
+    bool causal;        /* see kernels/attention/attention.h */
+} tern_multi_head_attention_opts;
+
 typedef struct tern_multi_head_attention {
     const char *name;
-    tern_tensor *in_weight, *in_bias;
+    tern_multi_head_attention_opts opts;
+    tern_tensor *in_weight;                     /* NULL where the sizes differ */
+    tern_tensor *q_weight, *k_weight, *v_weight; /* NULL where they do not     */
+    tern_tensor *in_bias;
     tern_linear_layer out;
-    int64_t size, heads;
-    double dropout; /* of attention weights */
 } tern_multi_head_attention;
 
 tern_multi_head_attention tern_multi_head_attention_declare(tern_ctx *ctx, const char *name,
-                                                            int64_t size, int64_t heads,
-                                                            double dropout);
-/* target [N,Lq,D], source [N,Lk,D] (the same tensor for self-attention); masks u8 or
- * NULL.  -> [N,Lq,D] */
+                                                            tern_multi_head_attention_opts opts);
+/* query [N,Lq,D], key [N,Lk,key_size], value [N,Lk,value_size], which may be one and the
+ * same tensor; masks u8 [N,Lq] and [N,Lk] or NULL.  -> [N,Lq,D]; a query that is masked
+ * or sees no key gives the output bias.  weights, unless NULL, receives [N,heads,Lq,Lk]. */
 tern_tensor *tern_multi_head_attention_forward(tern_ctx *ctx,
                                                const tern_multi_head_attention *layer,
-                                               tern_tensor *target, tern_tensor *source,
-                                               tern_tensor *target_mask, tern_tensor *source_mask);
+                                               tern_tensor *query, tern_tensor *key,
+                                               tern_tensor *value, tern_tensor *query_mask,
+                                               tern_tensor *key_mask, tern_tensor **weights);
 
 #endif

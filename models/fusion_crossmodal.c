@@ -15,8 +15,8 @@ static void declare_target(tern_ctx *ctx, const tern_model_config *config,
     /* Half the usual width of the feed-forward part: there are nine such layers. */
     tern_transformer_opts opts = { .size = config->size, .heads = config->heads,
                                    .hidden = 2 * config->size, .dropout = config->dropout };
-    tern_transformer_opts cross = opts;
-    cross.cross = true;
+    tern_cross_modal_opts cross = { .size = opts.size, .heads = opts.heads,
+                                    .hidden = opts.hidden, .dropout = opts.dropout };
     tern_scope_push(ctx, "%s", tern_stream_names[target]);
     for (int source = 0; source < TERN_STREAMS; source++) {
         if (source == target || !tern_model_has(config, source))
@@ -24,7 +24,7 @@ static void declare_target(tern_ctx *ctx, const tern_model_config *config,
         tern_scope_push(ctx, "from_%s", tern_stream_names[source]);
         for (int i = 0; i < fusion->layers; i++)
             fusion->cross[target][source][i] =
-                tern_transformer_layer_declare(ctx, layer_names[i], cross);
+                tern_cross_modal_layer_declare(ctx, layer_names[i], cross);
         tern_scope_pop(ctx);
     }
     if (tern_model_stream_count(config) > 1)
@@ -56,7 +56,7 @@ static tern_tensor *look_at(tern_ctx *ctx, const tern_fusion_crossmodal *fusion,
     tern_tensor *x = timed[target];
     tern_scope_push(ctx, "from_%s", tern_stream_names[source]);
     for (int i = 0; i < fusion->layers; i++)
-        x = tern_transformer_layer_forward(ctx, &fusion->cross[target][source][i], x,
+        x = tern_cross_modal_layer_forward(ctx, &fusion->cross[target][source][i], x,
                                            streams[target].mask, timed[source],
                                            streams[source].mask);
     tern_scope_pop(ctx);
@@ -77,8 +77,7 @@ static void fuse_target(tern_ctx *ctx, const tern_fusion_crossmodal *fusion,
         x = tern_concat(ctx, seen, count, (tern_concat_opts){ .axis = -1 });
         x = tern_linear_layer_forward(ctx, &fusion->join[target], x);
     }
-    x = tern_transformer_layer_forward(ctx, &fusion->self[target], x, streams[target].mask, NULL,
-                                       NULL);
+    x = tern_transformer_layer_forward(ctx, &fusion->self[target], x, streams[target].mask);
     pooled[0] = tern_masked_mean(ctx, x, streams[target].mask);
     pooled[1] = tern_masked_mean(ctx, streams[target].x, streams[target].mask);
     tern_scope_pop(ctx);

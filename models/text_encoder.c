@@ -43,8 +43,7 @@ tern_stream tern_text_encoder_forward(tern_ctx *ctx, const tern_text_encoder *en
     if (encoder->dropout > 0 && tern_is_training(ctx))
         x = tern_dropout(ctx, x, (tern_dropout_opts){ .p = encoder->dropout });
     for (int i = 0; i < encoder->layers; i++)
-        x = tern_transformer_layer_forward(ctx, &encoder->layer[i], x, inputs->token_mask, NULL,
-                                           NULL);
+        x = tern_transformer_layer_forward(ctx, &encoder->layer[i], x, inputs->token_mask);
     x = tern_layer_norm_layer_forward(ctx, &encoder->norm, x);
     tern_scope_pop(ctx);
     return (tern_stream){ x, inputs->token_mask, inputs->token_time };
