@@ -7,7 +7,9 @@
 #include "kernels/matmul/gemm.h"
 #include "kernels/matmul/gemm_pack.h"
 
-enum { TERN_GEMM_K_BLOCK = 256 }; /* steps along k between two passes over C */
+/* Steps along k between two passes over C: 8 rows of A are then 16 KiB, four panels of B
+ * 384 KiB (with AVX-512). */
+enum { TERN_GEMM_K_BLOCK = 512 };
 
 typedef struct tern_gemm_plan {
     const tern_gemm *gemm;

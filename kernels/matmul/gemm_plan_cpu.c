@@ -2,13 +2,13 @@
 #include "kernels/matmul/gemm_plan.h"
 
 enum {
-    BLOCK_ROWS = 16 * TERN_TILE_ROWS,
-    BLOCK_PANELS = 8,
-    LEAST_BLOCK_ROWS = 4 * TERN_TILE_ROWS, /* before panels go to other tasks */
-    WANTED_TASKS = 16,
-    LEAST_TASK_MACS = 65536, /* multiply-adds, a microsecond: less is not worth a task */
-    LEAST_CHUNK = 512,       /* along k */
-    DIRECT_ROWS = 256        /* up to here a B that is not transposed is not packed */
+    BLOCK_ROWS = 64 * TERN_TILE_ROWS,
+    BLOCK_PANELS = 4,
+    LEAST_BLOCK_ROWS = 4 * TERN_TILE_ROWS,
+    WANTED_TASKS = 32,
+    LEAST_TASK_MACS = 1 << 17, /* multiply-adds, a microsecond or two             */
+    LEAST_CHUNK = 512,         /* along k                                         */
+    DIRECT_ROWS = 256 /* up to here a B that is not transposed is not packed      */
 };
 
 static int64_t ceil_div(int64_t a, int64_t b)
@@ -22,29 +22,17 @@ static int64_t aligned(int64_t floats)
     return ceil_div(floats, 16) * 16;
 }
 
-static void cut_c(tern_gemm_plan *plan)
+static int64_t count_tasks(tern_gemm_plan *plan)
 {
     plan->row_blocks = ceil_div(plan->gemm->m, plan->block_rows);
     plan->panel_blocks = ceil_div(plan->panels, plan->block_panels);
+    return plan->row_blocks * plan->panel_blocks * plan->batch * plan->chunks;
 }
 
-/* One halving of the blocks: first of their rows down to a number that still uses a piece
- * of B in L2 often enough, then of their panels, then of the rows again.  False if none is
- * left. */
-static bool halve_blocks(tern_gemm_plan *plan)
-{
-    if (plan->block_rows > LEAST_BLOCK_ROWS || (plan->block_panels == 1 &&
-                                                plan->block_rows > TERN_TILE_ROWS))
-        plan->block_rows /= 2;
-    else if (plan->block_panels > 1)
-        plan->block_panels /= 2;
-    else
-        return false;
-    return true;
-}
-
-/* Tasks enough for many threads, but none too small; where C itself does not give them, k
- * is cut into chunks. */
+/* Tasks enough for many threads, but none too small.  Blocks begin large, since a piece of
+ * B in L2 serves all rows of a block, and a strip of A in L1 all its panels.  They are
+ * halved until there are tasks enough: rows, then panels; then k is cut into chunks, which
+ * costs memory and a pass over it; at last, rows down to one tile. */
 static void plan_tasks(tern_gemm_plan *plan)
 {
     const tern_gemm *gemm = plan->gemm;
@@ -55,18 +43,19 @@ static void plan_tasks(tern_gemm_plan *plan)
 
     plan->block_rows = BLOCK_ROWS;
     plan->block_panels = BLOCK_PANELS;
-    do
-        cut_c(plan);
-    while (plan->row_blocks * plan->panel_blocks * plan->batch < wanted && halve_blocks(plan));
-
-    int64_t tasks = plan->row_blocks * plan->panel_blocks * plan->batch;
     plan->chunks = 1;
     plan->chunk_k = gemm->k;
-    if (tasks < wanted / 2 && gemm->k >= 2 * LEAST_CHUNK) {
-        int64_t chunks = tern_at_most(wanted / tasks, gemm->k / LEAST_CHUNK);
+    while (count_tasks(plan) < wanted && plan->block_rows > LEAST_BLOCK_ROWS)
+        plan->block_rows /= 2;
+    while (count_tasks(plan) < wanted && plan->block_panels > 1)
+        plan->block_panels /= 2;
+    int64_t chunks = tern_at_most(wanted / count_tasks(plan), gemm->k / LEAST_CHUNK);
+    if (chunks > 1) {
         plan->chunk_k = ceil_div(ceil_div(gemm->k, chunks), TERN_LANES) * TERN_LANES;
         plan->chunks = ceil_div(gemm->k, plan->chunk_k);
     }
+    while (count_tasks(plan) < wanted && plan->block_rows > TERN_TILE_ROWS)
+        plan->block_rows /= 2;
 }
 
 static void plan_scratch(tern_gemm_plan *plan)
@@ -106,14 +95,14 @@ size_t TERN_LEVEL(tern_gemm_scratch)(const tern_gemm *gemm, int threads)
 }
 
 /* Packs only get smaller with the problem, but the number of chunks may grow; what bounds
- * them is that k is cut only when C has fewer tiles than tasks are wanted, so the chunks
- * hold no more than WANTED_TASKS tiles together. */
+ * them is that k is cut only when the smallest blocks give fewer tasks than wanted, and
+ * into no more chunks than make up for that. */
 size_t TERN_LEVEL(tern_gemm_scratch_up_to)(const tern_gemm *gemm, int threads)
 {
     int64_t batch = gemm->batch > 0 ? gemm->batch : 1;
     int64_t pack = gemm->b_packed ? 0 : aligned(gemm->k * tern_panel_width(gemm->n));
 
     (void)threads;
-    return (size_t)(pack * batch + WANTED_TASKS * TERN_TILE_ROWS * TERN_TILE_COLUMNS) *
+    return (size_t)(pack * batch + WANTED_TASKS * LEAST_BLOCK_ROWS * TERN_TILE_COLUMNS) *
            sizeof(float);
 }
