@@ -81,6 +81,7 @@ typedef struct maker {
 } maker;
 
 static const maker makers[] = {
+    { "synth", "procedural actors; needs no download", cmd_data_synth },
     { "paired", "three unimodal data sets joined on the label", make_paired },
 };
 enum { MAKERS = sizeof makers / sizeof makers[0] };

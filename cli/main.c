@@ -13,6 +13,7 @@ typedef struct subcommand {
 } subcommand;
 
 static const subcommand subcommands[] = {
+    { "demo", "six models on synthetic data beside the best that is possible", cmd_demo },
     { "data", "make data sets: synth, paired", cmd_data },
     { "train", "train a classifier from a manifest", cmd_train },
     { "eval", "evaluate a run on a split of any manifest", cmd_eval },

@@ -1,0 +1,671 @@
+/* The synthetic set: its probabilities by enumeration, its files by reading them back. */
+#include "check.h"
+
+#include "datasets/audio.h"
+#include "datasets/file.h"
+#include "datasets/image.h"
+#include "datasets/manifest.h"
+#include "datasets/synth/face.h"
+#include "datasets/synth/synth.h"
+#include "datasets/synth/voice.h"
+#include "temporary_folder.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { LABELS = TERN_SYNTH_EMOTIONS, BYTES = 256 };
+
+static const unsigned ALL = TERN_SYNTH_FACE | TERN_SYNTH_VOICE | TERN_SYNTH_TEXT |
+                            TERN_SYNTH_TIMING;
+
+static char folder[TEMPORARY_PATH_BYTES];
+
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    temporary_folder_remove(folder);
+    return 0;
+}
+
+/* -------------------------------------------------------------- model -- */
+
+/* Calls visit for everything that can be drawn, with its probability. */
+static void enumerate(void (*visit)(const tern_synth_cues *cues, double probability, void *user),
+                      void *user)
+{
+    tern_synth_cues cues;
+    for (int number = 0; number < LABELS * LABELS * LABELS * LABELS * 4; number++) {
+        int rest = number;
+        cues.label = rest % LABELS, rest /= LABELS;
+        cues.face = rest % LABELS, rest /= LABELS;
+        cues.voice = rest % LABELS, rest /= LABELS;
+        cues.text = rest % LABELS, rest /= LABELS;
+        cues.stressed = rest % 2 ? TERN_SYNTH_QUALIFIER : TERN_SYNTH_THING;
+        cues.flashed = rest / 2 ? TERN_SYNTH_QUALIFIER : TERN_SYNTH_THING;
+        for (int pattern = 0; pattern < TERN_SYNTH_PATTERNS; pattern++) {
+            cues.things = tern_synth_pattern(pattern);
+            visit(&cues, tern_synth_probability(&cues), user);
+        }
+    }
+}
+
+/* What is seen at which slots, given the label. */
+typedef struct slot_tables {
+    double label[LABELS];
+    double things[LABELS][BYTES], stresses[LABELS][BYTES], flashes[LABELS][BYTES];
+    double face_and_flashes[LABELS][LABELS][BYTES], voice_and_stresses[LABELS][LABELS][BYTES];
+    double flashes_and_stresses[LABELS][BYTES][BYTES];
+    double things_and_stresses[LABELS][BYTES][BYTES], things_and_flashes[LABELS][BYTES][BYTES];
+} slot_tables;
+
+static void count_slots(const tern_synth_cues *cues, double probability, void *user)
+{
+    slot_tables *t = user;
+    uint8_t stresses = tern_synth_marked_slots(cues, cues->stressed);
+    uint8_t flashes = tern_synth_marked_slots(cues, cues->flashed);
+    int y = cues->label;
+    double p = probability * LABELS;
+    t->label[y] += probability;
+    t->things[y][cues->things] += p;
+    t->stresses[y][stresses] += p;
+    t->flashes[y][flashes] += p;
+    t->face_and_flashes[y][cues->face][flashes] += p;
+    t->voice_and_stresses[y][cues->voice][stresses] += p;
+    t->flashes_and_stresses[y][flashes][stresses] += p;
+    t->things_and_stresses[y][cues->things][stresses] += p;
+    t->things_and_flashes[y][cues->things][flashes] += p;
+}
+
+static slot_tables *make_slot_tables(void)
+{
+    slot_tables *tables = calloc(1, sizeof *tables);
+    assert_non_null(tables);
+    enumerate(count_slots, tables);
+    return tables;
+}
+
+static void assert_near(double value, double expected)
+{
+    if (!(fabs(value - expected) <= 1e-12))
+        fail_msg("%.15g is not %.15g", value, expected);
+}
+
+static int bits_of(int byte)
+{
+    int bits = 0;
+    for (; byte; byte &= byte - 1)
+        bits++;
+    return bits;
+}
+
+static void no_stream_alone_shows_the_timing(void **state)
+{
+    (void)state;
+    slot_tables *t = make_slot_tables();
+    for (int y = 0; y < LABELS; y++) {
+        assert_near(t->label[y], 1.0 / LABELS);
+        for (int slots = 0; slots < BYTES; slots++) {
+            double uniform = bits_of(slots) == TERN_SYNTH_THINGS ? 1.0 / TERN_SYNTH_PATTERNS : 0;
+            assert_near(t->things[y][slots], uniform);
+            assert_near(t->stresses[y][slots], uniform);
+            assert_near(t->flashes[y][slots], uniform);
+            for (int code = 0; code < LABELS; code++) {
+                assert_near(t->face_and_flashes[y][code][slots],
+                            tern_synth_face_given[y][code] * uniform);
+                assert_near(t->voice_and_stresses[y][code][slots],
+                            tern_synth_voice_given[y][code] * uniform);
+            }
+        }
+    }
+    free(t);
+}
+
+static void face_with_voice_does_not_show_it_either(void **state)
+{
+    (void)state;
+    slot_tables *t = make_slot_tables();
+    for (int y = 1; y < LABELS; y++)
+        for (int flashes = 0; flashes < BYTES; flashes++)
+            for (int stresses = 0; stresses < BYTES; stresses++)
+                assert_near(t->flashes_and_stresses[y][flashes][stresses],
+                            t->flashes_and_stresses[0][flashes][stresses]);
+    free(t);
+}
+
+static void words_held_against_stresses_or_flashes_show_it(void **state)
+{
+    (void)state;
+    slot_tables *t = make_slot_tables();
+    for (int y = 0; y < LABELS; y++)
+        for (int number = 0; number < TERN_SYNTH_PATTERNS; number++) {
+            int things = tern_synth_pattern(number), qualifiers = things ^ (BYTES - 1);
+            double on_qualifiers = tern_synth_qualifier_given[y] / TERN_SYNTH_PATTERNS;
+            assert_near(t->things_and_stresses[y][things][qualifiers], on_qualifiers);
+            assert_near(t->things_and_flashes[y][things][qualifiers], on_qualifiers);
+        }
+    /* Half of the emotions on each side, so a kind that is seen says something. */
+    double sum = 0;
+    for (int y = 0; y < LABELS; y++)
+        sum += tern_synth_qualifier_given[y];
+    assert_near(sum, LABELS / 2.0);
+    free(t);
+}
+
+static void tables_are_probabilities(void **state)
+{
+    (void)state;
+    for (int y = 0; y < LABELS; y++) {
+        double face = 0, voice = 0, text = 0;
+        for (int code = 0; code < LABELS; code++) {
+            face += tern_synth_face_given[y][code];
+            voice += tern_synth_voice_given[y][code];
+            text += tern_synth_text_given[y][code];
+        }
+        assert_near(face, 1);
+        assert_near(voice, 1);
+        assert_near(text, 1);
+    }
+}
+
+static void draws_follow_the_tables(void **state)
+{
+    (void)state;
+    enum { DRAWS = 60000 };
+    double face[LABELS][LABELS] = { { 0 } }, voice[LABELS][LABELS] = { { 0 } };
+    double text[LABELS][LABELS] = { { 0 } }, stressed[LABELS] = { 0 }, flashed[LABELS] = { 0 };
+    double slots[TERN_SYNTH_SLOTS] = { 0 };
+    tern_rng rng = tern_rng_make(7, TERN_STREAM_TEST, 0);
+    for (int i = 0; i < DRAWS; i++) {
+        tern_synth_cues cues = tern_synth_draw_cues(&rng);
+        face[cues.label][cues.face]++;
+        voice[cues.label][cues.voice]++;
+        text[cues.label][cues.text]++;
+        stressed[cues.label] += cues.stressed == TERN_SYNTH_QUALIFIER;
+        flashed[cues.label] += cues.flashed == TERN_SYNTH_QUALIFIER;
+        for (int slot = 0; slot < TERN_SYNTH_SLOTS; slot++)
+            slots[slot] += cues.things >> slot & 1;
+    }
+    /* Five standard deviations; p is of all draws. */
+#define assert_frequency(count, p)                                                                 \
+    assert_true(fabs((count) - DRAWS * (p)) < 5 * sqrt(DRAWS * (p) * (1 - (p))))
+    for (int y = 0; y < LABELS; y++) {
+        for (int code = 0; code < LABELS; code++) {
+            assert_frequency(face[y][code], tern_synth_face_given[y][code] / LABELS);
+            assert_frequency(voice[y][code], tern_synth_voice_given[y][code] / LABELS);
+            assert_frequency(text[y][code], tern_synth_text_given[y][code] / LABELS);
+        }
+        assert_frequency(stressed[y], tern_synth_qualifier_given[y] / LABELS);
+        assert_frequency(flashed[y], tern_synth_qualifier_given[y] / LABELS);
+    }
+    for (int slot = 0; slot < TERN_SYNTH_SLOTS; slot++)
+        assert_frequency(slots[slot], 0.5);
+#undef assert_frequency
+}
+
+/* What evidence shows of a clip: patterns and codes, never a kind that is marked. */
+typedef struct seen {
+    unsigned parts;
+    const tern_synth_cues *cues;
+    double joint[LABELS];
+} seen;
+
+static void add_if_same(const tern_synth_cues *cues, double probability, void *user)
+{
+    seen *s = user;
+    bool same = true;
+    bool timing = s->parts & TERN_SYNTH_TIMING;
+    if (s->parts & TERN_SYNTH_FACE)
+        same = same && cues->face == s->cues->face;
+    if (s->parts & TERN_SYNTH_VOICE)
+        same = same && cues->voice == s->cues->voice;
+    if (s->parts & TERN_SYNTH_TEXT)
+        same = same && cues->text == s->cues->text;
+    if (timing && (s->parts & TERN_SYNTH_FACE))
+        same = same && tern_synth_marked_slots(cues, cues->flashed) ==
+                           tern_synth_marked_slots(s->cues, s->cues->flashed);
+    if (timing && (s->parts & TERN_SYNTH_VOICE))
+        same = same && tern_synth_marked_slots(cues, cues->stressed) ==
+                           tern_synth_marked_slots(s->cues, s->cues->stressed);
+    if (timing && (s->parts & TERN_SYNTH_TEXT))
+        same = same && cues->things == s->cues->things;
+    if (same)
+        s->joint[cues->label] += probability;
+}
+
+/* Bayes by summing the joint probability over all that agrees with what is seen. */
+static void the_posterior_is_that_of_enumeration(void **state)
+{
+    (void)state;
+    tern_rng rng = tern_rng_make(3, TERN_STREAM_TEST, 0);
+    for (unsigned parts = 0; parts < 16; parts++) {
+        tern_synth_cues cues = tern_synth_draw_cues(&rng);
+        seen s = { .parts = parts, .cues = &cues };
+        double posterior[LABELS], sum = 0, joint = 0;
+        enumerate(add_if_same, &s);
+        tern_synth_posterior(&cues, parts, posterior);
+        for (int y = 0; y < LABELS; y++) {
+            sum += posterior[y];
+            joint += s.joint[y];
+        }
+        assert_near(sum, 1);
+        for (int y = 0; y < LABELS; y++)
+            assert_near(posterior[y], s.joint[y] / joint);
+    }
+}
+
+static void independent_fusion_is_the_product_of_single_posteriors(void **state)
+{
+    (void)state;
+    const unsigned single[] = { TERN_SYNTH_FACE, TERN_SYNTH_VOICE, TERN_SYNTH_TEXT };
+    tern_rng rng = tern_rng_make(5, TERN_STREAM_TEST, 0);
+    for (int i = 0; i < 50; i++) {
+        tern_synth_cues cues = tern_synth_draw_cues(&rng);
+        double product[LABELS] = { 1, 1, 1, 1, 1, 1 }, one[LABELS], fused[LABELS], sum = 0;
+        for (int modality = 0; modality < 3; modality++) {
+            tern_synth_posterior(&cues, single[modality], one);
+            for (int y = 0; y < LABELS; y++)
+                product[y] *= one[y];
+        }
+        for (int y = 0; y < LABELS; y++)
+            sum += product[y];
+        tern_synth_posterior(&cues, ALL & ~(unsigned)TERN_SYNTH_TIMING, fused);
+        for (int y = 0; y < LABELS; y++)
+            assert_near(fused[y], product[y] / sum);
+    }
+}
+
+/* The table of docs/synthetic.md. */
+static void ceilings_are_the_documented_ones(void **state)
+{
+    (void)state;
+    const double documented[TERN_SYNTH_EVIDENCES] = { 0.5800, 0.5400, 0.5600, 0.7445, 0.5800,
+                                                      0.7371, 0.8856, 0.8794, 0.8003, 0.9637 };
+    for (int i = 0; i < TERN_SYNTH_EVIDENCES; i++) {
+        double expected = tern_synth_expected_accuracy(tern_synth_evidences[i].parts);
+        if (fabs(expected - documented[i]) > 5e-5)
+            fail_msg("%s: %.5f, documented %.4f", tern_synth_evidences[i].name, expected,
+                     documented[i]);
+    }
+}
+
+/* ------------------------------------------------------------- media -- */
+
+/* The four louder syllables are the stressed ones, for every voice and manner. */
+static void stressed_syllables_are_louder(void **state)
+{
+    (void)state;
+    enum { SAMPLES = 2 * TERN_SYNTH_RATE, SLOT = SAMPLES / TERN_SYNTH_SLOTS };
+    float *samples = malloc(SAMPLES * sizeof *samples);
+    assert_non_null(samples);
+    for (int i = 0; i < 60; i++) {
+        tern_rng rng = tern_rng_make(1, TERN_STREAM_TEST, (uint32_t)i);
+        tern_synth_actor actor = tern_synth_draw_actor(&rng);
+        uint8_t stressed = tern_synth_pattern(i);
+        tern_audio sound = { SAMPLES, TERN_SYNTH_RATE, samples };
+        double softest_stressed = 1, loudest_other = 0;
+        tern_synth_speak(&actor, i % LABELS, stressed, &rng, &sound);
+        for (int slot = 0; slot < TERN_SYNTH_SLOTS; slot++) {
+            double energy = 0;
+            for (int s = slot * SLOT; s < (slot + 1) * SLOT; s++)
+                energy += samples[s] * samples[s];
+            if (stressed >> slot & 1)
+                softest_stressed = fmin(softest_stressed, energy / SLOT);
+            else
+                loudest_other = fmax(loudest_other, energy / SLOT);
+        }
+        assert_true(softest_stressed > 1.5 * loudest_other);
+        for (int s = 0; s < SAMPLES; s++)
+            assert_true(isfinite(samples[s]));
+    }
+    free(samples);
+}
+
+/* The same moment with and without: brows and eyes change, mouth and shirt do not. */
+static void a_flash_moves_brows_and_eyes_only(void **state)
+{
+    (void)state;
+    tern_error error = { 0 };
+    tern_image with, without;
+    assert_true(tern_image_new(32, 32, 3, &with, &error));
+    assert_true(tern_image_new(32, 32, 3, &without, &error));
+    for (int i = 0; i < 24; i++) {
+        tern_rng rng = tern_rng_make(2, TERN_STREAM_TEST, (uint32_t)i);
+        tern_synth_actor actor = tern_synth_draw_actor(&rng);
+        tern_synth_scene scene = tern_synth_draw_scene(&actor, i % LABELS, &rng);
+        tern_rng again = rng;
+        tern_synth_draw_frame(&scene, true, &rng, &with);
+        tern_synth_draw_frame(&scene, false, &again, &without);
+        int changed_above = 0, changed_below = 0;
+        for (int value = 0; value < 32 * 32 * 3; value++)
+            if (abs(with.pixels[value] - without.pixels[value]) > 25)
+                *(value / (32 * 3) < 22 ? &changed_above : &changed_below) += 1;
+        assert_true(changed_above > 40);
+        assert_int_equal(changed_below, 0);
+    }
+    tern_image_free(&with);
+    tern_image_free(&without);
+}
+
+/* ------------------------------------------------------------- files -- */
+
+/* 15 clips; the folder "small" holds them, made once. */
+static const tern_synth_opts small = { .clips = { 8, 3, 4 }, .actors = { 5, 2, 3 }, .seed = 11,
+                                       .size = 24, .seconds = 1, .threads = 1 };
+
+static void write_set(const char *name, tern_synth_opts opts, tern_synth_report *report)
+{
+    char dir[TEMPORARY_PATH_BYTES];
+    tern_error error = { 0 };
+    if (!tern_synth_write(temporary_path(dir, folder, name), &opts, report, &error))
+        fail_msg("%s", error.message);
+}
+
+static void assert_write_fails(const char *name, tern_synth_opts opts, tern_status code,
+                               const char *words)
+{
+    char dir[TEMPORARY_PATH_BYTES];
+    tern_error error = { 0 };
+    assert_false(tern_synth_write(temporary_path(dir, folder, name), &opts, NULL, &error));
+    if (error.code != code || !strstr(error.message, words))
+        fail_msg("expected a %s error with \"%s\", got %s: %s", tern_status_name(code), words,
+                 tern_status_name(error.code), error.message);
+}
+
+static tern_clips *read_set(const char *name)
+{
+    char path[TEMPORARY_PATH_BYTES], file[64];
+    tern_error error = { 0 };
+    unsigned all_splits = 1u << TERN_TRAIN | 1u << TERN_VALID | 1u << TERN_TEST;
+    snprintf(file, sizeof file, "%s/manifest.tsv", name);
+    tern_clips *clips = tern_manifest_read(temporary_path(path, folder, file),
+                                           (tern_manifest_opts){ .needed_splits = all_splits },
+                                           &error);
+    if (!clips)
+        fail_msg("%s", error.message);
+    return clips;
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    char dir[TEMPORARY_PATH_BYTES];
+    tern_error error = { 0 };
+    return temporary_folder_make(folder) &&
+           tern_synth_write(temporary_path(dir, folder, "small"), &small, NULL, &error) ? 0 : -1;
+}
+
+/* Files of two sets are the same bytes. */
+static bool same_file(const char *one, const char *other, const char *file)
+{
+    char path[TEMPORARY_PATH_BYTES], name[128];
+    tern_error error = { 0 };
+    size_t size, other_size;
+    snprintf(name, sizeof name, "%s/%s", one, file);
+    uint8_t *bytes = tern_file_read(temporary_path(path, folder, name), &size, &error);
+    snprintf(name, sizeof name, "%s/%s", other, file);
+    uint8_t *others = tern_file_read(temporary_path(path, folder, name), &other_size, &error);
+    if (error.code)
+        fail_msg("%s", error.message);
+    bool same = size == other_size && memcmp(bytes, others, size) == 0;
+    free(bytes);
+    free(others);
+    return same;
+}
+
+static bool is_there(const char *name)
+{
+    char path[TEMPORARY_PATH_BYTES];
+    return access(temporary_path(path, folder, name), F_OK) == 0;
+}
+
+static void remove_file(const char *name)
+{
+    char path[TEMPORARY_PATH_BYTES];
+    assert_int_equal(remove(temporary_path(path, folder, name)), 0);
+}
+
+static void every_file_is_read_back(void **state)
+{
+    (void)state;
+    tern_clips *clips = read_set("small"); /* checks speakers and files, too */
+    assert_int_equal(clips->count, 15);
+    assert_int_equal(clips->classes, LABELS);
+    for (int64_t i = 0; i < clips->count; i++) {
+        const tern_clip *clip = &clips->clip[i];
+        tern_error error = { 0 };
+        tern_image image;
+        tern_audio sound;
+        char path[TEMPORARY_PATH_BYTES];
+        for (int frame = 1; frame <= TERN_SYNTH_SLOTS; frame++) {
+            snprintf(path, sizeof path, "%.400s/%d.png", clip->face, frame);
+            if (!tern_image_read_png(path, 0, &image, &error))
+                fail_msg("%s", error.message);
+            assert_int_equal(image.height, 24);
+            assert_int_equal(image.width, 24);
+            assert_int_equal(image.channels, 3);
+            tern_image_free(&image);
+        }
+        if (!tern_audio_read(clip->audio, &sound, &error))
+            fail_msg("%s", error.message);
+        assert_int_equal(sound.rate, TERN_SYNTH_RATE);
+        assert_int_equal(sound.count, TERN_SYNTH_RATE);
+        tern_audio_free(&sound);
+        int spaces = 0;
+        for (const char *letter = clip->text; *letter; letter++)
+            spaces += *letter == ' ';
+        assert_int_equal(spaces, TERN_SYNTH_SLOTS - 1);
+    }
+    tern_clips_free(clips);
+}
+
+static void no_actor_is_in_two_splits(void **state)
+{
+    (void)state;
+    tern_clips *clips = read_set("small");
+    for (int64_t i = 0; i < clips->count; i++)
+        for (int64_t j = 0; j < i; j++)
+            if (strcmp(clips->clip[i].speaker, clips->clip[j].speaker) == 0)
+                assert_int_equal(clips->clip[i].split, clips->clip[j].split);
+    tern_clips_free(clips);
+}
+
+static void the_same_seed_gives_the_same_bytes(void **state)
+{
+    (void)state;
+    tern_synth_opts two_threads = small, other_seed = small;
+    two_threads.threads = 2;
+    other_seed.seed = 12;
+    write_set("two", two_threads, NULL);
+    write_set("other", other_seed, NULL);
+    assert_true(same_file("small", "two", "manifest.tsv"));
+    assert_true(same_file("small", "two", "cues.tsv"));
+    for (int clip = 1; clip <= 8; clip++) {
+        char file[64];
+        snprintf(file, sizeof file, "faces/train%04d/8.png", clip);
+        assert_true(same_file("small", "two", file));
+        assert_false(same_file("small", "other", file));
+        snprintf(file, sizeof file, "voices/train%04d.wav", clip);
+        assert_true(same_file("small", "two", file));
+        assert_false(same_file("small", "other", file));
+    }
+}
+
+static void a_clip_does_not_depend_on_how_many_others_there_are(void **state)
+{
+    (void)state;
+    tern_synth_opts more = small;
+    more.clips[TERN_TRAIN] = 12;
+    write_set("more", more, NULL);
+    assert_true(same_file("small", "more", "faces/test0004/3.png"));
+    assert_true(same_file("small", "more", "voices/train0008.wav"));
+}
+
+/* cues.tsv: the ceiling can be computed from it alone. */
+static void the_table_of_cues_gives_the_reported_ceiling(void **state)
+{
+    (void)state;
+    char path[TEMPORARY_PATH_BYTES];
+    tern_error error = { 0 };
+    tern_synth_report report;
+    write_set("small", small, &report);
+    char *text = tern_file_read_text(temporary_path(path, folder, "small/cues.tsv"), &error);
+    assert_non_null(text);
+    char *rest = text;
+    int right = 0, rows = 0;
+    tern_line_next(&rest);
+    for (char *line; (line = tern_line_next(&rest));) {
+        char *field[32] = { NULL };
+        for (int i = 0; i < 32 && (field[i] = tern_field_next(&line)); i++)
+            ;
+        int best = 0;
+        double sum = 0;
+        for (int y = 0; y < LABELS; y++) {
+            sum += atof(field[11 + y]);
+            best = atof(field[11 + y]) > atof(field[11 + best]) ? y : best;
+        }
+        assert_true(fabs(sum - 1) < 1e-5);
+        if (strcmp(field[1], "train") == 0) {
+            rows++;
+            right += strcmp(field[2], tern_synth_emotions[best]) == 0;
+        }
+    }
+    free(text);
+    assert_int_equal(rows, 8);
+    assert_int_equal(report.ceiling[TERN_SYNTH_EVIDENCES - 1].parts, ALL);
+    assert_near(report.ceiling[TERN_SYNTH_EVIDENCES - 1].realised[TERN_TRAIN], right / 8.0);
+}
+
+/* On the default set, without drawing its media. */
+static void realised_ceilings_are_within_sampling_error(void **state)
+{
+    (void)state;
+    tern_synth_opts opts = { .actors = { 48, 12, 24 } };
+    enum { CLIPS = 1200 };
+    for (int i = 0; i < TERN_SYNTH_EVIDENCES; i++) {
+        unsigned parts = tern_synth_evidences[i].parts;
+        double expected = tern_synth_expected_accuracy(parts);
+        int right = 0;
+        for (int number = 0; number < CLIPS; number++) {
+            tern_synth_clip clip = tern_synth_clip_at(&opts, TERN_TEST, number);
+            right += tern_synth_best_guess(&clip.cues, parts) == clip.cues.label;
+        }
+        double deviation = sqrt(expected * (1 - expected) / CLIPS);
+        assert_true(fabs((double)right / CLIPS - expected) < 3 * deviation);
+    }
+}
+
+static void count_progress(int64_t done, int64_t total, void *user)
+{
+    int64_t *last = user;
+    assert_true(done > *last && done <= total);
+    *last = done;
+}
+
+static void a_finished_set_is_left_and_an_unfinished_one_made_anew(void **state)
+{
+    (void)state;
+    tern_synth_report report;
+    int64_t done = 0;
+    tern_synth_opts opts = small;
+    opts.progress = count_progress;
+    opts.user = &done;
+    write_set("again", opts, &report);
+    assert_false(report.was_there);
+    assert_int_equal(done, 15);
+    double ceiling = report.ceiling[0].realised[TERN_TEST];
+    remove_file("again/voices/test0001.wav");
+    write_set("again", opts, &report);
+    assert_true(report.was_there);
+    assert_near(report.ceiling[0].realised[TERN_TEST], ceiling);
+    assert_false(is_there("again/voices/test0001.wav"));
+
+    remove_file("again/manifest.tsv");
+    done = 0;
+    write_set("again", opts, &report);
+    assert_false(report.was_there);
+    assert_true(same_file("again", "small", "manifest.tsv"));
+    assert_true(same_file("again", "small", "voices/test0001.wav"));
+}
+
+static void a_folder_with_something_else_is_refused(void **state)
+{
+    (void)state;
+    char path[TEMPORARY_PATH_BYTES];
+    assert_true(temporary_file(path, folder, "taken/thesis.txt", "years of work", 13));
+    assert_write_fails("taken", small, TERN_ERR_STATE, "thesis.txt");
+    assert_true(is_there("taken/thesis.txt"));
+    assert_false(is_there("taken/faces"));
+
+    tern_synth_opts other = small;
+    other.size = 25;
+    assert_write_fails("small", other, TERN_ERR_STATE, "small/synth.txt");
+    assert_true(is_there("small/manifest.tsv"));
+}
+
+static void a_failed_write_names_the_file_and_leaves_no_manifest(void **state)
+{
+    (void)state;
+    char path[TEMPORARY_PATH_BYTES];
+    write_set("broken", small, NULL);
+    remove_file("broken/manifest.tsv");
+    remove_file("broken/voices/valid0002.wav");
+    /* A folder where the file should be. */
+    temporary_path(path, folder, "broken/voices/valid0002.wav/in the way");
+    assert_write_fails("broken", small, TERN_ERR_IO, "voices/valid0002.wav");
+    assert_false(is_there("broken/manifest.tsv"));
+
+    assert_true(temporary_file(path, folder, "file", "file", 4));
+    assert_write_fails("file", small, TERN_ERR_IO, "file");
+    assert_write_fails("file/below", small, TERN_ERR_IO, "file/below");
+}
+
+static void options_out_of_range_are_refused(void **state)
+{
+    (void)state;
+    tern_synth_opts opts = small;
+    opts.frames = 7;
+    assert_write_fails("bad", opts, TERN_ERR_OPTION, "7 frames");
+    opts = small;
+    opts.size = 8;
+    assert_write_fails("bad", opts, TERN_ERR_OPTION, "8 pixels");
+    opts = small;
+    opts.seconds = NAN;
+    assert_write_fails("bad", opts, TERN_ERR_OPTION, "nan seconds");
+    opts = small;
+    opts.clips[TERN_VALID] = -1;
+    assert_write_fails("bad", opts, TERN_ERR_OPTION, "-1 clips in split valid");
+    opts = small;
+    opts.actors[TERN_TEST] = 7;
+    assert_write_fails("bad", opts, TERN_ERR_OPTION, "7 actors for the 4 clips of split test");
+    assert_false(is_there("bad"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_stream_alone_shows_the_timing),
+        cmocka_unit_test(face_with_voice_does_not_show_it_either),
+        cmocka_unit_test(words_held_against_stresses_or_flashes_show_it),
+        cmocka_unit_test(tables_are_probabilities),
+        cmocka_unit_test(draws_follow_the_tables),
+        cmocka_unit_test(the_posterior_is_that_of_enumeration),
+        cmocka_unit_test(independent_fusion_is_the_product_of_single_posteriors),
+        cmocka_unit_test(ceilings_are_the_documented_ones),
+        cmocka_unit_test(realised_ceilings_are_within_sampling_error),
+        cmocka_unit_test(stressed_syllables_are_louder),
+        cmocka_unit_test(a_flash_moves_brows_and_eyes_only),
+        cmocka_unit_test(every_file_is_read_back),
+        cmocka_unit_test(no_actor_is_in_two_splits),
+        cmocka_unit_test(the_same_seed_gives_the_same_bytes),
+        cmocka_unit_test(a_clip_does_not_depend_on_how_many_others_there_are),
+        cmocka_unit_test(the_table_of_cues_gives_the_reported_ceiling),
+        cmocka_unit_test(a_finished_set_is_left_and_an_unfinished_one_made_anew),
+        cmocka_unit_test(a_folder_with_something_else_is_refused),
+        cmocka_unit_test(a_failed_write_names_the_file_and_leaves_no_manifest),
+        cmocka_unit_test(options_out_of_range_are_refused),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
