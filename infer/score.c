@@ -62,7 +62,7 @@ static bool predict_and_measure(const tern_score_opts *opts, const tern_loaded_r
 {
     tern_loader_opts loader_opts = tern_feed_loader_opts(&run->config.model);
     loader_opts.split = split;
-    loader_opts.batch = opts->batch ? (int)opts->batch : 32;
+    loader_opts.batch = opts->batch ? opts->batch : 32;
     loader_opts.cache_bytes = -1; /* everything is read once */
     tern_loader *loader = tern_loader_new(clips, run->vocabulary, loader_opts, error);
     bool ok = loader &&

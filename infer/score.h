@@ -10,7 +10,7 @@ typedef struct tern_score_opts {
     const char *split;    /* default "test" */
     const char *device;
     int threads;
-    int64_t batch;        /* default 32 */
+    int batch;            /* default 32 */
     bool allow_shared_speakers;
     int resamples;        /* of the bootstrap; 0: no intervals */
 } tern_score_opts;

@@ -1,9 +1,9 @@
 /* Defaults, checks and JSON of a model's configuration, from one table of fields. */
 #include "models/config.h"
 
+#include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
-
 #include <string.h>
 
 const char *const tern_stream_names[TERN_STREAMS + 1] = { "face", "audio", "text", NULL };
@@ -24,7 +24,7 @@ static const whole_field whole_fields[] = {
     WHOLE(frames, 8, 1, 256),        WHOLE(height, 64, 16, 512),
     WHOLE(width, 64, 16, 512),       WHOLE(channels, 3, 1, 3),
     WHOLE(face_width, 8, 1, 512),   WHOLE(face_stride, 2, 1, 2),
-    WHOLE(rate, 16000, 8000, 48000), WHOLE(mels, 64, 16, 256),
+    WHOLE(rate, 16000, 8000, 48000), WHOLE(mels, 64, 32, 256),
     WHOLE(audio_width, 16, 1, 512),  WHOLE(tokens, 32, 2, 512),
     WHOLE(text_layers, 2, 1, 24),    WHOLE(cross_layers, 1, 1, 24),
 };
@@ -69,33 +69,47 @@ bool tern_model_config_resolve(tern_model_config *config, tern_error *error)
     return true;
 }
 
+static bool unknown_option(const char *name, tern_error *error)
+{
+    const char *names[WHOLE_FIELDS + 2] = { "dropout", "seconds" };
+    for (int i = 0; i < WHOLE_FIELDS; i++)
+        names[i + 2] = whole_fields[i].name;
+    const char *nearest = tern_nearest_name(name, names, WHOLE_FIELDS + 2);
+    return tern_error_set(error, TERN_ERR_OPTION, "there is no model option %s%s%s%s", name,
+                          nearest ? ", did you mean " : "", nearest ? nearest : "",
+                          nearest ? "?" : "");
+}
+
 bool tern_model_config_set(tern_model_config *config, const char *name, const char *value,
                            tern_error *error)
 {
-    const char *names[WHOLE_FIELDS + 2] = { "dropout", "seconds" };
-    char *end;
-    double number = strtod(value, &end);
-    if (end == value || *end)
+    const whole_field *field = whole_fields, *end = whole_fields + WHOLE_FIELDS;
+    bool is_dropout = strcmp(name, "dropout") == 0, is_seconds = strcmp(name, "seconds") == 0;
+    char *rest;
+    double number = strtod(value, &rest);
+    while (field < end && strcmp(field->name, name) != 0)
+        field++;
+    if (field == end && !is_dropout && !is_seconds)
+        return unknown_option(name, error);
+    if (rest == value || *rest)
         return tern_error_set(error, TERN_ERR_OPTION, "model.%s=%s: a number wanted", name, value);
-    for (int i = 0; i < WHOLE_FIELDS; i++) {
-        names[i + 2] = whole_fields[i].name;
-        if (strcmp(whole_fields[i].name, name) == 0) {
-            *field_of(config, &whole_fields[i]) = (int64_t)number;
-            return number == (double)(int64_t)number ||
-                   tern_error_set(error, TERN_ERR_OPTION, "model.%s=%s: a whole number wanted",
-                                  name, value);
-        }
+    if (field < end) {
+        /* Checked here too: a zero would later stand for the default. */
+        if (!(number >= (double)field->lowest && number <= (double)field->highest) ||
+            number != floor(number))
+            return tern_error_set(error, TERN_ERR_OPTION,
+                                  "model.%s=%s: a whole number from %lld to %lld wanted", name,
+                                  value, (long long)field->lowest, (long long)field->highest);
+        *field_of(config, field) = (int64_t)number;
+        return true;
     }
-    if (strcmp(name, "dropout") == 0)
+    if (is_dropout ? !(number >= 0 && number < 1) : !(number > 0))
+        return tern_error_set(error, TERN_ERR_OPTION, "model.%s=%s: %s", name, value,
+                              is_dropout ? "0 or more and below 1 wanted" : "more than 0 wanted");
+    if (is_dropout)
         config->dropout = number == 0 ? -1 : number; /* zero stands for the default */
-    else if (strcmp(name, "seconds") == 0)
+    else
         config->seconds = number;
-    else {
-        const char *nearest = tern_nearest_name(name, names, WHOLE_FIELDS + 2);
-        return tern_error_set(error, TERN_ERR_OPTION, "there is no model option %s%s%s%s", name,
-                              nearest ? ", did you mean " : "", nearest ? nearest : "",
-                              nearest ? "?" : "");
-    }
     return true;
 }
 
@@ -166,26 +180,36 @@ static bool read_lists(const json_t *json, tern_model_config *config, tern_error
     return true;
 }
 
-static bool known_key(const char *key)
+bool tern_json_keys(const json_t *object, const char *what, const char *const *known,
+                    tern_error *error)
 {
-    static const char *const others[] = { "modalities", "fusion",  "classes", "vocabulary",
-                                          "dropout",    "seconds", NULL };
-    for (int i = 0; i < WHOLE_FIELDS; i++)
-        if (strcmp(key, whole_fields[i].name) == 0)
-            return true;
-    return name_index(others, key) >= 0;
+    const char *key;
+    json_t *value;
+    int count = 0;
+    if (!json_is_object(object))
+        return tern_error_set(error, TERN_ERR_FORMAT, "%s is missing or no object", what);
+    while (known[count])
+        count++;
+    json_object_foreach((json_t *)(uintptr_t)object, key, value) {
+        if (name_index(known, key) >= 0)
+            continue;
+        const char *nearest = tern_nearest_name(key, known, count);
+        return tern_error_set(error, TERN_ERR_FORMAT, "unknown key \"%s\" in %s%s%s%s", key, what,
+                              nearest ? ", did you mean \"" : "", nearest ? nearest : "",
+                              nearest ? "\"?" : "");
+    }
+    return true;
 }
 
 bool tern_model_config_from_json(const json_t *json, tern_model_config *config, tern_error *error)
 {
-    const char *key;
-    json_t *value;
+    const char *keys[WHOLE_FIELDS + 7] = { "modalities", "fusion",  "classes",
+                                           "vocabulary", "dropout", "seconds" };
     *config = (tern_model_config){ 0 };
-    if (!json_is_object(json))
-        return tern_error_set(error, TERN_ERR_FORMAT, "\"model\" is missing or no object");
-    json_object_foreach((json_t *)(uintptr_t)json, key, value)
-        if (!known_key(key))
-            return tern_error_set(error, TERN_ERR_FORMAT, "unknown key \"%s\" in \"model\"", key);
+    for (int i = 0; i < WHOLE_FIELDS; i++)
+        keys[6 + i] = whole_fields[i].name;
+    if (!tern_json_keys(json, "\"model\"", keys, error))
+        return false;
     for (int i = 0; i < WHOLE_FIELDS; i++) {
         const json_t *number = json_object_get(json, whole_fields[i].name);
         if (!json_is_integer(number))

@@ -64,6 +64,11 @@ static inline bool tern_model_has(const tern_model_config *config, int stream)
 /* Samples of sound the model is given. */
 int64_t tern_model_samples(const tern_model_config *config);
 
+/* False, and an error that names it and suggests the nearest, if the object has a key
+ * that is not in `known` (which NULL ends), or is no object; `what` is its name. */
+bool tern_json_keys(const json_t *object, const char *what, const char *const *known,
+                    tern_error *error);
+
 /* To and from JSON.  Unknown or missing keys are errors that name the key. */
 json_t *tern_model_config_to_json(const tern_model_config *config);
 bool tern_model_config_from_json(const json_t *json, tern_model_config *config, tern_error *error);

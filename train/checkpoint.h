@@ -11,9 +11,10 @@
 #include "core/context.h"
 
 typedef struct tern_checkpoint_info {
-    int64_t epoch; /* finished epochs    */
-    int64_t step;  /* finished steps     */
-    double best;   /* best score so far  */
+    int64_t epoch;      /* finished epochs       */
+    int64_t step;       /* finished steps        */
+    int64_t best_epoch; /* the one that had ...  */
+    double best;        /* ... the best score    */
 } tern_checkpoint_info;
 
 /* Written whole or not at all.  Errors are in the context. */
@@ -21,14 +22,15 @@ bool tern_checkpoint_save(tern_ctx *ctx, const char *path, bool moments,
                           const tern_checkpoint_info *info);
 
 /* Every parameter and state of the context must be in the file with its shape, and
- * nothing else may be; the error names the first that differs.  info may be NULL.
+ * nothing else may be; the error names the first that differs, and then nothing of
+ * the context has changed.  info may be NULL; what it asks for must be there too.
  * With moments, the optimiser's moments are read as well. */
 bool tern_checkpoint_load(tern_ctx *ctx, const char *path, bool moments,
                           tern_checkpoint_info *info);
 
-/* Warm start: take over the parameters and state that the file has in common with
- * the context, name and shape, and whose name begins with `prefix` ("face.").  An
- * error if there is none. */
+/* Warm start: take over the parameters and state whose name begins with `prefix`
+ * ("face.") and that the file has.  An error if there is none, or one of another
+ * shape. */
 bool tern_checkpoint_load_part(tern_ctx *ctx, const char *path, const char *prefix);
 
 #endif

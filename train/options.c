@@ -75,8 +75,10 @@ bool tern_train_opts_set(tern_train_opts *opts, const char *name, const char *va
         double number = strtod(value, &end);
         if (end == value || *end)
             return tern_error_set(error, TERN_ERR_OPTION, "%s=%s: a number wanted", name, value);
+        if (!check(&fields[i], number, error))
+            return false;
         put(opts, &fields[i], number);
-        return check(&fields[i], number, error);
+        return true;
     }
     const char *nearest = tern_nearest_name(name, names, FIELDS);
     return tern_error_set(error, TERN_ERR_OPTION, "there is no training option %s%s%s%s", name,
@@ -98,16 +100,25 @@ json_t *tern_train_opts_to_json(const tern_train_opts *opts)
 
 bool tern_train_opts_from_json(const json_t *json, tern_train_opts *opts, tern_error *error)
 {
+    const char *keys[FIELDS + 2] = { "balance" };
     *opts = (tern_train_opts){ 0 };
+    for (int i = 0; i < FIELDS; i++)
+        keys[i + 1] = fields[i].name;
+    if (!tern_json_keys(json, "\"train\"", keys, error))
+        return false;
     for (int i = 0; i < FIELDS; i++) {
         const json_t *value = json_object_get(json, fields[i].name);
         if (!json_is_number(value))
             return tern_error_set(error, TERN_ERR_FORMAT, "\"train\".\"%s\" must be a number",
                                   fields[i].name);
+        if (!check(&fields[i], json_number_value(value), error))
+            return false;
         put(opts, &fields[i], json_number_value(value));
     }
-    opts->balance = json_is_true(json_object_get(json, "balance"));
-    return tern_train_opts_resolve(opts, error);
+    const json_t *balance = json_object_get(json, "balance");
+    opts->balance = json_is_true(balance);
+    return json_is_boolean(balance) ||
+           tern_error_set(error, TERN_ERR_FORMAT, "\"train\".\"balance\" must be true or false");
 }
 
 tern_train_opts tern_train_opts_default(void)

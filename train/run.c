@@ -2,6 +2,7 @@
 #include "train/run.h"
 
 #include "core/params.h"
+#include "datasets/file.h"
 #include "kernels/table.h"
 #include "train/checkpoint.h"
 
@@ -38,23 +39,64 @@ bool tern_run_hash_file(const char *path, char hash[17], tern_error *error)
     return true;
 }
 
+/* The folder and those above it that are missing. */
+static bool make_folders(const char *path, tern_error *error)
+{
+    char part[TERN_PATH_BYTES];
+    snprintf(part, sizeof part, "%s", path);
+    for (char *slash = part; (slash = strchr(slash + 1, '/'));) {
+        *slash = '\0';
+        bool ok = mkdir(part, 0777) == 0 || errno == EEXIST;
+        if (!ok)
+            return tern_error_set(error, TERN_ERR_IO, "cannot make folder %s: %s", part,
+                                  strerror(errno));
+        *slash = '/';
+    }
+    return mkdir(part, 0777) == 0 || errno == EEXIST ||
+           tern_error_set(error, TERN_ERR_IO, "cannot make folder %s: %s", part, strerror(errno));
+}
+
 bool tern_run_config_save(const char *run, const tern_run_config *config, tern_error *error)
 {
-    char path[TERN_PATH_BYTES], temporary[TERN_PATH_BYTES];
-    if (mkdir(run, 0777) != 0 && errno != EEXIST)
-        return tern_error_set(error, TERN_ERR_IO, "cannot make folder %s: %s", run,
-                              strerror(errno));
-    if (!tern_run_path(run, "config.json", path, error) ||
-        !tern_run_path(run, "config.json.part", temporary, error))
+    char path[TERN_PATH_BYTES];
+    if (!tern_run_path(run, "config.json", path, error) || !make_folders(run, error))
         return false;
     json_t *data = json_pack("{s:s, s:s}", "manifest", config->data, "fnv1a64", config->data_hash);
     json_t *json = json_pack("{s:s, s:o, s:o, s:o}", "tern", TERN_VERSION, "model",
                              tern_model_config_to_json(&config->model), "train",
                              tern_train_opts_to_json(&config->train), "data", data);
-    bool ok = json && json_dump_file(json, temporary, JSON_INDENT(2)) == 0 &&
-              rename(temporary, path) == 0;
+    char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
     json_decref(json);
-    return ok || tern_error_set(error, TERN_ERR_IO, "cannot write %s: %s", path, strerror(errno));
+    bool ok = text ? tern_file_replace(path, text, strlen(text), error)
+                   : tern_error_set(error, TERN_ERR_MEMORY,
+                                    "%s: no memory to write it, or a name in it is not UTF-8",
+                                    path);
+    free(text);
+    return ok;
+}
+
+static bool read_data_keys(const json_t *json, tern_run_config *config, tern_error *error)
+{
+    static const char *const keys[] = { "manifest", "fnv1a64", NULL };
+    const char *manifest = json_string_value(json_object_get(json, "manifest"));
+    const char *hash = json_string_value(json_object_get(json, "fnv1a64"));
+    if (!tern_json_keys(json, "data", keys, error))
+        return false;
+    if (!manifest || strlen(manifest) >= sizeof config->data || !hash || strlen(hash) != 16)
+        return tern_error_set(error, TERN_ERR_FORMAT,
+                              "\"data\" needs manifest, a path, and fnv1a64, 16 hex digits");
+    memcpy(config->data, manifest, strlen(manifest) + 1);
+    memcpy(config->data_hash, hash, 17);
+    return true;
+}
+
+static bool read_keys(const json_t *json, tern_run_config *config, tern_error *error)
+{
+    static const char *const keys[] = { "tern", "model", "train", "data", NULL };
+    return tern_json_keys(json, "the file", keys, error) &&
+           tern_model_config_from_json(json_object_get(json, "model"), &config->model, error) &&
+           tern_train_opts_from_json(json_object_get(json, "train"), &config->train, error) &&
+           read_data_keys(json_object_get(json, "data"), config, error);
 }
 
 bool tern_run_config_load(const char *run, tern_run_config *config, tern_error *error)
@@ -71,19 +113,9 @@ bool tern_run_config_load(const char *run, tern_run_config *config, tern_error *
     if (!json)
         return tern_error_set(error, TERN_ERR_FORMAT, "%s, line %d: %s", path, problem.line,
                               problem.text);
-    const json_t *data = json_object_get(json, "data");
-    const char *manifest = json_string_value(json_object_get(data, "manifest"));
-    const char *hash = json_string_value(json_object_get(data, "fnv1a64"));
-    bool ok = tern_model_config_from_json(json_object_get(json, "model"), &config->model, error) &&
-              tern_train_opts_from_json(json_object_get(json, "train"), &config->train, error);
-    if (ok && (!manifest || !hash || strlen(manifest) >= sizeof config->data || strlen(hash) != 16))
-        ok = tern_error_set(error, TERN_ERR_FORMAT, "\"data\" needs manifest and fnv1a64");
-    if (ok) {
-        memcpy(config->data, manifest, strlen(manifest) + 1);
-        memcpy(config->data_hash, hash, 17);
-    } else {
+    bool ok = read_keys(json, config, error);
+    if (!ok)
         tern_error_prefix(error, "%s", path);
-    }
     json_decref(json);
     return ok;
 }

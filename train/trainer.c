@@ -1,40 +1,19 @@
 /* The training loop; see trainer.h. */
-#include "train/trainer.h"
+#include "train/trainer_private.h"
 
 #include "core/params.h"
-#include "datasets/loader.h"
-#include "datasets/manifest.h"
 #include "kernels/adamw/adamw.h"
 #include "kernels/grad_norm/grad_norm.h"
-#include "kernels/table.h"
-#include "train/checkpoint.h"
 #include "train/evaluate.h"
 #include "train/feed.h"
+#include "train/history.h"
 #include "train/schedule.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
+#include <math.h>
 
 static const uint64_t TRAINING = 1; /* signature of the training step */
 
-typedef struct trainer {
-    const tern_trainer_opts *opts;
-    tern_run_config config;
-    tern_clips *clips;
-    tern_vocabulary *vocabulary;
-    tern_ctx *ctx;
-    tern_classifier *model;
-    tern_loader *train, *valid;
-    float *class_weight;            /* [classes], or NULL */
-    uint8_t *hidden[TERN_STREAMS];  /* modality dropout   */
-    tern_checkpoint_info at;
-    int64_t total_steps, warmup_steps;
-    struct timespec begun;
-    tern_error *error;
-} trainer;
+/* --------------------------------------------------------------- steps -- */
 
 static double seconds_since(const struct timespec *begun)
 {
@@ -42,191 +21,6 @@ static double seconds_since(const struct timespec *begun)
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)(now.tv_sec - begun->tv_sec) + 1e-9 * (double)(now.tv_nsec - begun->tv_nsec);
 }
-
-static bool pass_context_error(trainer *t)
-{
-    if (tern_ok(t->ctx))
-        return true;
-    return tern_error_set(t->error, tern_ctx_error(t->ctx)->code, "%s",
-                          tern_ctx_error(t->ctx)->message);
-}
-
-/* ------------------------------------------------------------- set up -- */
-
-static bool read_data(trainer *t)
-{
-    const tern_model_config *model = &t->config.model;
-    const char *names[TERN_MAX_CLASSES];
-    tern_manifest_opts manifest = {
-        .needed_splits = 1u << TERN_TRAIN | 1u << TERN_VALID,
-        .allow_shared_speakers = t->opts->allow_shared_speakers,
-    };
-    if (t->opts->resume) {
-        for (int64_t c = 0; c < model->classes; c++)
-            names[c] = model->class_names[c];
-        manifest.class_names = names;
-        manifest.classes = (int)model->classes;
-    }
-    t->clips = tern_manifest_read(t->config.data, manifest, t->error);
-    return t->clips != NULL;
-}
-
-static bool take_classes(trainer *t)
-{
-    tern_model_config *model = &t->config.model;
-    if (t->clips->classes < 2 || t->clips->classes > TERN_MAX_CLASSES)
-        return tern_error_set(t->error, TERN_ERR_DATA, "%s: %d classes, 2 to %d are possible",
-                              t->config.data, t->clips->classes, TERN_MAX_CLASSES);
-    model->classes = t->clips->classes;
-    for (int c = 0; c < t->clips->classes; c++) {
-        if (strlen(t->clips->class_names[c]) >= TERN_CLASS_NAME_BYTES)
-            return tern_error_set(t->error, TERN_ERR_DATA, "%s: class name %.40s... is too long",
-                                  t->config.data, t->clips->class_names[c]);
-        snprintf(model->class_names[c], TERN_CLASS_NAME_BYTES, "%s", t->clips->class_names[c]);
-    }
-    return true;
-}
-
-static bool take_vocabulary(trainer *t)
-{
-    char path[TERN_PATH_BYTES];
-    if (!tern_model_has(&t->config.model, TERN_STREAM_TEXT))
-        return true;
-    if (!tern_run_path(t->opts->run, "vocabulary.txt", path, t->error))
-        return false;
-    t->vocabulary = t->opts->resume
-                        ? tern_vocabulary_load(path, t->error)
-                        : tern_vocabulary_from_clips(t->clips, (tern_vocabulary_opts){ 0 }, t->error);
-    if (!t->vocabulary)
-        return false;
-    t->config.model.vocabulary = tern_vocabulary_size(t->vocabulary);
-    return true;
-}
-
-/* A new run gets its folder; an old one is read, and must fit the data. */
-static bool prepare_run(trainer *t)
-{
-    char path[TERN_PATH_BYTES];
-    if (t->opts->resume) {
-        char hash[17];
-        if (!tern_run_config_load(t->opts->run, &t->config, t->error) ||
-            !tern_run_hash_file(t->config.data, hash, t->error))
-            return false;
-        if (strcmp(hash, t->config.data_hash) != 0)
-            return tern_error_set(t->error, TERN_ERR_DATA,
-                                  "%s has changed since run %s was begun: it cannot be resumed",
-                                  t->config.data, t->opts->run);
-        return read_data(t) && take_vocabulary(t);
-    }
-    /* A run that never finished an epoch holds nothing worth keeping. */
-    if (!tern_run_path(t->opts->run, "last.safetensors", path, t->error))
-        return false;
-    if (access(path, F_OK) == 0)
-        return tern_error_set(t->error, TERN_ERR_STATE,
-                              "run %s exists already: resume it or choose another folder",
-                              t->opts->run);
-    t->config.model = t->opts->model;
-    t->config.train = t->opts->train;
-    if (strlen(t->opts->data) >= sizeof t->config.data)
-        return tern_error_set(t->error, TERN_ERR_ARGUMENT, "the manifest's path is too long");
-    snprintf(t->config.data, sizeof t->config.data, "%s", t->opts->data);
-    return tern_train_opts_resolve(&t->config.train, t->error) && read_data(t) &&
-           tern_run_hash_file(t->config.data, t->config.data_hash, t->error) &&
-           take_classes(t) && take_vocabulary(t) &&
-           tern_model_config_resolve(&t->config.model, t->error);
-}
-
-static bool open_loaders(trainer *t)
-{
-    const tern_train_opts *train = &t->config.train;
-    tern_augment augment = tern_feed_augment(train->augment);
-    tern_loader_opts opts = tern_feed_loader_opts(&t->config.model);
-    opts.batch = (int)train->batch;
-    opts.seed = train->seed;
-    opts.split = TERN_VALID;
-    t->valid = tern_loader_new(t->clips, t->vocabulary, opts, t->error);
-    opts.split = TERN_TRAIN;
-    opts.shuffle = true;
-    opts.augment = train->augment > 0 ? &augment : NULL;
-    t->train = t->valid ? tern_loader_new(t->clips, t->vocabulary, opts, t->error) : NULL;
-    return t->train != NULL;
-}
-
-/* One over each class's share of the training rows, mean one. */
-static bool weigh_classes(trainer *t)
-{
-    int64_t classes = t->config.model.classes, total = 0;
-    int64_t counts[TERN_MAX_CLASSES] = { 0 };
-    if (!t->config.train.balance)
-        return true;
-    t->class_weight = malloc((size_t)classes * sizeof *t->class_weight);
-    if (!t->class_weight)
-        return tern_error_set(t->error, TERN_ERR_MEMORY, "no memory for class weights");
-    for (int64_t i = 0; i < t->clips->count; i++)
-        if (t->clips->clip[i].split == TERN_TRAIN) {
-            counts[t->clips->clip[i].label]++;
-            total++;
-        }
-    for (int64_t c = 0; c < classes; c++)
-        t->class_weight[c] =
-            counts[c] ? (float)total / (float)(classes * counts[c]) : 0;
-    return true;
-}
-
-/* Each encoder from the first of the given runs that has its modality.  Their
- * vocabulary must be ours, or the embeddings' shapes differ and are refused. */
-static bool warm_start(trainer *t)
-{
-    for (int s = 0; s < TERN_STREAMS; s++) {
-        bool found = false;
-        for (int i = 0; i < t->opts->init_count && !found; i++) {
-            char path[TERN_PATH_BYTES], prefix[32];
-            tern_run_config source;
-            if (!tern_run_config_load(t->opts->init[i], &source, t->error) ||
-                !tern_run_path(t->opts->init[i], "best.safetensors", path, t->error))
-                return false;
-            found = tern_model_has(&source.model, s) && tern_model_has(&t->config.model, s);
-            snprintf(prefix, sizeof prefix, "%s.", tern_stream_names[s]);
-            if (found && !tern_checkpoint_load_part(t->ctx, path, prefix))
-                return pass_context_error(t);
-        }
-    }
-    return true;
-}
-
-static bool build_model(trainer *t)
-{
-    char path[TERN_PATH_BYTES];
-    t->ctx = tern_open((tern_ctx_opts){ .device = t->opts->device, .threads = t->opts->threads,
-                                        .seed = t->config.train.seed }, t->error);
-    if (!t->ctx)
-        return false;
-    t->model = tern_classifier_new(t->ctx, &t->config.model);
-    tern_params_freeze(t->ctx);
-    for (int s = 0; s < TERN_STREAMS; s++)
-        if (!(t->hidden[s] = calloc((size_t)t->config.train.batch, 1)))
-            return tern_error_set(t->error, TERN_ERR_MEMORY, "no memory for a batch");
-    if (!t->opts->resume && !warm_start(t))
-        return false;
-    if (t->opts->resume && tern_run_path(t->opts->run, "last.safetensors", path, t->error))
-        tern_checkpoint_load(t->ctx, path, true, &t->at);
-    t->total_steps = t->config.train.epochs * tern_loader_batches(t->train);
-    t->warmup_steps = (int64_t)(t->config.train.warmup * (double)t->total_steps);
-    return pass_context_error(t);
-}
-
-static bool save_new_run(trainer *t)
-{
-    char path[TERN_PATH_BYTES];
-    if (t->opts->resume)
-        return true;
-    if (!tern_run_config_save(t->opts->run, &t->config, t->error))
-        return false;
-    return !t->vocabulary || (tern_run_path(t->opts->run, "vocabulary.txt", path, t->error) &&
-                              tern_vocabulary_save(t->vocabulary, path, t->error));
-}
-
-/* --------------------------------------------------------------- steps -- */
 
 /* Forward, backward, clip and update; recorded or run.  Returns the loss tensor. */
 static tern_tensor *step_ops(trainer *t, const tern_model_arrays *arrays, int64_t step)
@@ -296,27 +90,26 @@ static bool validate(trainer *t, tern_progress *progress)
     return ok;
 }
 
-static bool append_metrics(trainer *t, const tern_progress *p)
+static bool save_checkpoint(trainer *t, const char *name, bool moments)
 {
     char path[TERN_PATH_BYTES];
-    if (!tern_run_path(t->opts->run, "metrics.jsonl", path, t->error))
-        return false;
-    json_t *line = json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "epoch",
-                             (json_int_t)p->epoch, "step", (json_int_t)t->at.step, "train_loss",
-                             p->loss, "valid_loss", p->valid_loss, "valid_accuracy",
-                             p->valid_accuracy, "valid_uar", p->valid_uar, "valid_macro_f1",
-                             p->valid_macro_f1, "valid_auc", p->valid_auc, "seconds", p->seconds);
-    FILE *file = fopen(path, "a");
-    bool ok = line && file && json_dumpf(line, file, JSON_REAL_PRECISION(9)) == 0 &&
-              putc('\n', file) != EOF;
-    ok = (!file || fclose(file) == 0) && ok;
-    json_decref(line);
-    return ok || tern_error_set(t->error, TERN_ERR_IO, "cannot write %s", path);
+    return tern_run_path(t->opts->run, name, path, t->error) &&
+           (tern_checkpoint_save(t->ctx, path, moments, &t->at) || trainer_pass_error(t));
 }
 
-static bool finish_epoch(trainer *t, tern_progress *progress, tern_train_result *result)
+static bool append_metrics(trainer *t, const tern_progress *p)
 {
-    char path[TERN_PATH_BYTES];
+    const tern_epoch_metrics metrics = {
+        .epoch = p->epoch, .step = t->at.step, .train_loss = p->loss, .valid_loss = p->valid_loss,
+        .valid_accuracy = p->valid_accuracy, .valid_uar = p->valid_uar,
+        .valid_macro_f1 = p->valid_macro_f1, .valid_auc = p->valid_auc, .seconds = p->seconds,
+    };
+    return tern_history_append(t->opts->run, &metrics, t->error);
+}
+
+/* last.safetensors comes last: it says which epoch the run is at. */
+static bool finish_epoch(trainer *t, tern_progress *progress)
+{
     if (!validate(t, progress))
         return false;
     progress->epoch_done = true;
@@ -325,52 +118,63 @@ static bool finish_epoch(trainer *t, tern_progress *progress, tern_train_result 
     t->at.epoch = progress->epoch;
     if (progress->best) {
         t->at.best = progress->valid_uar;
-        result->best_epoch = progress->epoch;
-        if (!tern_run_path(t->opts->run, "best.safetensors", path, t->error) ||
-            !tern_checkpoint_save(t->ctx, path, false, &t->at))
-            return pass_context_error(t) && false;
+        t->at.best_epoch = progress->epoch;
     }
-    if (!tern_run_path(t->opts->run, "last.safetensors", path, t->error) ||
-        !tern_checkpoint_save(t->ctx, path, true, &t->at))
-        return pass_context_error(t) && false;
-    if (!append_metrics(t, progress))
+    if ((progress->best && !save_checkpoint(t, "best.safetensors", false)) ||
+        !append_metrics(t, progress) || !save_checkpoint(t, "last.safetensors", true))
         return false;
     if (t->opts->progress)
         t->opts->progress(progress, t->opts->user);
     return true;
 }
 
+static bool check_loss(trainer *t, double loss, const tern_progress *at)
+{
+    return isfinite(loss) ||
+           tern_error_set(t->error, TERN_ERR_DATA,
+                          "the loss is %g in batch %lld of epoch %lld: training has diverged; a "
+                          "lower learning rate than %g may help", loss, (long long)at->batch + 1,
+                          (long long)at->epoch, t->config.train.lr);
+}
+
+static bool asked_to_stop(const trainer *t)
+{
+    return t->opts->stop && t->opts->stop(t->opts->user);
+}
+
+/* All batches of an epoch, or those up to the one after which it was stopped. */
+static bool run_batches(trainer *t, tern_progress *progress, bool *stopped)
+{
+    double sum = 0;
+    if (!tern_loader_start(t->train, (uint32_t)progress->epoch, t->error))
+        return false;
+    for (const tern_batch *batch; !*stopped && (batch = tern_loader_next(t->train, t->error));) {
+        double loss = train_step(t, batch);
+        if (!trainer_pass_error(t) || !check_loss(t, loss, progress))
+            return false;
+        sum += loss;
+        progress->loss = sum / (double)++progress->batch;
+        progress->seconds = seconds_since(&t->begun);
+        if (t->opts->progress)
+            t->opts->progress(progress, t->opts->user);
+        *stopped = asked_to_stop(t);
+    }
+    return t->error->code == TERN_OK;
+}
+
 static bool run_epoch(trainer *t, int64_t epoch, tern_train_result *result)
 {
     tern_progress progress = { .epoch = epoch, .epochs = t->config.train.epochs,
                                .batches = tern_loader_batches(t->train) };
-    double sum = 0;
-    if (!tern_loader_start(t->train, (uint32_t)epoch, t->error))
-        return false;
-    for (const tern_batch *batch; (batch = tern_loader_next(t->train, t->error));) {
-        sum += train_step(t, batch);
-        if (!pass_context_error(t))
-            return false;
-        progress.loss = sum / (double)++progress.batch;
-        progress.seconds = seconds_since(&t->begun);
-        if (t->opts->progress)
-            t->opts->progress(&progress, t->opts->user);
-    }
+    tern_checkpoint_info before = t->at;
+    bool ok = run_batches(t, &progress, &result->stopped);
     result->flops_per_sample = tern_step_flops(t->ctx) / (double)t->config.train.batch;
-    return t->error->code == TERN_OK && finish_epoch(t, &progress, result);
-}
-
-static void close_trainer(trainer *t)
-{
-    tern_loader_free(t->train);
-    tern_loader_free(t->valid);
-    tern_classifier_free(t->model);
-    tern_ctx_free(t->ctx);
-    tern_vocabulary_free(t->vocabulary);
-    tern_clips_free(t->clips);
-    free(t->class_weight);
-    for (int s = 0; s < TERN_STREAMS; s++)
-        free(t->hidden[s]);
+    ok = ok && (result->stopped || finish_epoch(t, &progress));
+    if (!ok || result->stopped)
+        t->at = before; /* what is on disk */
+    else
+        result->stopped = epoch < t->config.train.epochs && asked_to_stop(t);
+    return ok;
 }
 
 bool tern_train(const tern_trainer_opts *opts, tern_train_result *result, tern_error *error)
@@ -378,19 +182,19 @@ bool tern_train(const tern_trainer_opts *opts, tern_train_result *result, tern_e
     trainer t = { .opts = opts, .error = error };
     *result = (tern_train_result){ 0 };
     clock_gettime(CLOCK_MONOTONIC, &t.begun);
-    bool ok = prepare_run(&t) && open_loaders(&t) && weigh_classes(&t) && build_model(&t) &&
-              save_new_run(&t);
+    bool ok = trainer_prepare(&t);
     int64_t last = ok ? t.config.train.epochs : 0;
     if (ok && opts->stop_after && t.at.epoch + opts->stop_after < last)
         last = t.at.epoch + opts->stop_after;
     if (ok)
         result->parameters = tern_param_elements(t.ctx);
-    for (int64_t epoch = t.at.epoch + 1; ok && epoch <= last; epoch++)
+    for (int64_t epoch = t.at.epoch + 1; ok && !result->stopped && epoch <= last; epoch++)
         ok = run_epoch(&t, epoch, result);
     result->epochs = t.at.epoch;
     result->steps = t.at.step;
+    result->best_epoch = t.at.best_epoch;
     result->best_uar = t.at.best;
     result->seconds = seconds_since(&t.begun);
-    close_trainer(&t);
+    trainer_close(&t);
     return ok;
 }

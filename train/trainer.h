@@ -2,7 +2,9 @@
  *
  * An epoch: every training batch forward, backward, clipped, AdamW; then the
  * validation split; then a line in metrics.jsonl and the checkpoints.  A run that
- * is resumed at the epoch where it stopped ends with the same bits.
+ * is resumed at the epoch where it stopped ends with the same bits, however it
+ * stopped: each file is replaced whole, last.safetensors after all others, and what
+ * they say of an epoch that it does not know is dropped.
  */
 #ifndef TERN_TRAIN_TRAINER_H
 #define TERN_TRAIN_TRAINER_H
@@ -22,7 +24,8 @@ typedef struct tern_progress {
 } tern_progress;
 
 typedef struct tern_trainer_opts {
-    const char *data;         /* manifest                                   */
+    const char *data;         /* manifest; with resume it may be NULL: the
+                                 run's, else it must have the same content  */
     const char *run;          /* folder to make                             */
     const char *device;       /* default cpu                                */
     int threads;              /* 0: one per core                            */
@@ -36,16 +39,22 @@ typedef struct tern_trainer_opts {
     tern_model_config model;  /* classes and vocabulary are filled in       */
     tern_train_opts train;
     void (*progress)(const tern_progress *progress, void *user);
+    bool (*stop)(void *user); /* asked after every step: true ends the call, in
+                                 good order, with what the last epoch left     */
     void *user;
 } tern_trainer_opts;
 
 typedef struct tern_train_result {
-    int64_t epochs, steps, best_epoch;
+    int64_t epochs, steps, best_epoch; /* that are finished and saved            */
+    bool stopped;                      /* opts.stop said so                      */
     double best_uar, seconds;
     int64_t parameters;
     double flops_per_sample; /* forward                                     */
 } tern_train_result;
 
+/* Errors, beside those of the manifest, the media and the files: TERN_ERR_STATE if the
+ * run exists (or, with resume, has nothing to go on from), TERN_ERR_DATA if the
+ * manifest has changed since, or if the loss is no longer a number. */
 bool tern_train(const tern_trainer_opts *opts, tern_train_result *result, tern_error *error);
 
 #endif

@@ -1,0 +1,253 @@
+/* Before the first step; see trainer_private.h. */
+#include "train/trainer_private.h"
+
+#include "core/params.h"
+#include "datasets/manifest.h"
+#include "kernels/table.h"
+#include "train/feed.h"
+#include "train/history.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+bool trainer_pass_error(trainer *t)
+{
+    if (tern_ok(t->ctx))
+        return true;
+    return tern_error_set(t->error, tern_ctx_error(t->ctx)->code, "%s",
+                          tern_ctx_error(t->ctx)->message);
+}
+
+static bool read_data(trainer *t)
+{
+    const tern_model_config *model = &t->config.model;
+    const char *names[TERN_MAX_CLASSES];
+    tern_manifest_opts manifest = {
+        .needed_splits = 1u << TERN_TRAIN | 1u << TERN_VALID,
+        .allow_shared_speakers = t->opts->allow_shared_speakers,
+    };
+    if (t->opts->resume) {
+        for (int64_t c = 0; c < model->classes; c++)
+            names[c] = model->class_names[c];
+        manifest.class_names = names;
+        manifest.classes = (int)model->classes;
+    }
+    t->clips = tern_manifest_read(t->config.data, manifest, t->error);
+    return t->clips != NULL;
+}
+
+static bool take_classes(trainer *t)
+{
+    tern_model_config *model = &t->config.model;
+    if (t->clips->classes < 2 || t->clips->classes > TERN_MAX_CLASSES)
+        return tern_error_set(t->error, TERN_ERR_DATA, "%s: %d classes, 2 to %d are possible",
+                              t->config.data, t->clips->classes, TERN_MAX_CLASSES);
+    model->classes = t->clips->classes;
+    for (int c = 0; c < t->clips->classes; c++) {
+        if (strlen(t->clips->class_names[c]) >= TERN_CLASS_NAME_BYTES)
+            return tern_error_set(t->error, TERN_ERR_DATA, "%s: class name %.40s... is too long",
+                                  t->config.data, t->clips->class_names[c]);
+        snprintf(model->class_names[c], TERN_CLASS_NAME_BYTES, "%s", t->clips->class_names[c]);
+    }
+    return true;
+}
+
+static bool take_vocabulary(trainer *t)
+{
+    char path[TERN_PATH_BYTES];
+    if (!tern_model_has(&t->config.model, TERN_STREAM_TEXT))
+        return true;
+    if (!tern_run_path(t->opts->run, "vocabulary.txt", path, t->error))
+        return false;
+    t->vocabulary = t->opts->resume
+                        ? tern_vocabulary_load(path, t->error)
+                        : tern_vocabulary_from_clips(t->clips, (tern_vocabulary_opts){ 0 }, t->error);
+    if (!t->vocabulary)
+        return false;
+    t->config.model.vocabulary = tern_vocabulary_size(t->vocabulary);
+    return true;
+}
+
+/* The manifest may have moved since the run was begun, but not changed. */
+static bool take_data(trainer *t)
+{
+    char hash[17];
+    if (t->opts->data) {
+        if (strlen(t->opts->data) >= sizeof t->config.data)
+            return tern_error_set(t->error, TERN_ERR_ARGUMENT, "the manifest's path is too long");
+        snprintf(t->config.data, sizeof t->config.data, "%s", t->opts->data);
+    }
+    if (!tern_run_hash_file(t->config.data, hash, t->error))
+        return false;
+    if (t->opts->resume && strcmp(hash, t->config.data_hash) != 0)
+        return tern_error_set(t->error, TERN_ERR_DATA,
+                              "%s is not what it was when run %s was begun: it cannot be resumed",
+                              t->config.data, t->opts->run);
+    memcpy(t->config.data_hash, hash, sizeof hash);
+    return read_data(t);
+}
+
+static bool prepare_resume(trainer *t, bool has_finished_an_epoch)
+{
+    if (!tern_run_config_load(t->opts->run, &t->config, t->error))
+        return false;
+    if (!has_finished_an_epoch)
+        return tern_error_set(t->error, TERN_ERR_STATE,
+                              "run %s has no last.safetensors: it finished no epoch and has to be "
+                              "begun again, without resuming", t->opts->run);
+    return take_data(t) && take_vocabulary(t);
+}
+
+/* A run that never finished an epoch holds nothing worth keeping. */
+static bool prepare_new(trainer *t, bool has_finished_an_epoch)
+{
+    if (has_finished_an_epoch)
+        return tern_error_set(t->error, TERN_ERR_STATE,
+                              "run %s exists already: resume it or choose another folder",
+                              t->opts->run);
+    t->config.model = t->opts->model;
+    t->config.train = t->opts->train;
+    return tern_train_opts_resolve(&t->config.train, t->error) && take_data(t) &&
+           take_classes(t) && take_vocabulary(t) &&
+           tern_model_config_resolve(&t->config.model, t->error);
+}
+
+static bool prepare_run(trainer *t)
+{
+    char path[TERN_PATH_BYTES];
+    if (!tern_run_path(t->opts->run, "last.safetensors", path, t->error))
+        return false;
+    bool has_finished_an_epoch = access(path, F_OK) == 0;
+    return t->opts->resume ? prepare_resume(t, has_finished_an_epoch)
+                           : prepare_new(t, has_finished_an_epoch);
+}
+
+static bool open_loaders(trainer *t)
+{
+    const tern_train_opts *train = &t->config.train;
+    tern_augment augment = tern_feed_augment(train->augment);
+    tern_loader_opts opts = tern_feed_loader_opts(&t->config.model);
+    opts.batch = (int)train->batch;
+    opts.seed = train->seed;
+    opts.split = TERN_VALID;
+    t->valid = tern_loader_new(t->clips, t->vocabulary, opts, t->error);
+    opts.split = TERN_TRAIN;
+    opts.shuffle = true;
+    opts.augment = train->augment > 0 ? &augment : NULL;
+    t->train = t->valid ? tern_loader_new(t->clips, t->vocabulary, opts, t->error) : NULL;
+    return t->train != NULL;
+}
+
+/* One over each class's share of the training rows, mean one. */
+static bool weigh_classes(trainer *t)
+{
+    int64_t classes = t->config.model.classes, total = 0;
+    int64_t counts[TERN_MAX_CLASSES] = { 0 };
+    if (!t->config.train.balance)
+        return true;
+    t->class_weight = malloc((size_t)classes * sizeof *t->class_weight);
+    if (!t->class_weight)
+        return tern_error_set(t->error, TERN_ERR_MEMORY, "no memory for class weights");
+    for (int64_t i = 0; i < t->clips->count; i++)
+        if (t->clips->clip[i].split == TERN_TRAIN) {
+            counts[t->clips->clip[i].label]++;
+            total++;
+        }
+    for (int64_t c = 0; c < classes; c++)
+        t->class_weight[c] =
+            counts[c] ? (float)total / (float)(classes * counts[c]) : 0;
+    return true;
+}
+
+/* Word ids mean the same only under the same list of words. */
+static bool same_vocabulary(trainer *t, const char *run)
+{
+    char path[TERN_PATH_BYTES];
+    if (!tern_run_path(run, "vocabulary.txt", path, t->error))
+        return false;
+    tern_vocabulary *other = tern_vocabulary_load(path, t->error);
+    int size = other ? tern_vocabulary_size(other) : 0;
+    bool same = other && size == tern_vocabulary_size(t->vocabulary);
+    for (int i = 0; same && i < size; i++)
+        same = strcmp(tern_vocabulary_word(other, i), tern_vocabulary_word(t->vocabulary, i)) == 0;
+    tern_vocabulary_free(other);
+    return same || tern_error_set(t->error, TERN_ERR_DATA,
+                                  "%s: its words are not those of %s, so its text encoder cannot "
+                                  "be taken over", path, t->config.data);
+}
+
+/* Each encoder from the first of the given runs that has its modality. */
+static bool warm_start(trainer *t)
+{
+    for (int s = 0; s < TERN_STREAMS; s++) {
+        bool found = false;
+        for (int i = 0; i < t->opts->init_count && !found; i++) {
+            char path[TERN_PATH_BYTES], prefix[32];
+            tern_run_config source;
+            if (!tern_run_config_load(t->opts->init[i], &source, t->error) ||
+                !tern_run_path(t->opts->init[i], "best.safetensors", path, t->error))
+                return false;
+            found = tern_model_has(&source.model, s) && tern_model_has(&t->config.model, s);
+            snprintf(prefix, sizeof prefix, "%s.", tern_stream_names[s]);
+            if (found && ((s == TERN_STREAM_TEXT && !same_vocabulary(t, t->opts->init[i])) ||
+                          !tern_checkpoint_load_part(t->ctx, path, prefix)))
+                return trainer_pass_error(t) && false;
+        }
+    }
+    return true;
+}
+
+static bool build_model(trainer *t)
+{
+    char path[TERN_PATH_BYTES];
+    t->ctx = tern_open((tern_ctx_opts){ .device = t->opts->device, .threads = t->opts->threads,
+                                        .seed = t->config.train.seed }, t->error);
+    if (!t->ctx)
+        return false;
+    t->model = tern_classifier_new(t->ctx, &t->config.model);
+    tern_params_freeze(t->ctx);
+    for (int s = 0; s < TERN_STREAMS; s++)
+        if (!(t->hidden[s] = calloc((size_t)t->config.train.batch, 1)))
+            return tern_error_set(t->error, TERN_ERR_MEMORY, "no memory for a batch");
+    if (!t->opts->resume && !warm_start(t))
+        return false;
+    if (t->opts->resume && tern_run_path(t->opts->run, "last.safetensors", path, t->error))
+        tern_checkpoint_load(t->ctx, path, true, &t->at);
+    t->total_steps = t->config.train.epochs * tern_loader_batches(t->train);
+    t->warmup_steps = (int64_t)(t->config.train.warmup * (double)t->total_steps);
+    return trainer_pass_error(t);
+}
+
+/* Only now, when nothing can be wrong with the input any more, is the folder touched. */
+static bool prepare_folder(trainer *t)
+{
+    char path[TERN_PATH_BYTES];
+    if (t->opts->resume)
+        return tern_history_cut(t->opts->run, t->at.epoch, t->error);
+    if (!tern_run_config_save(t->opts->run, &t->config, t->error) ||
+        !tern_history_cut(t->opts->run, 0, t->error))
+        return false;
+    return !t->vocabulary || (tern_run_path(t->opts->run, "vocabulary.txt", path, t->error) &&
+                              tern_vocabulary_save(t->vocabulary, path, t->error));
+}
+
+bool trainer_prepare(trainer *t)
+{
+    return prepare_run(t) && open_loaders(t) && weigh_classes(t) && build_model(t) &&
+           prepare_folder(t);
+}
+
+void trainer_close(trainer *t)
+{
+    tern_loader_free(t->train);
+    tern_loader_free(t->valid);
+    tern_classifier_free(t->model);
+    tern_ctx_free(t->ctx);
+    tern_vocabulary_free(t->vocabulary);
+    tern_clips_free(t->clips);
+    free(t->class_weight);
+    for (int s = 0; s < TERN_STREAMS; s++)
+        free(t->hidden[s]);
+}

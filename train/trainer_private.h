@@ -1,0 +1,36 @@
+/* What the two halves of the trainer share: trainer_prepare.c and trainer.c. */
+#ifndef TERN_TRAIN_TRAINER_PRIVATE_H
+#define TERN_TRAIN_TRAINER_PRIVATE_H
+
+#include "datasets/loader.h"
+#include "train/checkpoint.h"
+#include "train/trainer.h"
+
+#include <time.h>
+
+typedef struct trainer {
+    const tern_trainer_opts *opts;
+    tern_run_config config;
+    tern_clips *clips;
+    tern_vocabulary *vocabulary;
+    tern_ctx *ctx;
+    tern_classifier *model;
+    tern_loader *train, *valid;
+    float *class_weight;            /* [classes], or NULL */
+    uint8_t *hidden[TERN_STREAMS];  /* modality dropout   */
+    tern_checkpoint_info at;        /* how far the run is */
+    int64_t total_steps, warmup_steps;
+    struct timespec begun;
+    tern_error *error;
+} trainer;
+
+/* Everything that comes before the first step: data, vocabulary, loaders, model, and,
+ * when nothing can be wrong with them any more, the run's folder.  opts and error are
+ * set; what is made is freed by trainer_close, also after a failure. */
+bool trainer_prepare(trainer *t);
+void trainer_close(trainer *t);
+
+/* True if the context has no error; else it is passed on. */
+bool trainer_pass_error(trainer *t);
+
+#endif
