@@ -4,6 +4,7 @@
 #include "core/error.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,10 +62,13 @@ static const cli_flag *find_flag(const cli_flag *flags, const char *name, size_t
     return NULL;
 }
 
-static int unknown_flag(const cli_command *command, const cli_flag *flags, const char *name)
+static int unknown_flag(const cli_command *command, const cli_flag *flags, const char *argument,
+                        size_t length)
 {
     const char *names[MAX_FLAGS];
+    char name[64];
     int count = 0;
+    snprintf(name, sizeof name, "%.*s", (int)length, argument);
     for (const cli_flag *flag = flags; flag && flag->kind && count < MAX_FLAGS; flag++)
         names[count++] = flag->name;
     const char *nearest = tern_nearest_name(name, names, count);
@@ -75,10 +79,17 @@ static int unknown_flag(const cli_command *command, const cli_flag *flags, const
 static int store(const cli_command *command, const cli_flag *flag, const char *value)
 {
     char *end = NULL;
+    long count;
     errno = 0;
     switch (flag->kind) {
     case CLI_FLAG: *(bool *)flag->target = true; return -1;
     case CLI_TEXT: *(const char **)flag->target = value; return -1;
+    case CLI_COUNT:
+        count = strtol(value, &end, 10);
+        if (count < 0 || count > INT_MAX)
+            errno = ERANGE;
+        *(int *)flag->target = (int)count;
+        break;
     case CLI_INT: *(long *)flag->target = strtol(value, &end, 10); break;
     case CLI_REAL: *(double *)flag->target = strtod(value, &end); break;
     case CLI_REPEAT: {
@@ -92,8 +103,36 @@ static int store(const cli_command *command, const cli_flag *flag, const char *v
     case CLI_END: break;
     }
     if (!end || end == value || *end || errno)
-        return cli_misused(command->name, "%s wants a %s, not %s", flag->name,
-                           flag->kind == CLI_INT ? "whole number" : "number", value);
+        return cli_misused(command->name, "%s wants %s, not %s", flag->name,
+                           flag->kind == CLI_REAL    ? "a number"
+                           : flag->kind == CLI_COUNT ? "a whole number from 0 on"
+                                                     : "a whole number", value);
+    return -1;
+}
+
+static bool looks_like_flag(const char *argument)
+{
+    return argument[0] == '-' && argument[1] != '\0';
+}
+
+/* The value after = or in the next argument, which must not be a flag: what is forgotten
+ * is to be told, not taken from the next flag. */
+static int take_value(const cli_command *command, const cli_flag *flag, const char *equals,
+                      int argc, char **argv, int *at, const char **value)
+{
+    *value = equals ? equals + 1 : NULL;
+    if (flag->kind == CLI_FLAG && equals)
+        return cli_misused(command->name, "%s takes no value", flag->name);
+    if (flag->kind == CLI_FLAG || equals)
+        return -1;
+    const char *wanted = flag->value ? flag->value : "a value";
+    const char *next = *at + 1 < argc ? argv[*at + 1] : NULL;
+    if (!next)
+        return cli_misused(command->name, "%s wants %s", flag->name, wanted);
+    if (strncmp(next, "--", 2) == 0)
+        return cli_misused(command->name, "%s wants %s, not %s; what begins with -- is given as "
+                           "%s=VALUE", flag->name, wanted, next, flag->name);
+    *value = argv[++*at];
     return -1;
 }
 
@@ -107,27 +146,40 @@ int cli_parse(const cli_command *command, const cli_flag *flags, int argc, char 
             print_help(command, flags);
             return CLI_OK;
         }
-        if (strncmp(argument, "--", 2) != 0) {
+        if (!looks_like_flag(argument)) {
             if (words->count == CLI_MAX_REPEAT)
                 return cli_misused(command->name, "too many arguments");
             words->items[words->count++] = argument;
             continue;
         }
-        const char *equals = strchr(argument, '=');
+        const char *equals = strchr(argument, '='), *value;
         size_t length = equals ? (size_t)(equals - argument) : strlen(argument);
         const cli_flag *flag = find_flag(flags, argument, length);
         if (!flag)
-            return unknown_flag(command, flags, argument);
-        const char *value = equals ? equals + 1 : NULL;
-        if (flag->kind != CLI_FLAG && !value) {
-            if (i + 1 == argc)
-                return cli_misused(command->name, "%s wants %s", flag->name,
-                                   flag->value ? flag->value : "a value");
-            value = argv[++i];
-        }
-        int status = store(command, flag, value);
+            return unknown_flag(command, flags, argument, length);
+        int status = take_value(command, flag, equals, argc, argv, &i, &value);
+        if (status < 0)
+            status = store(command, flag, value);
         if (status >= 0)
             return status;
     }
     return -1;
+}
+
+int cli_check_words(const cli_command *command, const cli_list *words, int least, int most)
+{
+    if (words->count > most)
+        return cli_misused(command->name, "unexpected argument %s", words->items[most]);
+    if (words->count < least)
+        return cli_misused(command->name, "wanted: tern %s %s", command->name, command->usage);
+    return -1;
+}
+
+bool cli_given(int argc, char **argv, const char *flag)
+{
+    size_t length = strlen(flag);
+    for (int i = 1; i < argc; i++)
+        if (strncmp(argv[i], flag, length) == 0 && (!argv[i][length] || argv[i][length] == '='))
+            return true;
+    return false;
 }

@@ -10,6 +10,7 @@ typedef enum cli_kind {
     CLI_END = 0,
     CLI_FLAG,  /* bool, no value                 */
     CLI_TEXT,  /* const char *                   */
+    CLI_COUNT, /* int, not negative              */
     CLI_INT,   /* long                           */
     CLI_REAL,  /* double                         */
     CLI_REPEAT /* cli_list: may be given often   */
@@ -37,13 +38,20 @@ typedef struct cli_command {
 } cli_command;
 
 /* What main and the subcommands return as exit status. */
-enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
+enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
 
 /* Parse argv[1..argc): flags into their targets, the rest into words.  Returns -1
  * to go on, or the exit status when --help was asked for or something is wrong
  * (the message has been printed). */
 int cli_parse(const cli_command *command, const cli_flag *flags, int argc, char **argv,
               cli_list *words);
+
+/* -1 if there are at least `least` and at most `most` words, else CLI_USAGE, having said
+ * what is wanted or which word is too many. */
+int cli_check_words(const cli_command *command, const cli_list *words, int least, int most);
+
+/* Was this flag among the arguments? */
+bool cli_given(int argc, char **argv, const char *flag);
 
 /* "tern NAME: error: message" on stderr; returns CLI_FAILED. */
 int cli_fail(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));

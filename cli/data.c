@@ -36,7 +36,7 @@ static void print_counts(const tern_paired_counts *counts)
 static int make_paired(int argc, char **argv)
 {
     tern_paired_opts opts = { 0 };
-    long valid_pairs = 0, test_pairs = 0, epoch_samples = 0, seed = 0;
+    long epoch_samples = 0, seed = 0;
     cli_list words;
     const cli_flag flags[] = {
         { "--faces", CLI_TEXT, &opts.faces, "DIR", "CLASS/NAME.png" },
@@ -51,8 +51,8 @@ static int make_paired(int argc, char **argv)
           "of images and sentences, default 0.15" },
         { "--test-fraction", CLI_REAL, &opts.test_fraction, "X",
           "of images and sentences, default 0.25" },
-        { "--valid-pairs", CLI_INT, &valid_pairs, "N", "default 700" },
-        { "--test-pairs", CLI_INT, &test_pairs, "N", "default 1400" },
+        { "--valid-pairs", CLI_COUNT, &opts.valid_pairs, "N", "default 700" },
+        { "--test-pairs", CLI_COUNT, &opts.test_pairs, "N", "default 1400" },
         { "--epoch-samples", CLI_INT, &epoch_samples, "N", "training samples an epoch" },
         { "--seed", CLI_INT, &seed, "N", "of the pairing, default 0" },
         { 0 },
@@ -60,13 +60,13 @@ static int make_paired(int argc, char **argv)
     int status = cli_parse(&paired, flags, argc, argv, &words);
     if (status >= 0)
         return status;
-    if (words.count != 1 || !opts.faces || !opts.audio || !opts.text)
-        return cli_misused("data paired", "OUT, --faces, --audio and --text are needed");
+    if ((status = cli_check_words(&paired, &words, 1, 1)) >= 0)
+        return status;
+    if (!opts.faces || !opts.audio || !opts.text)
+        return cli_misused("data paired", "--faces, --audio and --text are needed");
     tern_paired_counts counts;
     tern_error error = { 0 };
     opts.out = words.items[0];
-    opts.valid_pairs = (int)valid_pairs;
-    opts.test_pairs = (int)test_pairs;
     opts.epoch_samples = epoch_samples;
     opts.seed = (uint64_t)seed;
     if (!tern_paired_write(opts, &counts, &error))
@@ -91,7 +91,7 @@ static int print_usage(FILE *to, int status)
     fprintf(to, "usage: tern data WHAT [ARGUMENTS]\n\n");
     for (int i = 0; i < MAKERS; i++)
         fprintf(to, "  %-10s %s\n", makers[i].name, makers[i].summary);
-    fprintf(to, "\n`tern data WHAT --help` tells more.\n");
+    fprintf(to, "\nexample:\n%s\n\n`tern data WHAT --help` tells more.\n", paired.example);
     return status;
 }
 

@@ -1,9 +1,13 @@
 /* tern eval: how good a run is on a split of any manifest. */
 #include "cli/commands.h"
 
+#include "datasets/file.h"
 #include "infer/score.h"
+#include "train/history.h"
 
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static const cli_command command = {
     "eval", "--run RUN --data MANIFEST.tsv [options]",
@@ -15,6 +19,10 @@ static const cli_command command = {
 
 static void print_metric(const char *name, double value, const tern_interval *interval)
 {
+    if (isnan(value)) {
+        printf("%-10s needs two classes\n", name);
+        return;
+    }
     printf("%-10s %6.2f %%", name, 100 * value);
     if (interval)
         printf("   95 %% interval %.2f to %.2f", 100 * interval->low, 100 * interval->high);
@@ -38,16 +46,19 @@ static void print_text(const tern_score *score)
         printf("%12.12s", score->model.class_names[t]);
         for (int p = 0; p < m->classes; p++)
             printf(" %8lld", (long long)m->confusion[t * m->classes + p]);
-        printf("   %5.1f %%\n", 100 * m->recall[t]);
+        if (isnan(m->recall[t]))
+            printf("   absent\n");
+        else
+            printf("   %5.1f %%\n", 100 * m->recall[t]);
     }
 }
 
 static json_t *interval_json(double value, const tern_interval *interval)
 {
     if (!interval)
-        return json_pack("{s:f}", "value", value);
-    return json_pack("{s:f, s:f, s:f}", "value", value, "low", interval->low, "high",
-                     interval->high);
+        return json_pack("{s:o}", "value", tern_json_real(value));
+    return json_pack("{s:o, s:o, s:o}", "value", tern_json_real(value), "low",
+                     tern_json_real(interval->low), "high", tern_json_real(interval->high));
 }
 
 static void print_json(const tern_score *score)
@@ -62,8 +73,9 @@ static void print_json(const tern_score *score)
         json_array_append_new(confusion, row);
         json_array_append_new(classes, json_string(score->model.class_names[t]));
     }
-    json_t *json = json_pack("{s:I, s:f, s:o, s:o, s:o, s:o, s:o, s:o}", "samples",
-                             (json_int_t)score->predictions.count, "loss", score->predictions.loss,
+    json_t *json = json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "samples",
+                             (json_int_t)score->predictions.count, "loss",
+                             tern_json_real(score->predictions.loss),
                              "accuracy", interval_json(m->accuracy, in ? &in->accuracy : NULL),
                              "uar", interval_json(m->uar, in ? &in->uar : NULL),
                              "macro_f1", interval_json(m->macro_f1, in ? &in->macro_f1 : NULL),
@@ -75,31 +87,40 @@ static void print_json(const tern_score *score)
 }
 
 /* One line a sample: id, truth, then the probability of each class. */
-static bool write_predictions(const char *path, const tern_score *score)
+static void print_predictions(FILE *file, const tern_score *score)
 {
-    FILE *file = fopen(path, "w");
-    if (!file)
-        return false;
+    int classes = score->metrics.classes;
     fprintf(file, "id\tlabel");
-    for (int c = 0; c < score->metrics.classes; c++)
+    for (int c = 0; c < classes; c++)
         fprintf(file, "\t%s", score->model.class_names[c]);
     for (int64_t i = 0; i < score->predictions.count; i++) {
         fprintf(file, "\n%s\t%s", score->id[i],
                 score->model.class_names[score->predictions.label[i]]);
-        for (int c = 0; c < score->metrics.classes; c++)
-            fprintf(file, "\t%.9g",
-                    score->predictions.probability[i * score->metrics.classes + c]);
+        for (int c = 0; c < classes; c++)
+            fprintf(file, "\t%.9g", score->predictions.probability[i * classes + c]);
     }
     fprintf(file, "\n");
-    bool ok = !ferror(file);
-    return fclose(file) == 0 && ok;
+}
+
+/* Whole or not at all: the predictions of an earlier evaluation may be there. */
+static bool write_predictions(const char *path, const tern_score *score, tern_error *error)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+    if (stream)
+        print_predictions(stream, score);
+    bool ok = (stream && fclose(stream) == 0) ||
+              tern_error_set(error, TERN_ERR_MEMORY, "%s: no memory to write it", path);
+    ok = ok && tern_file_replace(path, text, size, error);
+    free(text);
+    return ok;
 }
 
 int cmd_eval(int argc, char **argv)
 {
     tern_score_opts opts = { .resamples = 1000 };
     const char *predictions = NULL;
-    long threads = 0, batch = 0, resamples = 1000;
     bool json = false;
     cli_list words;
     const cli_flag flags[] = {
@@ -107,10 +128,10 @@ int cmd_eval(int argc, char **argv)
         { "--data", CLI_TEXT, &opts.data, "TSV", "any manifest with the run's classes" },
         { "--split", CLI_TEXT, &opts.split, "NAME", "train, valid or test (default)" },
         { "--predictions", CLI_TEXT, &predictions, "FILE", "write each sample's probabilities" },
-        { "--resamples", CLI_INT, &resamples, "N", "of the bootstrap, default 1000; 0: none" },
-        { "--batch", CLI_INT, &batch, "N", "default 32" },
+        { "--resamples", CLI_COUNT, &opts.resamples, "N", "of the bootstrap, default 1000; 0: none" },
+        { "--batch", CLI_COUNT, &opts.batch, "N", "default 32" },
         { "--device", CLI_TEXT, &opts.device, "NAME", "cpu (default), ref" },
-        { "--threads", CLI_INT, &threads, "N", "default: one per core" },
+        { "--threads", CLI_COUNT, &opts.threads, "N", "default: one per core" },
         { "--allow-shared-speakers", CLI_FLAG, &opts.allow_shared_speakers, NULL,
           "accept a speaker in two splits" },
         { "--json", CLI_FLAG, &json, NULL, "result as JSON" },
@@ -119,11 +140,10 @@ int cmd_eval(int argc, char **argv)
     int status = cli_parse(&command, flags, argc, argv, &words);
     if (status >= 0)
         return status;
-    if (!opts.run || !opts.data || words.count)
+    if ((status = cli_check_words(&command, &words, 0, 0)) >= 0)
+        return status;
+    if (!opts.run || !opts.data)
         return cli_misused("eval", "--run and --data are needed");
-    opts.threads = (int)threads;
-    opts.batch = batch;
-    opts.resamples = (int)resamples;
     tern_error error = { 0 };
     tern_score score;
     if (!tern_score_run(&opts, &score, &error))
@@ -133,8 +153,8 @@ int cmd_eval(int argc, char **argv)
     else
         print_text(&score);
     status = CLI_OK;
-    if (predictions && !write_predictions(predictions, &score))
-        status = cli_fail("eval", "cannot write %s", predictions);
+    if (predictions && !write_predictions(predictions, &score, &error))
+        status = cli_fail("eval", "%s", error.message);
     tern_score_free(&score);
     return status;
 }

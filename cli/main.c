@@ -2,8 +2,9 @@
 #include "cli/commands.h"
 
 #include "core/error.h"
-#include "kernels/table.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,33 +30,14 @@ static void print_usage(FILE *to)
     fprintf(to, "usage: tern COMMAND [ARGUMENTS]\n\ncommands:\n");
     for (int i = 0; i < SUBCOMMANDS; i++)
         fprintf(to, "  %-12s %s\n", subcommands[i].name, subcommands[i].summary);
-    fprintf(to, "\n`tern COMMAND --help` tells more; `tern --version` says what is built in.\n");
+    fprintf(to, "\nexample:\n"
+                "  tern train --data manifest.tsv --run runs/first\n"
+                "  tern eval --run runs/first --data manifest.tsv\n"
+                "\n`tern COMMAND --help` tells more; `tern --version` says what is built in.\n");
 }
 
-static int print_version(void)
+static int run_command(int argc, char **argv)
 {
-    const char *levels[4];
-    int count = tern_simd_levels(levels);
-    printf("tern %s\ncompiler  %s\nSIMD      %s (of", TERN_VERSION, __VERSION__, levels[0]);
-    for (int i = 0; i < count; i++)
-        printf(" %s", levels[i]);
-    printf(")\n");
-    return CLI_OK;
-}
-
-int main(int argc, char **argv)
-{
-    if (argc < 2) {
-        print_usage(stderr);
-        return CLI_USAGE;
-    }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-        strcmp(argv[1], "help") == 0) {
-        print_usage(stdout);
-        return CLI_OK;
-    }
-    if (strcmp(argv[1], "--version") == 0)
-        return print_version();
     const char *names[SUBCOMMANDS];
     for (int i = 0; i < SUBCOMMANDS; i++) {
         if (strcmp(argv[1], subcommands[i].name) == 0)
@@ -63,7 +45,33 @@ int main(int argc, char **argv)
         names[i] = subcommands[i].name;
     }
     const char *nearest = tern_nearest_name(argv[1], names, SUBCOMMANDS);
-    fprintf(stderr, "tern: there is no command %s%s%s%s\n", argv[1],
+    fprintf(stderr, "tern: there is no command %s%s%s%s\ntry: tern --help\n", argv[1],
             nearest ? ", did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
     return CLI_USAGE;
+}
+
+/* What was printed must have arrived: a result in a full disk's file is none. */
+static int check_output(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    fprintf(stderr, "tern: the output cannot be written: %s\n", strerror(errno));
+    return status ? status : CLI_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGXFSZ, SIG_IGN); /* a file grown too large is an error like a full disk */
+    if (argc < 2) {
+        print_usage(stderr);
+        return CLI_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        print_usage(stdout);
+        return check_output(CLI_OK);
+    }
+    if (strcmp(argv[1], "--version") == 0)
+        return check_output(cmd_version(argc - 1, argv + 1));
+    return check_output(run_command(argc, argv));
 }

@@ -15,7 +15,8 @@ static const cli_command command = {
 int cmd_op(int argc, char **argv)
 {
     const char *device = "cpu", *provider = NULL;
-    long threads = 0, seed = 0;
+    int threads = 0;
+    long seed = 0;
     tern_op_file file = { 0 };
     cli_list options = { { NULL }, 0 }, words;
     const cli_flag flags[] = {
@@ -26,20 +27,22 @@ int cmd_op(int argc, char **argv)
         { "--provider", CLI_TEXT, &provider, "NAME", "another implementation, e.g. openblas" },
         { "--grad", CLI_FLAG, &file.grad, NULL, "run backward too" },
         { "--train", CLI_FLAG, &file.training, NULL, "training behaviour (dropout, batch norm)" },
-        { "--threads", CLI_INT, &threads, "N", "cpu threads (default: one per core)" },
+        { "--threads", CLI_COUNT, &threads, "N", "cpu threads (default: one per core)" },
         { "--seed", CLI_INT, &seed, "N", "of random numbers (dropout)" },
         { 0 },
     };
     int status = cli_parse(&command, flags, argc, argv, &words);
     if (status >= 0)
         return status;
-    if (words.count != 1 || !file.in || !file.out)
-        return cli_misused("op", "NAME, --in and --out are needed");
+    if ((status = cli_check_words(&command, &words, 1, 1)) >= 0)
+        return status;
+    if (!file.in || !file.out)
+        return cli_misused("op", "--in and --out are needed");
     tern_error error = { 0 };
     const tern_op *op = tern_op_find(words.items[0], &error);
     if (!op)
         return cli_fail("op", "%s", error.message);
-    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = device, .threads = (int)threads,
+    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = device, .threads = threads,
                                                .seed = (uint64_t)seed }, &error);
     if (!ctx)
         return cli_fail("op", "%s", error.message);

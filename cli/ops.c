@@ -88,8 +88,8 @@ int cmd_ops(int argc, char **argv)
     int status = cli_parse(&command, flags, argc, argv, &words);
     if (status >= 0)
         return status;
-    if (words.count > 1)
-        return cli_misused("ops", "one NAME at most");
+    if ((status = cli_check_words(&command, &words, 0, 1)) >= 0)
+        return status;
     if (words.count == 0) {
         print_matrix();
         return CLI_OK;

@@ -38,7 +38,7 @@ static void print_json(const tern_model_config *config, const double *probabilit
 int cmd_predict(int argc, char **argv)
 {
     const char *path = NULL, *device = NULL;
-    long threads = 0;
+    int threads = 0;
     bool json = false;
     tern_sample_files sample = { 0 };
     cli_list words;
@@ -48,19 +48,21 @@ int cmd_predict(int argc, char **argv)
         { "--audio", CLI_TEXT, &sample.audio, "FILE", "WAV, FLAC ..." },
         { "--text", CLI_TEXT, &sample.text, "SENTENCE", "what was said" },
         { "--device", CLI_TEXT, &device, "NAME", "cpu (default), ref" },
-        { "--threads", CLI_INT, &threads, "N", "default: one per core" },
+        { "--threads", CLI_COUNT, &threads, "N", "default: one per core" },
         { "--json", CLI_FLAG, &json, NULL, "result as JSON" },
         { 0 },
     };
     int status = cli_parse(&command, flags, argc, argv, &words);
     if (status >= 0)
         return status;
-    if (!path || words.count)
+    if ((status = cli_check_words(&command, &words, 0, 0)) >= 0)
+        return status;
+    if (!path)
         return cli_misused("predict", "--run is needed");
     tern_error error = { 0 };
     tern_loaded_run run;
     double probability[TERN_MAX_CLASSES];
-    if (!tern_run_open(path, device, (int)threads, &run, &error))
+    if (!tern_run_open(path, device, threads, &run, &error))
         return cli_fail("predict", "%s", error.message);
     status = CLI_OK;
     if (!tern_predict_sample(&run, &sample, probability, &error))

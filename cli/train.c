@@ -2,6 +2,9 @@
 #include "cli/commands.h"
 #include "cli/model_flags.h"
 
+#include "train/history.h"
+
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,31 +16,75 @@ static const cli_command command = {
     "  tern train --data demo/manifest.tsv --run runs/crossmodal --fusion crossmodal",
 };
 
-static void print_result(const tern_train_result *result, const char *run, bool json)
+static void print_json(const tern_train_result *result, const char *run)
 {
-    if (json)
-        printf("{\"run\": \"%s\", \"epochs\": %lld, \"steps\": %lld, \"best_epoch\": %lld, "
-               "\"best_valid_uar\": %.6f, \"parameters\": %lld, \"gflop_per_sample\": %.6f, "
-               "\"seconds\": %.2f}\n",
-               run, (long long)result->epochs, (long long)result->steps,
-               (long long)result->best_epoch, result->best_uar, (long long)result->parameters,
-               result->flops_per_sample / 1e9, result->seconds);
-    else
-        printf("%s: %lld epochs, %lld steps, best validation UAR %.1f %% (epoch %lld), "
-               "%lld parameters, %.3f GFLOP a sample, %.0f s\n",
-               run, (long long)result->epochs, (long long)result->steps, 100 * result->best_uar,
-               (long long)result->best_epoch, (long long)result->parameters,
-               result->flops_per_sample / 1e9, result->seconds);
+    json_t *json = json_pack(
+        "{s:s, s:I, s:I, s:I, s:o, s:I, s:f, s:f}", "run", run, "epochs",
+        (json_int_t)result->epochs, "steps", (json_int_t)result->steps, "best_epoch",
+        (json_int_t)result->best_epoch, "best_valid_uar", tern_json_real(result->best_uar),
+        "parameters", (json_int_t)result->parameters, "gflop_per_sample",
+        result->flops_per_sample / 1e9, "seconds", result->seconds);
+    json_dumpf(json, stdout, JSON_REAL_PRECISION(9));
+    printf("\n");
+    json_decref(json);
 }
+
+static void print_text(const tern_train_result *result, const char *run)
+{
+    printf("%s: %lld epochs, %lld steps, best validation UAR %.1f %% (epoch %lld), "
+           "%lld parameters, %.3f GFLOP a sample, %.0f s\n",
+           run, (long long)result->epochs, (long long)result->steps, 100 * result->best_uar,
+           (long long)result->best_epoch, (long long)result->parameters,
+           result->flops_per_sample / 1e9, result->seconds);
+}
+
+/* -------------------------------------------------------- interruption -- */
+
+static volatile sig_atomic_t interrupted;
+
+static void note_interrupt(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
+static bool is_interrupted(void *user)
+{
+    (void)user;
+    return interrupted;
+}
+
+/* The first signal ends training after the step in progress; a second one kills. */
+static void catch_interrupts(void)
+{
+    struct sigaction action = { .sa_handler = note_interrupt,
+                                .sa_flags = SA_RESTART | (int)SA_RESETHAND };
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+static int say_where_it_stopped(const tern_train_result *result, const char *run)
+{
+    if (result->epochs == 0)
+        fprintf(stderr, "\ntern train: stopped in the first epoch, of which nothing is kept: the "
+                        "same command begins again\n");
+    else
+        fprintf(stderr, "\ntern train: stopped; %s holds the first %lld epochs, go on with\n"
+                        "  tern train --run %s --resume\n", run, (long long)result->epochs, run);
+    return CLI_INTERRUPTED;
+}
+
+/* ------------------------------------------------------------- options -- */
 
 /* "lr=3e-4" is a training option, "model.size=64" one of the model. */
 static bool set_options(const cli_list *settings, tern_trainer_opts *opts, tern_error *error)
 {
     for (int i = 0; i < settings->count; i++) {
         char word[128];
-        snprintf(word, sizeof word, "%s", settings->items[i]);
+        int length = snprintf(word, sizeof word, "%s", settings->items[i]);
         char *equals = strchr(word, '=');
-        if (!equals)
+        if (!equals || length >= (int)sizeof word)
             return tern_error_set(error, TERN_ERR_OPTION, "--set %s: option=value wanted", word);
         *equals = '\0';
         bool ok = strncmp(word, "model.", 6) == 0
@@ -49,15 +96,44 @@ static bool set_options(const cli_list *settings, tern_trainer_opts *opts, tern_
     return true;
 }
 
+/* A run keeps the options it was begun with: to be told another one is a mistake. */
+static const char *fixed_option(int argc, char **argv)
+{
+    static const char *const fixed[] = { "--modalities", "--fusion", "--epochs",  "--batch", "--lr",
+                                         "--augment",    "--balance", "--set",    "--init",
+                                         "--seed" };
+    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
+        if (cli_given(argc, argv, fixed[i]))
+            return fixed[i];
+    return NULL;
+}
+
+static int train(const tern_trainer_opts *opts, bool json)
+{
+    tern_error error = { 0 };
+    tern_train_result result;
+    catch_interrupts();
+    if (!tern_train(opts, &result, &error))
+        return cli_fail("train", "%s", error.message);
+    if (result.stopped)
+        return say_where_it_stopped(&result, opts->run);
+    if (json)
+        print_json(&result, opts->run);
+    else
+        print_text(&result, opts->run);
+    return CLI_OK;
+}
+
 int cmd_train(int argc, char **argv)
 {
-    tern_trainer_opts opts = { .train = tern_train_opts_default(), .progress = cli_show_progress };
+    tern_trainer_opts opts = { .train = tern_train_opts_default(), .progress = cli_show_progress,
+                               .stop = is_interrupted };
     const char *modalities = "face,audio,text", *fusion = "concat";
-    long epochs = 0, batch = 0, seed = 0, threads = 0;
+    long epochs = (long)opts.train.epochs, batch = (long)opts.train.batch, seed = 0;
     bool json = false, quiet = false;
     cli_list settings = { { NULL }, 0 }, init = { { NULL }, 0 }, words;
     const cli_flag flags[] = {
-        { "--data", CLI_TEXT, &opts.data, "TSV", "the manifest (docs/data.md)" },
+        { "--data", CLI_TEXT, &opts.data, "TSV", "the manifest (docs/data.md); needed but with --resume" },
         { "--run", CLI_TEXT, &opts.run, "FOLDER", "where the run goes; must be new" },
         { "--modalities", CLI_TEXT, &modalities, "LIST", "of face,audio,text (default: all)" },
         { "--fusion", CLI_TEXT, &fusion, "NAME", "concat (default), attention, crossmodal" },
@@ -71,7 +147,7 @@ int cmd_train(int argc, char **argv)
         { "--init", CLI_REPEAT, &init, "RUN", "start encoders from this run's; may be repeated" },
         { "--seed", CLI_INT, &seed, "N", "default 0" },
         { "--device", CLI_TEXT, &opts.device, "NAME", "cpu (default), ref" },
-        { "--threads", CLI_INT, &threads, "N", "default: one per core" },
+        { "--threads", CLI_COUNT, &opts.threads, "N", "default: one per core" },
         { "--resume", CLI_FLAG, &opts.resume, NULL, "go on with RUN after its last epoch" },
         { "--allow-shared-speakers", CLI_FLAG, &opts.allow_shared_speakers, NULL,
           "accept a speaker in two splits" },
@@ -82,13 +158,18 @@ int cmd_train(int argc, char **argv)
     int status = cli_parse(&command, flags, argc, argv, &words);
     if (status >= 0)
         return status;
-    if (!opts.run || (!opts.data && !opts.resume) || words.count)
+    if ((status = cli_check_words(&command, &words, 0, 0)) >= 0)
+        return status;
+    if (!opts.run || (!opts.data && !opts.resume))
         return cli_misused("train", "--data and --run are needed");
+    const char *fixed = opts.resume ? fixed_option(argc, argv) : NULL;
+    if (fixed)
+        return cli_misused("train", "--resume goes on as the run was begun: %s is not to be given",
+                           fixed);
     tern_error error = { 0 };
-    opts.train.epochs = epochs ? epochs : opts.train.epochs;
-    opts.train.batch = batch ? batch : opts.train.batch;
+    opts.train.epochs = epochs;
+    opts.train.batch = batch;
     opts.train.seed = (uint64_t)seed;
-    opts.threads = (int)threads;
     opts.init = init.items;
     opts.init_count = init.count;
     if (quiet)
@@ -97,9 +178,5 @@ int cmd_train(int argc, char **argv)
         !cli_parse_fusion(fusion, &opts.model.fusion, &error) ||
         !set_options(&settings, &opts, &error))
         return cli_misused("train", "%s", error.message);
-    tern_train_result result;
-    if (!tern_train(&opts, &result, &error))
-        return cli_fail("train", "%s", error.message);
-    print_result(&result, opts.run, json);
-    return CLI_OK;
+    return train(&opts, json);
 }

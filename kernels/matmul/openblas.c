@@ -17,6 +17,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+static const char LIBRARY[] = "libopenblas.so.0";
 
 static struct {
     pthread_once_t once;
@@ -54,7 +57,7 @@ static void *open_library(void)
 
     if (core)
         setenv(variable, core, 1);
-    void *handle = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
+    void *handle = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
     if (kept)
         setenv(variable, kept, 1);
     else
@@ -73,7 +76,8 @@ static void load(void)
     } else if (!find_function(handle, "openblas_get_corename", &library.corename) ||
                !find_function(handle, "openblas_set_num_threads", &set_threads) ||
                !find_function(handle, "cblas_sgemm", &library.sgemm)) {
-        snprintf(library.why, sizeof library.why, "libopenblas.so.0 lacks functions of OpenBLAS");
+        snprintf(library.why, sizeof library.why, "%s lacks functions of OpenBLAS",
+                 LIBRARY);
         library.sgemm = NULL;
     } else {
         set_threads(1);
@@ -87,6 +91,23 @@ tern_sgemm_fn tern_openblas_sgemm(tern_error *error)
         tern_error_set(error, TERN_ERR_MISSING,
                        "OpenBLAS cannot be loaded (%s); install libopenblas0-pthread", library.why);
     return library.sgemm;
+}
+
+bool tern_openblas_find(char *path, size_t bytes)
+{
+    Dl_serinfo size, *folders;
+    void *self = dlopen(NULL, RTLD_LAZY);
+    bool found = false;
+    if (!self || dlinfo(self, RTLD_DI_SERINFOSIZE, &size) != 0 || !(folders = malloc(size.dls_size)))
+        return false;
+    *folders = size;
+    if (dlinfo(self, RTLD_DI_SERINFO, folders) == 0)
+        for (unsigned i = 0; i < folders->dls_cnt && !found; i++) {
+            snprintf(path, bytes, "%s/%s", folders->dls_serpath[i].dls_name, LIBRARY);
+            found = access(path, R_OK) == 0;
+        }
+    free(folders);
+    return found;
 }
 
 const char *tern_openblas_corename(void)
