@@ -122,9 +122,10 @@ int cmd_eval(int argc, char **argv)
     tern_score_opts opts = { .resamples = 1000 };
     const char *predictions = NULL;
     bool json = false;
-    cli_list words;
+    cli_list runs = { { NULL }, 0 }, words;
     const cli_flag flags[] = {
-        { "--run", CLI_TEXT, &opts.run, "FOLDER", "a trained run" },
+        { "--run", CLI_REPEAT, &runs, "FOLDER",
+          "a trained run; several: their log-probabilities are averaged" },
         { "--data", CLI_TEXT, &opts.data, "TSV", "any manifest with the run's classes" },
         { "--split", CLI_TEXT, &opts.split, "NAME", "train, valid or test (default)" },
         { "--predictions", CLI_TEXT, &predictions, "FILE", "write each sample's probabilities" },
@@ -142,11 +143,13 @@ int cmd_eval(int argc, char **argv)
         return status;
     if ((status = cli_check_words(&command, &words, 0, 0)) >= 0)
         return status;
-    if (!opts.run || !opts.data)
+    if (!runs.count || !opts.data)
         return cli_misused("eval", "--run and --data are needed");
+    opts.runs = runs.items;
+    opts.run_count = runs.count;
     tern_error error = { 0 };
     tern_score score;
-    if (!tern_score_run(&opts, &score, &error))
+    if (!tern_score_runs(&opts, &score, &error))
         return cli_fail("eval", "%s", error.message);
     if (json)
         print_json(&score);

@@ -62,8 +62,9 @@ static bool score_model(const tern_demo_opts *opts, const char *data, const char
                         tern_demo_result *result, tern_demo_row *row, tern_error *error)
 {
     tern_score score;
-    const tern_score_opts score_opts = { .run = run, .data = data, .threads = opts->threads };
-    if (!tern_score_run(&score_opts, &score, error))
+    const tern_score_opts score_opts = { .runs = &run, .run_count = 1, .data = data,
+                                         .threads = opts->threads };
+    if (!tern_score_runs(&score_opts, &score, error))
         return false;
     row->accuracy = score.metrics.accuracy;
     row->uar = score.metrics.uar;

@@ -6,7 +6,11 @@
 #include "train/run.h"
 
 typedef struct tern_score_opts {
-    const char *run, *data;
+    const char *const *runs; /* one, or several whose log-probabilities are averaged:
+                                the best fusion there is of modalities that are
+                                independent given the label                     */
+    int run_count;
+    const char *data;
     const char *split;    /* default "test" */
     const char *device;
     int threads;
@@ -24,8 +28,9 @@ typedef struct tern_score {
     char **id;                       /* of each prediction's clip               */
 } tern_score;
 
-/* Evaluate a run on a split of any manifest with the run's classes. */
-bool tern_score_run(const tern_score_opts *opts, tern_score *score, tern_error *error);
+/* Evaluate a run, or the average of several, on a split of any manifest with the
+ * (first) run's classes; all runs must have the same. */
+bool tern_score_runs(const tern_score_opts *opts, tern_score *score, tern_error *error);
 void tern_score_free(tern_score *score);
 
 #endif

@@ -267,8 +267,9 @@ static void the_best_checkpoint_is_the_epoch_of_the_best_validation_uar(void **s
     assert_float_equal(result.best_uar, best, 1e-8);
 
     tern_score score;
-    const tern_score_opts again = { .run = run, .data = manifest, .split = "valid", .threads = 1 };
-    if (!tern_score_run(&again, &score, &error))
+    const tern_score_opts again = { .runs = (const char *[]){ run }, .run_count = 1,
+                                    .data = manifest, .split = "valid", .threads = 1 };
+    if (!tern_score_runs(&again, &score, &error))
         fail_msg("%s", error.message);
     assert_float_equal(score.metrics.uar, best, 1e-8);
     tern_score_free(&score);
@@ -398,9 +399,9 @@ static void a_run_is_evaluated_on_speakers_it_never_saw(void **state)
     tern_error error = { 0 };
     tern_score score;
     assert_true(tiny_set_make(&set, folder, other));
-    const tern_score_opts opts = { .run = whole, .data = other, .threads = 1, .batch = 4,
-                                   .resamples = 50 };
-    if (!tern_score_run(&opts, &score, &error))
+    const tern_score_opts opts = { .runs = (const char *[]){ whole }, .run_count = 1,
+                                   .data = other, .threads = 1, .batch = 4, .resamples = 50 };
+    if (!tern_score_runs(&opts, &score, &error))
         fail_msg("%s", error.message);
     assert_int_equal(score.predictions.count, 7);
     assert_string_equal(score.id[0], "other.tsv-test0");
@@ -413,6 +414,24 @@ static void a_run_is_evaluated_on_speakers_it_never_saw(void **state)
     tern_score_free(&score);
 }
 
+/* The average of one run with itself is that run; its log-probabilities add up. */
+static void averaging_a_run_with_itself_changes_nothing(void **state)
+{
+    (void)state;
+    tern_error error = { 0 };
+    tern_score one, both;
+    tern_score_opts opts = { .runs = (const char *[]){ whole, whole }, .run_count = 1,
+                             .data = manifest, .split = "valid", .threads = 1 };
+    assert_true(tern_score_runs(&opts, &one, &error));
+    opts.run_count = 2;
+    assert_true(tern_score_runs(&opts, &both, &error));
+    assert_int_equal(one.predictions.count, both.predictions.count);
+    for (int64_t i = 0; i < one.predictions.count * TINY_CLASSES; i++)
+        assert_float_equal(one.predictions.probability[i], both.predictions.probability[i], 1e-12);
+    tern_score_free(&one);
+    tern_score_free(&both);
+}
+
 static void a_class_that_the_run_does_not_know_is_refused(void **state)
 {
     (void)state;
@@ -421,8 +440,9 @@ static void a_class_that_the_run_does_not_know_is_refused(void **state)
     tern_error error = { 0 };
     tern_score score;
     assert_true(tiny_set_make(&set, folder, other));
-    const tern_score_opts opts = { .run = whole, .data = other, .threads = 1 };
-    assert_false(tern_score_run(&opts, &score, &error));
+    const tern_score_opts opts = { .runs = (const char *[]){ whole }, .run_count = 1,
+                                   .data = other, .threads = 1 };
+    assert_false(tern_score_runs(&opts, &score, &error));
     assert_int_equal(error.code, TERN_ERR_DATA);
     assert_non_null(strstr(error.message, "classes.tsv:4: label \"saad\" is none of the 3 classes; "
                                           "did you mean \"sad\"?"));
@@ -496,6 +516,7 @@ int main(void)
         cmocka_unit_test(training_that_diverges_says_so),
         cmocka_unit_test(a_valid_split_of_one_class_has_no_auc),
         cmocka_unit_test(a_run_is_evaluated_on_speakers_it_never_saw),
+        cmocka_unit_test(averaging_a_run_with_itself_changes_nothing),
         cmocka_unit_test(a_class_that_the_run_does_not_know_is_refused),
         cmocka_unit_test(any_modalities_of_a_sample_may_be_missing),
         cmocka_unit_test(a_modality_that_the_model_lacks_is_refused),
