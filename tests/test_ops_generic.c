@@ -97,9 +97,10 @@ static void compare_contexts(const tern_op *op, unsigned uses, tern_ctx *const *
         if (!(sample->uses & uses))
             continue;
         tern_problem problem = make_problem(op, sample);
-        for (int training = 0; training < 2; training++) {
+        int modes = sample->uses & TERN_SAMPLE_CHECK ? 2 : 1; /* large ones: training only */
+        for (int mode = 0; mode < modes; mode++) {
             opts.signature++;
-            opts.training = training == 1;
+            opts.training = mode == 0;
             if (flops_of(meta, &problem, opts) <= MAX_FLOPS)
                 compare_runs(&problem, opts, ctx, when, count);
         }
