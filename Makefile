@@ -112,7 +112,7 @@ demo: deps
 .PHONY: tests bench examples demo
 examples: deps
 	@$(MAKE) --no-print-directory build $(EXAMPLES)
-tests: $(TESTS)
+tests: $(TESTS) $(BUILD)/tern
 bench: deps
 	@$(MAKE) --no-print-directory build $(BENCHES)
 	@$(BUILD)/bench/kernels

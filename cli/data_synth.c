@@ -29,33 +29,27 @@ static void print_report(const tern_synth_report *report, const char *folder)
 int cmd_data_synth(int argc, char **argv)
 {
     tern_synth_opts opts = { 0 };
-    long train = 0, valid = 0, test = 0, seed = 0, frames = 0, size = 0, threads = 0;
+    long seed = 0;
     cli_list words;
     const cli_flag flags[] = {
-        { "--train", CLI_INT, &train, "N", "clips, default 2400" },
-        { "--valid", CLI_INT, &valid, "N", "clips, default 300" },
-        { "--test", CLI_INT, &test, "N", "clips, default 1200" },
-        { "--frames", CLI_INT, &frames, "N", "of a clip, default 8" },
-        { "--size", CLI_INT, &size, "PIXELS", "of a frame's sides, default 32" },
+        { "--train", CLI_COUNT, &opts.clips[TERN_TRAIN], "N", "clips, default 2400" },
+        { "--valid", CLI_COUNT, &opts.clips[TERN_VALID], "N", "clips, default 300" },
+        { "--test", CLI_COUNT, &opts.clips[TERN_TEST], "N", "clips, default 1200" },
+        { "--frames", CLI_COUNT, &opts.frames, "N", "of a clip, default 8" },
+        { "--size", CLI_COUNT, &opts.size, "PIXELS", "of a frame's sides, default 32" },
         { "--seconds", CLI_REAL, &opts.seconds, "X", "of sound, default 2" },
         { "--seed", CLI_INT, &seed, "N", "default 0" },
-        { "--threads", CLI_INT, &threads, "N", "default: one per core" },
+        { "--threads", CLI_COUNT, &opts.threads, "N", "default: one per core" },
         { 0 },
     };
     int status = cli_parse(&command, flags, argc, argv, &words);
     if (status >= 0)
         return status;
-    if (words.count != 1)
-        return cli_misused("data synth", "DIR is needed");
+    if ((status = cli_check_words(&command, &words, 1, 1)) >= 0)
+        return status;
     tern_synth_report report;
     tern_error error = { 0 };
-    opts.clips[TERN_TRAIN] = (int)train;
-    opts.clips[TERN_VALID] = (int)valid;
-    opts.clips[TERN_TEST] = (int)test;
-    opts.frames = (int)frames;
-    opts.size = (int)size;
     opts.seed = (uint64_t)seed;
-    opts.threads = (int)threads;
     if (!tern_synth_write(words.items[0], &opts, &report, &error))
         return cli_fail("data synth", "%s", error.message);
     print_report(&report, words.items[0]);

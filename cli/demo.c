@@ -1,11 +1,11 @@
 /* tern demo: six models on synthetic data, beside the best that is possible. */
 #include "cli/commands.h"
+#include "cli/interrupt.h"
 #include "cli/model_flags.h"
 
 #include "infer/demo.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static const cli_command command = {
     "demo", "[FOLDER]",
@@ -57,11 +57,12 @@ static void print_json(const tern_demo_result *result)
 
 int cmd_demo(int argc, char **argv)
 {
-    long threads = 0, seed = 0;
+    int threads = 0;
+    long seed = 0;
     bool json = false;
     cli_list words;
     const cli_flag flags[] = {
-        { "--threads", CLI_INT, &threads, "N", "default: one per core" },
+        { "--threads", CLI_COUNT, &threads, "N", "default: one per core" },
         { "--seed", CLI_INT, &seed, "N", "of the models, default 0" },
         { "--json", CLI_FLAG, &json, NULL, "result as JSON" },
         { 0 },
@@ -69,15 +70,20 @@ int cmd_demo(int argc, char **argv)
     int status = cli_parse(&command, flags, argc, argv, &words);
     if (status >= 0)
         return status;
-    if (words.count > 1)
-        return cli_misused("demo", "one FOLDER at most");
+    if ((status = cli_check_words(&command, &words, 0, 1)) >= 0)
+        return status;
     tern_demo_opts opts = { .folder = words.count ? words.items[0] : "demo",
-                            .threads = (int)threads, .seed = (uint64_t)seed, .begun = say_begun,
-                            .progress = cli_show_progress };
+                            .threads = threads, .seed = (uint64_t)seed, .begun = say_begun,
+                            .progress = cli_show_progress, .stop = cli_is_interrupted };
     tern_demo_result result;
     tern_error error = { 0 };
+    cli_catch_interrupts();
     if (!tern_demo_run(&opts, &result, &error))
         return cli_fail("demo", "%s", error.message);
+    if (result.stopped) {
+        fprintf(stderr, "\ntern demo: stopped; the same command goes on after the last epoch\n");
+        return CLI_INTERRUPTED;
+    }
     if (json)
         print_json(&result);
     else

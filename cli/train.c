@@ -1,10 +1,10 @@
 /* tern train: a classifier from a manifest. */
 #include "cli/commands.h"
+#include "cli/interrupt.h"
 #include "cli/model_flags.h"
 
 #include "train/history.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,11 +19,12 @@ static const cli_command command = {
 static void print_json(const tern_train_result *result, const char *run)
 {
     json_t *json = json_pack(
-        "{s:s, s:I, s:I, s:I, s:o, s:I, s:f, s:f}", "run", run, "epochs",
+        "{s:s, s:I, s:I, s:I, s:o, s:I, s:o, s:f}", "run", run, "epochs",
         (json_int_t)result->epochs, "steps", (json_int_t)result->steps, "best_epoch",
         (json_int_t)result->best_epoch, "best_valid_uar", tern_json_real(result->best_uar),
         "parameters", (json_int_t)result->parameters, "gflop_per_sample",
-        result->flops_per_sample / 1e9, "seconds", result->seconds);
+        result->flops_per_sample > 0 ? json_real(result->flops_per_sample / 1e9) : json_null(),
+        "seconds", result->seconds);
     json_dumpf(json, stdout, JSON_REAL_PRECISION(9));
     printf("\n");
     json_decref(json);
@@ -32,36 +33,12 @@ static void print_json(const tern_train_result *result, const char *run)
 static void print_text(const tern_train_result *result, const char *run)
 {
     printf("%s: %lld epochs, %lld steps, best validation UAR %.1f %% (epoch %lld), "
-           "%lld parameters, %.3f GFLOP a sample, %.0f s\n",
+           "%lld parameters, ",
            run, (long long)result->epochs, (long long)result->steps, 100 * result->best_uar,
-           (long long)result->best_epoch, (long long)result->parameters,
-           result->flops_per_sample / 1e9, result->seconds);
-}
-
-/* -------------------------------------------------------- interruption -- */
-
-static volatile sig_atomic_t interrupted;
-
-static void note_interrupt(int number)
-{
-    (void)number;
-    interrupted = 1;
-}
-
-static bool is_interrupted(void *user)
-{
-    (void)user;
-    return interrupted;
-}
-
-/* The first signal ends training after the step in progress; a second one kills. */
-static void catch_interrupts(void)
-{
-    struct sigaction action = { .sa_handler = note_interrupt,
-                                .sa_flags = SA_RESTART | (int)SA_RESETHAND };
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+           (long long)result->best_epoch, (long long)result->parameters);
+    if (result->flops_per_sample > 0) /* not known where nothing was left to train */
+        printf("%.3f GFLOP a sample, ", result->flops_per_sample / 1e9);
+    printf("%.0f s\n", result->seconds);
 }
 
 static int say_where_it_stopped(const tern_train_result *result, const char *run)
@@ -70,8 +47,8 @@ static int say_where_it_stopped(const tern_train_result *result, const char *run
         fprintf(stderr, "\ntern train: stopped in the first epoch, of which nothing is kept: the "
                         "same command begins again\n");
     else
-        fprintf(stderr, "\ntern train: stopped; %s holds the first %lld epochs, go on with\n"
-                        "  tern train --run %s --resume\n", run, (long long)result->epochs, run);
+        fprintf(stderr, "\ntern train: stopped after epoch %lld, go on with\n"
+                        "  tern train --run %s --resume\n", (long long)result->epochs, run);
     return CLI_INTERRUPTED;
 }
 
@@ -112,7 +89,7 @@ static int train(const tern_trainer_opts *opts, bool json)
 {
     tern_error error = { 0 };
     tern_train_result result;
-    catch_interrupts();
+    cli_catch_interrupts();
     if (!tern_train(opts, &result, &error))
         return cli_fail("train", "%s", error.message);
     if (result.stopped)
@@ -127,7 +104,7 @@ static int train(const tern_trainer_opts *opts, bool json)
 int cmd_train(int argc, char **argv)
 {
     tern_trainer_opts opts = { .train = tern_train_opts_default(), .progress = cli_show_progress,
-                               .stop = is_interrupted };
+                               .stop = cli_is_interrupted };
     const char *modalities = "face,audio,text", *fusion = "concat";
     long epochs = (long)opts.train.epochs, batch = (long)opts.train.batch, seed = 0;
     bool json = false, quiet = false;

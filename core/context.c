@@ -303,13 +303,28 @@ void tern_load_plugin(tern_ctx *ctx, const char *path)
     memset(ctx->impl_cache, 0, sizeof ctx->impl_cache);
 }
 
+static void fail_provider(tern_ctx *ctx, const char *op, const char *provider)
+{
+    enum { MOST = 32 };
+    const char *names[MOST], *nearest;
+    int count = 0;
+    for (int i = 0; i < ctx->registry.impl_count && count < MOST; i++) {
+        const tern_impl *impl = ctx->registry.impls[i];
+        if (strcmp(impl->op, op) == 0 && strcmp(impl->backend, ctx->backend->name) == 0)
+            names[count++] = impl->provider;
+    }
+    nearest = tern_nearest_name(provider, names, count);
+    tern_fail(ctx, TERN_ERR_MISSING, "%s has no provider %s on %s%s%s%s", op, provider,
+              ctx->backend->name, nearest ? ", did you mean " : "", nearest ? nearest : "",
+              nearest ? "?" : "");
+}
+
 void tern_set_provider(tern_ctx *ctx, const char *op, const char *provider)
 {
     if (!tern_ok(ctx))
         return;
     if (!tern_registry_impl(&ctx->registry, op, ctx->backend->name, provider)) {
-        tern_fail(ctx, TERN_ERR_MISSING, "%s has no provider %s on %s", op, provider,
-                  ctx->backend->name);
+        fail_provider(ctx, op, provider);
         return;
     }
     tern_provider_choice *grown = realloc(

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static int compare_names(const void *a, const void *b)
 {
@@ -71,4 +72,26 @@ void tern_folder_free(tern_folder *folder)
         free(folder->name[i]);
     free(folder->name);
     *folder = (tern_folder){ 0 };
+}
+
+static bool make_one(const char *path, tern_error *error)
+{
+    return mkdir(path, 0777) == 0 || errno == EEXIST ||
+           tern_error_set(error, TERN_ERR_IO, "%s: cannot be made: %s", path, strerror(errno));
+}
+
+bool tern_folder_make(const char *path, tern_error *error)
+{
+    char *part = strdup(path);
+    if (!part)
+        return tern_error_set(error, TERN_ERR_MEMORY, "%s: no memory for its name", path);
+    bool ok = true;
+    for (char *slash = part; ok && *slash && (slash = strchr(slash + 1, '/'));) {
+        *slash = '\0';
+        ok = make_one(part, error);
+        *slash = '/';
+    }
+    ok = ok && make_one(part, error);
+    free(part);
+    return ok;
 }

@@ -1,5 +1,5 @@
-/* The names in a folder, sorted by their bytes: the order must not depend on the
- * file system. */
+/* Listing and making folders.  The names in a folder are sorted by their bytes: the
+ * order must not depend on the file system. */
 #ifndef TERN_DATASETS_FOLDER_H
 #define TERN_DATASETS_FOLDER_H
 
@@ -15,5 +15,8 @@ typedef struct tern_folder {
 bool tern_folder_read(const char *path, const char *suffix, tern_folder *folder,
                       tern_error *error);
 void tern_folder_free(tern_folder *folder);
+
+/* Make a folder, and those above it that are missing; one that is there is fine. */
+bool tern_folder_make(const char *path, tern_error *error);
 
 #endif

@@ -2,13 +2,13 @@
 #include "datasets/paired_private.h"
 
 #include "datasets/file.h"
+#include "datasets/folder.h"
 #include "datasets/manifest.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* --------------------------------------------------------------- options -- */
 
@@ -201,9 +201,8 @@ static bool write_folder(paired_job *job)
     if (!text || asprintf(&manifest, "%s/manifest.tsv", out) < 0 ||
         asprintf(&readme, "%s/README.txt", out) < 0)
         tern_error_set(job->error, TERN_ERR_MEMORY, "paired: no memory for the description");
-    else if (mkdir(out, 0777) != 0 && errno != EEXIST)
-        tern_error_set(job->error, TERN_ERR_IO, "%s: cannot be made: %s", out, strerror(errno));
-    else if (tern_manifest_write(manifest, job->clips, text, job->error))
+    else if (tern_folder_make(out, job->error) &&
+             tern_manifest_write(manifest, job->clips, text, job->error))
         tern_file_replace(readme, text, strlen(text), job->error);
     free(text);
     free(manifest);

@@ -2,10 +2,8 @@
 
 #include "infer/score.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct demo_model {
@@ -36,16 +34,15 @@ static bool path_in(const char *folder, const char *name, char *path, tern_error
 
 /* Trains the model, or goes on with a run that was interrupted. */
 static bool train_model(const tern_demo_opts *opts, const demo_model *model, const char *data,
-                        const char *run, double *seconds, tern_error *error)
+                        const char *run, tern_train_result *result, tern_error *error)
 {
     char last[TERN_PATH_BYTES];
-    tern_train_result result;
     tern_trainer_opts trainer = {
         .data = data, .run = run, .threads = opts->threads,
         .model = { .streams = model->streams, .fusion = model->fusion, .size = 64,
                    .height = 32, .width = 32, .face_stride = 1, .seconds = 2, .tokens = 10 },
         .train = tern_train_opts_default(),
-        .progress = opts->progress, .user = opts->user,
+        .progress = opts->progress, .stop = opts->stop, .user = opts->user,
     };
     trainer.train.epochs = model->epochs;
     trainer.train.seed = opts->seed;
@@ -53,9 +50,7 @@ static bool train_model(const tern_demo_opts *opts, const demo_model *model, con
     if (!path_in(run, "last.safetensors", last, error))
         return false;
     trainer.resume = access(last, F_OK) == 0;
-    bool ok = tern_train(&trainer, &result, error);
-    *seconds = result.seconds;
-    return ok;
+    return tern_train(&trainer, result, error);
 }
 
 static bool score_model(const tern_demo_opts *opts, const char *data, const char *run,
@@ -91,24 +86,23 @@ bool tern_demo_run(const tern_demo_opts *opts, tern_demo_result *result, tern_er
         !path_in(data, "manifest.tsv", manifest, error) ||
         !path_in(opts->folder, "runs", runs, error))
         return false;
-    if ((mkdir(opts->folder, 0777) != 0 && errno != EEXIST) ||
-        (mkdir(runs, 0777) != 0 && errno != EEXIST))
-        return tern_error_set(error, TERN_ERR_IO, "cannot make folder %s: %s", runs,
-                              strerror(errno));
     if (opts->begun)
         opts->begun("data", opts->user);
     bool ok = tern_synth_write(data, &synth, &result->data, error);
-    for (int m = 0; ok && m < TERN_DEMO_MODELS; m++) {
+    for (int m = 0; ok && m < TERN_DEMO_MODELS && !result->stopped; m++) {
         char run[TERN_PATH_BYTES];
+        tern_train_result trained = { 0 };
         tern_demo_row *row = &result->row[m];
         row->model = models[m].name;
         row->ceiling_of = models[m].ceiling;
         if (opts->begun)
             opts->begun(row->model, opts->user);
         ok = path_in(runs, row->model, run, error) &&
-             train_model(opts, &models[m], manifest, run, &row->seconds, error) &&
-             score_model(opts, manifest, run, result, row, error);
-        if (ok)
+             train_model(opts, &models[m], manifest, run, &trained, error) &&
+             (trained.stopped || score_model(opts, manifest, run, result, row, error));
+        row->seconds = trained.seconds;
+        result->stopped = trained.stopped;
+        if (ok && !trained.stopped)
             measure_way(&result->data, row);
     }
     return ok;

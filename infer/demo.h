@@ -20,6 +20,7 @@ typedef struct tern_demo_opts {
     uint64_t seed;       /* of the models; the data's seed is fixed              */
     void (*begun)(const char *model, void *user); /* may be NULL */
     void (*progress)(const tern_progress *progress, void *user);
+    bool (*stop)(void *user); /* asked after every step of training; may be NULL    */
     void *user;
 } tern_demo_opts;
 
@@ -34,6 +35,7 @@ typedef struct tern_demo_row {
 typedef struct tern_demo_result {
     tern_synth_report data;
     int64_t test_clips;
+    bool stopped;           /* opts.stop said so; the rows are not complete */
     tern_demo_row row[TERN_DEMO_MODELS];
 } tern_demo_result;
 

@@ -17,6 +17,21 @@ static bool pass_on(tern_ctx *ctx, const tern_error *error)
     return tern_ok(ctx);
 }
 
+static void fail_unknown(tern_ctx *ctx, const tern_op *op, const char *name,
+                         const char *const *known, int count)
+{
+    char list[512] = "";
+    const char *nearest = tern_nearest_name(name, known, count);
+    for (int i = 0; i < count; i++)
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i ? ", " : "", known[i]);
+    if (nearest)
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "%s has no input %s, did you mean %s?", op->name, name,
+                  nearest);
+    else
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "%s has no input %s; the file may hold %s", op->name,
+                  name, list);
+}
+
 /* What is in the file must be wanted, or a slip in a name goes unnoticed. */
 static bool names_are_known(tern_ctx *ctx, const tern_op *op, const tern_safetensors *in)
 {
@@ -35,10 +50,7 @@ static bool names_are_known(tern_ctx *ctx, const tern_op *op, const tern_safeten
         for (int k = tern_op_input_count(op); k < count; k++)
             found = found || strcmp(known[k], name) == 0;
         if (!found) {
-            const char *nearest = tern_nearest_name(name, known, count);
-            tern_fail(ctx, TERN_ERR_ARGUMENT, "%s has no input %s%s%s%s", op->name, name,
-                      nearest ? ", did you mean " : "", nearest ? nearest : "",
-                      nearest ? "?" : "");
+            fail_unknown(ctx, op, name, known, count);
             return false;
         }
     }

@@ -3,6 +3,7 @@
 
 #include "core/params.h"
 #include "datasets/file.h"
+#include "datasets/folder.h"
 #include "kernels/table.h"
 #include "train/checkpoint.h"
 
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 bool tern_run_path(const char *run, const char *name, char *path, tern_error *error)
@@ -25,41 +25,21 @@ bool tern_run_path(const char *run, const char *name, char *path, tern_error *er
 bool tern_run_hash_file(const char *path, char hash[17], tern_error *error)
 {
     uint64_t value = 0xCBF29CE484222325u;
-    int byte;
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return tern_error_set(error, TERN_ERR_IO, "%s: %s", path, strerror(errno));
-    while ((byte = getc(file)) != EOF)
-        value = (value ^ (unsigned char)byte) * 0x100000001B3u;
-    bool ok = !ferror(file);
-    fclose(file);
-    if (!ok)
-        return tern_error_set(error, TERN_ERR_IO, "%s: it cannot be read", path);
+    size_t size;
+    uint8_t *bytes = tern_file_read(path, &size, error);
+    if (!bytes)
+        return false;
+    for (size_t i = 0; i < size; i++)
+        value = (value ^ bytes[i]) * 0x100000001B3u;
+    free(bytes);
     snprintf(hash, 17, "%016llx", (unsigned long long)value);
     return true;
-}
-
-/* The folder and those above it that are missing. */
-static bool make_folders(const char *path, tern_error *error)
-{
-    char part[TERN_PATH_BYTES];
-    snprintf(part, sizeof part, "%s", path);
-    for (char *slash = part; (slash = strchr(slash + 1, '/'));) {
-        *slash = '\0';
-        bool ok = mkdir(part, 0777) == 0 || errno == EEXIST;
-        if (!ok)
-            return tern_error_set(error, TERN_ERR_IO, "cannot make folder %s: %s", part,
-                                  strerror(errno));
-        *slash = '/';
-    }
-    return mkdir(part, 0777) == 0 || errno == EEXIST ||
-           tern_error_set(error, TERN_ERR_IO, "cannot make folder %s: %s", part, strerror(errno));
 }
 
 bool tern_run_config_save(const char *run, const tern_run_config *config, tern_error *error)
 {
     char path[TERN_PATH_BYTES];
-    if (!tern_run_path(run, "config.json", path, error) || !make_folders(run, error))
+    if (!tern_run_path(run, "config.json", path, error) || !tern_folder_make(run, error))
         return false;
     json_t *data = json_pack("{s:s, s:s}", "manifest", config->data, "fnv1a64", config->data_hash);
     json_t *json = json_pack("{s:s, s:o, s:o, s:o}", "tern", TERN_VERSION, "model",
@@ -80,7 +60,7 @@ static bool read_data_keys(const json_t *json, tern_run_config *config, tern_err
     static const char *const keys[] = { "manifest", "fnv1a64", NULL };
     const char *manifest = json_string_value(json_object_get(json, "manifest"));
     const char *hash = json_string_value(json_object_get(json, "fnv1a64"));
-    if (!tern_json_keys(json, "data", keys, error))
+    if (!tern_json_keys(json, "\"data\"", keys, error))
         return false;
     if (!manifest || strlen(manifest) >= sizeof config->data || !hash || strlen(hash) != 16)
         return tern_error_set(error, TERN_ERR_FORMAT,

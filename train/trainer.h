@@ -49,7 +49,7 @@ typedef struct tern_train_result {
     bool stopped;                      /* opts.stop said so                      */
     double best_uar, seconds;
     int64_t parameters;
-    double flops_per_sample; /* forward                                     */
+    double flops_per_sample; /* forward; 0 if no epoch was trained          */
 } tern_train_result;
 
 /* Errors, beside those of the manifest, the media and the files: TERN_ERR_STATE if the

@@ -1,0 +1,311 @@
+/* Promises of the tern program: help with an example, slips of the finger that are
+ * understood, JSON that parses, an end in good order when it is interrupted. */
+#include "check.h"
+#include "program.h"
+#include "tiny_set.h"
+
+#include "datasets/file.h"
+
+#include <jansson.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+static char folder[TEMPORARY_PATH_BYTES], manifest[TEMPORARY_PATH_BYTES];
+static char run[TEMPORARY_PATH_BYTES]; /* trained by the program */
+
+static int make_run(void **state)
+{
+    (void)state;
+    const tiny_set set = { "set.tsv", { 18, 6, 6 }, NULL };
+    program p;
+    if (!temporary_folder_make(folder) || !tiny_set_make(&set, folder, manifest))
+        return -1;
+    program_train(&p, manifest, temporary_path(run, folder, "runs/first"), NULL);
+    program_wait(&p);
+    if (p.status)
+        print_error("%s", p.err);
+    int status = p.status;
+    program_free(&p);
+    return status;
+}
+
+static int remove_run(void **state)
+{
+    (void)state;
+    temporary_folder_remove(folder);
+    return 0;
+}
+
+#define tern(p, ...) program_run(p, (const char *const[]){ __VA_ARGS__, NULL })
+
+/* ------------------------------------------------------------------ help -- */
+
+static void check_help(const char *command, const char *sub)
+{
+    program p;
+    char usage[64];
+    if (sub)
+        tern(&p, command, sub, "--help");
+    else
+        tern(&p, command, "--help");
+    snprintf(usage, sizeof usage, "usage: tern %s%s%s", command, sub ? " " : "", sub ? sub : "");
+    if (p.status != 0 || *p.err || strncmp(p.out, usage, strlen(usage)) != 0 ||
+        !strstr(p.out, "\nexample:\n  tern "))
+        fail_msg("tern %s --help: exit status %d\n%s%s", command, p.status, p.out, p.err);
+    program_free(&p);
+}
+
+/* Calls check_help for each name that a table of commands lists: lines that begin with
+ * two spaces, up to the first that does not. */
+static int check_listed(const char *text, const char *command)
+{
+    int count = 0;
+    const char *at = strstr(text, "\n  ");
+    for (; at && strncmp(at, "\n  ", 3) == 0; at = strchr(at + 1, '\n'), count++) {
+        char name[32] = "";
+        assert_int_equal(sscanf(at, " %31s", name), 1);
+        check_help(command ? command : name, command ? name : NULL);
+    }
+    return count;
+}
+
+static void help_of_every_command_has_an_example(void **state)
+{
+    (void)state;
+    program p;
+    tern(&p, "--help");
+    assert_int_equal(p.status, 0);
+    assert_string_equal(p.err, "");
+    assert_non_null(strstr(p.out, "\nexample:\n  tern "));
+    assert_true(check_listed(p.out, NULL) >= 8);
+    program_free(&p);
+    tern(&p, "data", "--help");
+    assert_int_equal(p.status, 0);
+    assert_non_null(strstr(p.out, "\nexample:\n  tern "));
+    assert_true(check_listed(p.out, "data") >= 2);
+    program_free(&p);
+}
+
+static void version_tells_what_is_there(void **state)
+{
+    (void)state;
+    program p;
+    tern(&p, "--version");
+    assert_int_equal(p.status, 0);
+    assert_string_equal(p.err, "");
+    assert_non_null(strstr(p.out, "tern " TERN_VERSION "\n"));
+    assert_non_null(strstr(p.out, "\nSIMD "));
+    assert_non_null(strstr(p.out, "\nplugins "));
+    assert_non_null(strstr(p.out, "\nOpenBLAS "));
+    program_free(&p);
+}
+
+/* ----------------------------------------------------------------- slips -- */
+
+static void a_slip_of_the_finger_is_understood(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *argv[12], *says;
+    } slips[] = {
+        { { "trian" }, "there is no command trian, did you mean train?" },
+        { { "data", "sinth" }, "did you mean synth?" },
+        { { "train", "--epohcs", "3" }, "unknown option --epohcs, did you mean --epochs?" },
+        { { "train", "--epohcs=3" }, "unknown option --epohcs, did you mean --epochs?" },
+        { { "train", "-epochs", "3" }, "unknown option -epochs, did you mean --epochs?" },
+        { { "train", "--data", "--run", "r" }, "--data wants TSV, not --run" },
+        { { "train", "--data", "d", "--run" }, "--run wants FOLDER" },
+        { { "train", "--run", "r" }, "--data and --run are needed" },
+        { { "train", "--data", "d", "--run", "r", "more" }, "unexpected argument more" },
+        { { "train", "--data", "d", "--run", "r", "--epochs", "ten" },
+          "--epochs wants a whole number, not ten" },
+        { { "train", "--data", "d", "--run", "r", "--epochs", "0" }, "epochs is 0" },
+        { { "train", "--data", "d", "--run", "r", "--threads", "-1" },
+          "--threads wants a whole number from 0 on, not -1" },
+        { { "train", "--data", "d", "--run", "r", "--quiet=yes" }, "--quiet takes no value" },
+        { { "train", "--data", "d", "--run", "r", "--fusion", "crosmodal" },
+          "there is no fusion crosmodal, did you mean crossmodal?" },
+        { { "train", "--data", "d", "--run", "r", "--modalities", "face,adio" },
+          "there is no modality adio, did you mean audio?" },
+        { { "train", "--data", "d", "--run", "r", "--set", "weight_deacy=1" },
+          "there is no training option weight_deacy, did you mean weight_decay?" },
+        { { "train", "--data", "d", "--run", "r", "--set", "model.sise=1" },
+          "there is no model option sise, did you mean size?" },
+        { { "train", "--data", "d", "--run", "r", "--set", "model.size=0" },
+          "model.size=0: a whole number from 4 to 4096 wanted" },
+        { { "train", "--data", "d", "--run", "r", "--set", "lr" }, "option=value wanted" },
+        { { "train", "--data", "d", "--run", "r", "--set", "lr=fast" }, "lr=fast: a number wanted" },
+        { { "train", "--run", "r", "--resume", "--lr", "1" }, "--lr is not to be given" },
+        { { "eval", "--run", "r" }, "--run and --data are needed" },
+        { { "predict", "--txt", "hello" }, "unknown option --txt, did you mean --text?" },
+        { { "ops", "linaer" }, "there is no op linaer, did you mean linear?" },
+        { { "gradcheck", "sofmax" }, "there is no op sofmax, did you mean softmax?" },
+        { { "op", "linear" }, "--in and --out are needed" },
+        { { "op", "--in", "i", "--out", "o" }, "wanted: tern op NAME" },
+        { { "op", "linear", "--in", "i", "--out", "o", "--device", "cqu" }, "did you mean cpu?" },
+        { { "op", "matmul", "--in", "i", "--out", "o", "--provider", "openbals" },
+          "matmul has no provider openbals on cpu, did you mean openblas?" },
+    };
+    for (size_t i = 0; i < sizeof slips / sizeof slips[0]; i++) {
+        program p;
+        program_run(&p, slips[i].argv);
+        if (p.status != 1 && p.status != 2)
+            fail_msg("exit status %d where an error was wanted: %s", p.status, slips[i].says);
+        assert_string_equal(p.out, "");
+        if (!strstr(p.err, slips[i].says) || strncmp(p.err, "tern", 4) != 0)
+            fail_msg("wanted \"%s\", got: %s", slips[i].says, p.err);
+        program_free(&p);
+    }
+}
+
+/* ------------------------------------------------------------------ JSON -- */
+
+static json_t *parse(const program *p)
+{
+    json_error_t problem;
+    json_t *json = p->status ? NULL : json_loads(p->out, JSON_REJECT_DUPLICATES, &problem);
+    if (!json)
+        fail_msg("exit status %d, no JSON: %s%s", p->status, p->out, p->err);
+    return json;
+}
+
+static void json_output_parses(void **state)
+{
+    (void)state;
+    char other[TEMPORARY_PATH_BYTES], odd[TEMPORARY_PATH_BYTES];
+    static const char *const more[] = { "--json", "--quiet", NULL };
+    program p;
+    program_train(&p, manifest, temporary_path(odd, folder, "runs/a \"quoted\" name"), more);
+    program_wait(&p);
+    assert_string_equal(p.err, "");
+    json_t *json = parse(&p);
+    assert_string_equal(json_string_value(json_object_get(json, "run")), odd);
+    assert_int_equal(json_integer_value(json_object_get(json, "epochs")), 2);
+    json_decref(json);
+    program_free(&p);
+
+    tern(&p, "eval", "--run", run, "--data", manifest, "--json", "--resamples", "20");
+    json = parse(&p);
+    assert_int_equal(json_integer_value(json_object_get(json, "samples")), 6);
+    assert_int_equal(json_array_size(json_object_get(json, "confusion")), TINY_CLASSES);
+    assert_true(json_is_real(json_object_get(json_object_get(json, "uar"), "low")));
+    json_decref(json);
+    program_free(&p);
+
+    /* A single class has no AUC, and JSON no number for that. */
+    const tiny_set single = { "single.tsv", { 0, 0, 1 }, NULL };
+    assert_true(tiny_set_make(&single, folder, other));
+    tern(&p, "eval", "--run", run, "--data", other, "--json");
+    json = parse(&p);
+    assert_true(json_is_null(json_object_get(json_object_get(json, "auc"), "value")));
+    json_decref(json);
+    program_free(&p);
+    tern(&p, "eval", "--run", run, "--data", other);
+    assert_int_equal(p.status, 0);
+    assert_non_null(strstr(p.out, "AUC-ROC    needs two classes"));
+    program_free(&p);
+
+    tern(&p, "predict", "--run", run, "--text", "what a day", "--json");
+    json = parse(&p);
+    assert_int_equal(json_object_size(json), TINY_CLASSES);
+    assert_true(json_is_real(json_object_get(json, "happy")));
+    json_decref(json);
+    program_free(&p);
+}
+
+static char *read_text(const char *path)
+{
+    tern_error error = { 0 };
+    char *text = tern_file_read_text(path, &error);
+    if (!text)
+        fail_msg("%s", error.message);
+    return text;
+}
+
+static void predictions_are_written_whole_or_not_at_all(void **state)
+{
+    (void)state;
+    static const char first[] = "id\tlabel\tangry\thappy\tsad\nset.tsv-test0\tangry\t0.";
+    char path[TEMPORARY_PATH_BYTES];
+    program p;
+    struct rlimit old;
+    tern(&p, "eval", "--run", run, "--data", manifest, "--predictions",
+         temporary_path(path, folder, "predictions.tsv"));
+    assert_int_equal(p.status, 0);
+    program_free(&p);
+    char *before = read_text(path);
+    assert_memory_equal(before, first, sizeof first - 1);
+
+    /* The eighteen rows of train are more than the limit, what is printed is less. */
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    const struct rlimit small = { 800, old.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    tern(&p, "eval", "--run", run, "--data", manifest, "--predictions", path, "--split", "train");
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_int_equal(p.status, 1);
+    assert_non_null(strstr(p.err, "predictions.tsv: cannot be written: File too large"));
+    program_free(&p);
+    char *after = read_text(path);
+    assert_string_equal(before, after);
+    free(before);
+    free(after);
+}
+
+static void output_that_is_lost_is_an_error(void **state)
+{
+    (void)state;
+    program p;
+    program_run_into(&p, "/dev/full", (const char *const[]){ "ops", NULL });
+    assert_int_equal(p.status, 1);
+    assert_string_equal(p.err, "tern: the output cannot be written: No space left on device\n");
+    program_free(&p);
+}
+
+/* ---------------------------------------------------------- interruption -- */
+
+static void an_interrupted_training_ends_in_good_order(void **state)
+{
+    (void)state;
+    static const int signals[] = { SIGINT, SIGTERM };
+    static const char *const more[] = { "--epochs", "100000", NULL };
+    for (int i = 0; i < 2; i++) {
+        char path[TEMPORARY_PATH_BYTES], name[32], resume[TEMPORARY_PATH_BYTES + 64];
+        program p;
+        snprintf(name, sizeof name, "interrupted%d", i);
+        program_train(&p, manifest, temporary_path(path, folder, name), more);
+        program_wait_for(&p, "epoch   2/");
+        kill(p.id, signals[i]);
+        program_wait(&p);
+        if (p.status != 130)
+            fail_msg("exit status %d: %s", p.status, p.err);
+        snprintf(resume, sizeof resume, "go on with\n  tern train --run %s --resume\n", path);
+        assert_non_null(strstr(p.err, resume));
+        program_free(&p);
+
+        tern(&p, "eval", "--run", path, "--data", manifest, "--resamples", "0");
+        assert_int_equal(p.status, 0);
+        program_free(&p);
+        program_start(&p, (const char *const[]){ "train", "--run", path, "--resume", NULL });
+        program_wait_for(&p, "epoch");
+        kill(p.id, signals[i]);
+        program_wait(&p);
+        assert_int_equal(p.status, 130);
+        program_free(&p);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(help_of_every_command_has_an_example),
+        cmocka_unit_test(version_tells_what_is_there),
+        cmocka_unit_test(a_slip_of_the_finger_is_understood),
+        cmocka_unit_test(json_output_parses),
+        cmocka_unit_test(predictions_are_written_whole_or_not_at_all),
+        cmocka_unit_test(output_that_is_lost_is_an_error),
+        cmocka_unit_test(an_interrupted_training_ends_in_good_order),
+    };
+    return cmocka_run_group_tests(tests, make_run, remove_run);
+}
