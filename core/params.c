@@ -134,9 +134,21 @@ static uint64_t hash_name(const char *name)
     return hash;
 }
 
+/* The parameter whose random stream is used: its own, or its sibling's. */
+static uint64_t stream_of(const tern_param_slot *slot)
+{
+    char sibling[TERN_SCOPE_BYTES + 128];
+    const char *name = slot->tensor->name, *dot = strrchr(name, '.');
+    if (!slot->opts.init_like)
+        return hash_name(name);
+    snprintf(sibling, sizeof sibling, "%.*s%s", dot ? (int)(dot + 1 - name) : 0, name,
+             slot->opts.init_like);
+    return hash_name(sibling);
+}
+
 static void initial_values(const tern_ctx *ctx, const tern_param_slot *slot, double *values)
 {
-    uint64_t hash = hash_name(slot->tensor->name);
+    uint64_t hash = stream_of(slot);
     tern_rng rng = tern_rng_make(ctx->seed, TERN_STREAM_INIT | (uint32_t)(hash & 0x0FFFFFFFu),
                                  (uint32_t)(hash >> 32));
     for (int64_t i = 0; i < slot->tensor->count; i++)

@@ -43,6 +43,8 @@ typedef struct tern_param_opts {
     tern_init init;
     tern_layout layout;
     bool no_decay; /* excluded from weight decay: biases, norms, embeddings */
+    const char *init_like; /* start with the random values of this parameter of the
+                              same scope (and shape), though learnt apart     */
 } tern_param_opts;
 
 /* Declare a trainable parameter.  Its full name is scope path + "." + name.

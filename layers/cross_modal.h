@@ -8,6 +8,11 @@
  *                              |
  *                    feed-forward with residual  ->  y [N,Lt,D]
  *
+ * With time codes (models/stream.h), queries and keys are normalised features plus
+ * TIME_GAIN times the code of their moment, and Wk starts as a copy of Wq: before
+ * anything is learnt a step attends to what the other stream does at its own time.
+ * Values carry no code.
+ *
  * The streams may differ in length and rate; they need not be aligned.  In a stack of
  * such layers the source is the same for all, as it entered the stack.
  *
@@ -29,11 +34,13 @@ typedef struct tern_cross_modal_opts {
     bool relu;        /* instead of gelu; MulT has relu                      */
     bool causal;      /* aligned bottom-right: kernels/attention/attention.h */
     bool shared_norm; /* norm1 for both streams                              */
+    bool timed;       /* forward is given time codes                         */
 } tern_cross_modal_opts;
 
 typedef struct tern_cross_modal_layer {
     const char *name;
     double dropout;
+    bool timed;
     tern_multi_head_attention attention;
     tern_layer_norm_layer norm1, norm_source;
     tern_feed_forward feed_forward;
@@ -41,9 +48,13 @@ typedef struct tern_cross_modal_layer {
 
 tern_cross_modal_layer tern_cross_modal_layer_declare(tern_ctx *ctx, const char *name,
                                                       tern_cross_modal_opts opts);
-/* Masks u8 [N,Lt] and [N,Ls] or NULL. */
+/* One of the two streams: x [N,L,D], mask u8 [N,L] or NULL, time [N,L,D] if timed. */
+typedef struct tern_cross_modal_stream {
+    tern_tensor *x, *mask, *time;
+} tern_cross_modal_stream;
+
 tern_tensor *tern_cross_modal_layer_forward(tern_ctx *ctx, const tern_cross_modal_layer *layer,
-                                            tern_tensor *target, tern_tensor *target_mask,
-                                            tern_tensor *source, tern_tensor *source_mask);
+                                            tern_cross_modal_stream target,
+                                            tern_cross_modal_stream source);
 
 #endif

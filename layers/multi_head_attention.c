@@ -5,10 +5,11 @@
 #include "kernels/shape/slice.h"
 
 static tern_tensor *declare_weight(tern_ctx *ctx, const char *name, int64_t outputs,
-                                   int64_t inputs)
+                                   int64_t inputs, const char *init_like)
 {
     return tern_param(ctx, name, 2, (int64_t[]){ outputs, inputs },
-                      (tern_param_opts){ .init = tern_init_xavier(inputs, outputs) });
+                      (tern_param_opts){ .init = tern_init_xavier(inputs, outputs),
+                                         .init_like = init_like });
 }
 
 static tern_tensor *declare_bias(tern_ctx *ctx, const char *name, int64_t size)
@@ -24,12 +25,13 @@ tern_multi_head_attention tern_multi_head_attention_declare(tern_ctx *ctx, const
     opts.value_size = opts.value_size ? opts.value_size : size;
     tern_multi_head_attention layer = { .name = name, .opts = opts };
     tern_scope_push(ctx, "%s", name);
-    if (opts.key_size == size && opts.value_size == size) {
-        layer.in_weight = declare_weight(ctx, "in_proj_weight", 3 * size, size);
+    if (opts.key_size == size && opts.value_size == size && !opts.tied_start) {
+        layer.in_weight = declare_weight(ctx, "in_proj_weight", 3 * size, size, NULL);
     } else {
-        layer.q_weight = declare_weight(ctx, "q_proj_weight", size, size);
-        layer.k_weight = declare_weight(ctx, "k_proj_weight", size, opts.key_size);
-        layer.v_weight = declare_weight(ctx, "v_proj_weight", size, opts.value_size);
+        layer.q_weight = declare_weight(ctx, "q_proj_weight", size, size, NULL);
+        layer.k_weight = declare_weight(ctx, "k_proj_weight", size, opts.key_size,
+                                        opts.tied_start ? "q_proj_weight" : NULL);
+        layer.v_weight = declare_weight(ctx, "v_proj_weight", size, opts.value_size, NULL);
     }
     layer.in_bias = declare_bias(ctx, "in_proj_bias", 3 * size);
     /* A linear layer but for its bias, which PyTorch lets start from zero here. */

@@ -5,7 +5,7 @@
  *   y = attention(q, k, v) Wo' + bo
  *
  * State as nn.MultiheadAttention: in_proj_weight [3D,D] (the rows of q, k and v) where
- * all sizes are D, else q_proj_weight [D,D], k_proj_weight [D,key_size] and
+ * all sizes are D (and no tied start), else q_proj_weight [D,D], k_proj_weight [D,key_size] and
  * v_proj_weight [D,value_size]; in_proj_bias [3D], out_proj.weight [D,D], out_proj.bias [D].
  */
 #ifndef TERN_LAYERS_MULTI_HEAD_ATTENTION_H
@@ -20,6 +20,8 @@ typedef struct tern_multi_head_attention_opts {
     int64_t value_size; /* channels of the values; 0: D     */
     double dropout;     /* of the attention weights         */
     bool causal;        /* see kernels/attention/attention.h */
+    bool tied_start;    /* Wk starts as a copy of Wq, so that like finds like; the
+                           weights are then three tensors, learnt apart        */
 } tern_multi_head_attention_opts;
 
 typedef struct tern_multi_head_attention {

@@ -1,6 +1,5 @@
 #include "models/fusion_crossmodal.h"
 
-#include "kernels/elementwise/binary.h"
 #include "kernels/masked_mean/masked_mean.h"
 #include "kernels/shape/concat.h"
 
@@ -16,7 +15,8 @@ static void declare_target(tern_ctx *ctx, const tern_model_config *config,
     tern_transformer_opts opts = { .size = config->size, .heads = config->heads,
                                    .hidden = 2 * config->size, .dropout = config->dropout };
     tern_cross_modal_opts cross = { .size = opts.size, .heads = opts.heads,
-                                    .hidden = opts.hidden, .dropout = opts.dropout };
+                                    .hidden = opts.hidden, .dropout = opts.dropout,
+                                    .timed = true };
     tern_scope_push(ctx, "%s", tern_stream_names[target]);
     for (int source = 0; source < TERN_STREAMS; source++) {
         if (source == target || !tern_model_has(config, source))
@@ -50,29 +50,27 @@ void tern_fusion_crossmodal_declare(tern_ctx *ctx, const tern_model_config *conf
 
 /* The target stream as it comes out of looking at one source. */
 static tern_tensor *look_at(tern_ctx *ctx, const tern_fusion_crossmodal *fusion,
-                            const tern_stream *streams, tern_tensor *const *timed, int target,
-                            int source)
+                            const tern_stream *streams, int target, int source)
 {
-    tern_tensor *x = timed[target];
+    tern_cross_modal_stream to = { streams[target].x, streams[target].mask, streams[target].time };
+    tern_cross_modal_stream from = { streams[source].x, streams[source].mask,
+                                     streams[source].time };
     tern_scope_push(ctx, "from_%s", tern_stream_names[source]);
     for (int i = 0; i < fusion->layers; i++)
-        x = tern_cross_modal_layer_forward(ctx, &fusion->cross[target][source][i], x,
-                                           streams[target].mask, timed[source],
-                                           streams[source].mask);
+        to.x = tern_cross_modal_layer_forward(ctx, &fusion->cross[target][source][i], to, from);
     tern_scope_pop(ctx);
-    return x;
+    return to.x;
 }
 
 static void fuse_target(tern_ctx *ctx, const tern_fusion_crossmodal *fusion,
-                        const tern_stream *streams, tern_tensor *const *timed, int target,
-                        tern_tensor **pooled)
+                        const tern_stream *streams, int target, tern_tensor **pooled)
 {
-    tern_tensor *seen[TERN_STREAMS], *x = timed[target];
+    tern_tensor *seen[TERN_STREAMS], *x = streams[target].x;
     int count = 0;
     tern_scope_push(ctx, "%s", tern_stream_names[target]);
     for (int source = 0; source < TERN_STREAMS; source++)
         if (source != target && streams[source].x)
-            seen[count++] = look_at(ctx, fusion, streams, timed, target, source);
+            seen[count++] = look_at(ctx, fusion, streams, target, source);
     if (count) {
         x = tern_concat(ctx, seen, count, (tern_concat_opts){ .axis = -1 });
         x = tern_linear_layer_forward(ctx, &fusion->join[target], x);
@@ -86,15 +84,12 @@ static void fuse_target(tern_ctx *ctx, const tern_fusion_crossmodal *fusion,
 tern_tensor *tern_fusion_crossmodal_forward(tern_ctx *ctx, const tern_fusion_crossmodal *fusion,
                                             const tern_stream *streams)
 {
-    tern_tensor *timed[TERN_STREAMS] = { NULL }, *pooled[2 * TERN_STREAMS];
+    tern_tensor *pooled[2 * TERN_STREAMS];
     int count = 0;
     tern_scope_push(ctx, "fusion");
-    for (int s = 0; s < TERN_STREAMS; s++)
-        if (streams[s].x)
-            timed[s] = tern_add(ctx, streams[s].x, streams[s].time);
     for (int target = 0; target < TERN_STREAMS; target++)
         if (streams[target].x) {
-            fuse_target(ctx, fusion, streams, timed, target, &pooled[count]);
+            fuse_target(ctx, fusion, streams, target, &pooled[count]);
             count += 2;
         }
     tern_tensor *joined = tern_concat(ctx, pooled, count, (tern_concat_opts){ .axis = -1 });

@@ -3,20 +3,20 @@
  * Each stream as target looks at each other stream as source: six directional
  * encoders for three modalities, here for the target face:
  *
- *   face + time [N,Tf,D] --cross layers--> [N,Tf,D] --+
- *        ^ keys, values: audio + time [N,Ta,D]        +-> concat, linear [N,Tf,D]
- *   face + time [N,Tf,D] --cross layers--> [N,Tf,D] --+      |
- *        ^ keys, values: text + time [N,Tt,D]                v
- *                                              self-attention layer [N,Tf,D]
- *                                                            |
- *   face [N,Tf,D] --masked mean--> [N,D]     masked mean --> [N,D]
- *                        \_________________________ /
- *                               concat [N,2D]  --- the same for audio and text
+ *   face [N,Tf,D] --cross layers--> [N,Tf,D] --+
+ *        ^ keys, values: audio [N,Ta,D]          +-> concat, linear [N,Tf,D]
+ *   face [N,Tf,D] --cross layers--> [N,Tf,D] --+      |
+ *        ^ keys, values: text [N,Tt,D]                v
+ *                                        self-attention layer [N,Tf,D]
+ *                                                     |
+ *   face [N,Tf,D] --masked mean--> [N,D]   masked mean --> [N,D]
+ *                        \_______________________ /
+ *                          concat [N,2D]  --- the same for audio and text
  *
  *   concat of all targets [N,2*M*D] --> head --> logits
  *
- * The time codes are what queries and keys meet by: a word can ask what the voice
- * did at its moment.  A missing source adds nothing (attention over no key is
+ * Queries and keys carry time codes (layers/cross_modal.h): a word can ask what the
+ * voice did at its moment.  A missing source adds nothing (attention over no key is
  * zero), a missing target is a zero vector.
  */
 #ifndef TERN_MODELS_FUSION_CROSSMODAL_H

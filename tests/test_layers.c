@@ -208,9 +208,9 @@ static void check_cross_modal(const char *name, bool shared_norm)
                                                      .relu = true, .shared_norm = shared_norm });
         load_state(&s);
         tern_tensor *in[] = { input(&s, "target"), input(&s, "source") };
-        tern_tensor *y = tern_cross_modal_layer_forward(s.ctx, &layer, in[0],
-                                                        input(&s, "target_mask"), in[1],
-                                                        input(&s, "source_mask"));
+        tern_cross_modal_stream target = { in[0], input(&s, "target_mask"), NULL };
+        tern_cross_modal_stream source = { in[1], input(&s, "source_mask"), NULL };
+        tern_tensor *y = tern_cross_modal_layer_forward(s.ctx, &layer, target, source);
         check(&s, y, in, 2);
         close_case(&s);
     }
