@@ -10,6 +10,8 @@
 
 #include "core/op.h"
 
+TERN_API_BEGIN
+
 typedef struct tern_backend {
     const char *name;  /* "cuda-sim"                                       */
     tern_dtype real;   /* type of TERN_REAL tensors: f64 on ref, f32 else  */
@@ -40,15 +42,16 @@ typedef struct tern_host {
     void (*add_impl)(void *registry, const tern_impl *impl);
 } tern_host;
 
-/* Every plugin exports
- *     bool tern_plugin(int version, const tern_host *host, tern_error *error);
- * and refuses a version it was not built for. */
+/* Every plugin exports this one function, which refuses a version that it was not
+ * built for.  The program itself has none. */
 enum { TERN_PLUGIN_VERSION = 1 };
+bool tern_plugin(int version, const tern_host *host, tern_error *error);
 typedef bool (*tern_plugin_fn)(int version, const tern_host *host, tern_error *error);
 
-/* Set by backends' kernels that fail at run time (a launch error). */
-void tern_device_fail(tern_ctx *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The state that the context's backend returned from open. */
+/* The state that the context's backend returned from open.  Kernels that fail at run
+ * time say so with tern_call_fail(call, TERN_ERR_DEVICE, ...). */
 void *tern_backend_state(tern_ctx *ctx);
+
+TERN_API_END
 
 #endif

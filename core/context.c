@@ -219,14 +219,6 @@ void tern_fail_at(tern_ctx *ctx, const char *scope, const char *op, tern_status 
     va_end(arguments);
 }
 
-void tern_device_fail(tern_ctx *ctx, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    set_error(ctx, ctx->scope, "", TERN_ERR_DEVICE, format, arguments);
-    va_end(arguments);
-}
-
 void tern_call_fail(tern_call *call, tern_status code, const char *format, ...)
 {
     va_list arguments;

@@ -19,6 +19,8 @@
 #include "core/error.h"
 #include "core/tensor.h"
 
+TERN_API_BEGIN
+
 typedef struct tern_ctx_opts {
     const char *device; /* "cpu" (default), "ref", "meta", "cuda", "cuda-sim" */
     int threads;        /* cpu: 0 = one per core                              */
@@ -124,5 +126,7 @@ tern_memory_report tern_memory(const tern_ctx *ctx);
 
 /* Sum of the contracts' costs of the ops applied in this step so far. */
 double tern_step_flops(const tern_ctx *ctx);
+
+TERN_API_END
 
 #endif

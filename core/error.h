@@ -11,7 +11,11 @@
 #ifndef TERN_CORE_ERROR_H
 #define TERN_CORE_ERROR_H
 
+#include "core/api.h"
+
 #include <stdbool.h>
+
+TERN_API_BEGIN
 
 typedef enum tern_status {
     TERN_OK = 0,
@@ -51,5 +55,7 @@ void tern_error_prefix(tern_error *error, const char *format, ...)
 /* Of `count` names, the one nearest to `name` by edit distance, or NULL when
  * none is near enough to be a likely slip of the finger. */
 const char *tern_nearest_name(const char *name, const char *const *names, int count);
+
+TERN_API_END
 
 #endif

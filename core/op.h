@@ -13,6 +13,8 @@
 #include "core/error.h"
 #include "core/tensor.h"
 
+TERN_API_BEGIN
+
 enum { TERN_MAX_ARGS = 16, TERN_MAX_SAVED = 4 };
 
 /* ------------------------------------------------------------ contract -- */
@@ -191,5 +193,7 @@ const char *tern_sample_next(const char *text, tern_sample_input *input, tern_er
 int tern_op_input_count(const tern_op *op);  /* length of op->in, etc. */
 int tern_op_output_count(const tern_op *op);
 int tern_op_saved_count(const tern_op *op);
+
+TERN_API_END
 
 #endif

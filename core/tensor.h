@@ -7,9 +7,13 @@
 #ifndef TERN_CORE_TENSOR_H
 #define TERN_CORE_TENSOR_H
 
+#include "core/api.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+TERN_API_BEGIN
 
 enum { TERN_MAX_RANK = 6 };
 
@@ -57,5 +61,7 @@ int64_t tern_dim(const tern_tensor *tensor, int axis);
 
 bool tern_same_shape(const tern_tensor *a, const tern_tensor *b);
 size_t tern_tensor_bytes(const tern_tensor *tensor);
+
+TERN_API_END
 
 #endif
