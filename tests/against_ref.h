@@ -1,0 +1,30 @@
+/* Any device against ref, on the sample problems of an op's contract or a test's own.
+ *
+ * The bound is |found - ref| <= 8 * eps * sqrt(K) * S for each element of each output,
+ * gradient and changed state, eps = 2^-23.
+ *   K  how many terms are added up for it: the contract's FLOPs, halved, over the
+ *      elements of the tensor, at least 1.
+ *   S  the sum of the terms' magnitudes, measured from below: ref runs again with
+ *      every number that the kernels read or write (inputs, upstream gradients,
+ *      saved tensors, outputs) moved by a relative eps times a normal deviate;
+ *      S = |ref| + the farthest that the element moved in 8 such runs / eps.
+ * For y = sum_i x_i w_i the element moves by eps * sum_i x_i w_i (n_i + m_i), so its
+ * farthest move is about eps * |x w| in the Euclidean norm: never above the order of
+ * the sum of |x_i w_i|, and often well below.  For other functions it is what they do
+ * to rounding errors that cannot be avoided.  A term that is dropped, doubled or of
+ * the wrong sign changes the element by about S / sqrt(K), millions of eps.
+ */
+#ifndef TERN_TESTS_AGAINST_REF_H
+#define TERN_TESTS_AGAINST_REF_H
+
+#include "core/context.h"
+#include "core/op.h"
+
+/* Every context gives what ref gives, up to that bound: in training, with gradients
+ * written and with gradients added to, and in inference.  Of the samples those for
+ * checks are taken.  Contexts should be open with .poison; step signatures are used
+ * up.  Fails the running test. */
+void assert_follows_ref(const tern_op *op, const tern_sample *samples, tern_ctx *const *contexts,
+                        int count);
+
+#endif
