@@ -110,17 +110,15 @@ static bool needs_finish(const block *at)
 static void finish_row(const block *at, const float *sum, float *c, int64_t j, int64_t columns)
 {
     const tern_gemm *gemm = at->plan->gemm;
-    const tern_activation activation = gemm->activation;
-    const float *bias = bias_is_late(at) ? gemm->bias + j : NULL;
     float *before = gemm->before ? gemm->before + (c - gemm->c) : NULL;
 
     for (int64_t v = 0; v < columns; v += TERN_LANES) {
         tern_vf value = tern_load_part(sum + v, columns - v);
-        if (bias)
-            value += tern_load_part(bias + v, columns - v);
+        if (bias_is_late(at))
+            value += tern_load_part(gemm->bias + j + v, columns - v);
         if (before)
             tern_store_part(before + v, value, columns - v);
-        tern_store_part(c + v, tern_vactivate(activation, value), columns - v);
+        tern_store_part(c + v, tern_vactivate(gemm->activation, value), columns - v);
     }
 }
 

@@ -1,0 +1,269 @@
+/* layer_norm on cuda, float32.
+ *
+ *   forward    y = (x - mean) * rstd * gain + bias
+ *   backward   n = (x - mean) * rstd, the normalised row, and g = grad_y * gain:
+ *              grad_x    = rstd * (g - mean(g) - n * mean(g * n))
+ *              grad_gain = sum of grad_y * n over rows
+ *              grad_bias = sum of grad_y     over rows
+ *
+ * A row is the work of one group of threads: a warp where rows are short (8 rows a
+ * block), 256 threads where they are long.  A thread takes every GROUP-th quad:
+ *
+ *     row r   | 0 0 0 0 | 1 1 1 1 | 2 2 2 2 | ... | 31 31 31 31 | 0 0 0 0 | ...
+ *               one 16-byte access of one lane, where rows are aligned to that
+ *
+ * The group passes over the row three times (mean, variance, y), so the variance is
+ * that of the differences from the mean; after the first pass the row comes from
+ * cache.  grad_gain and grad_bias are column sums, in two stages (reduce.cuh).
+ *
+ * Cost: memory bound.  Forward reads and writes each element once, grad_x reads two
+ * and writes one, the column sums read two.
+ */
+#include "kernels/layer_norm/layer_norm.h"
+
+#include "core/workspace.h"
+#include "kernels/cuda/quad.cuh"
+#include "kernels/cuda/reduce.cuh"
+
+constexpr int BLOCK = 256;          /* threads */
+constexpr int64_t LONG_ROW = 1024;  /* beyond this a row gets a whole block */
+
+struct layer_norm_job {
+    int64_t rows, width;
+    const float *x, *gain, *bias, *grad_y; /* gain and bias may be NULL */
+    float *y, *grad_x;
+    float *mean, *rstd; /* forward: NULL in inference */
+    float eps;
+    bool accumulate; /* grad_x */
+    bool aligned;    /* rows take float4 accesses */
+};
+
+static __device__ __forceinline__ float4 difference(float4 x, float mean)
+{
+    return make_float4(x.x - mean, x.y - mean, x.z - mean, x.w - mean);
+}
+
+static __device__ __forceinline__ float4 scaled(float4 x, float factor)
+{
+    return make_float4(x.x * factor, x.y * factor, x.z * factor, x.w * factor);
+}
+
+static __device__ __forceinline__ float4 product(float4 a, float4 b)
+{
+    return make_float4(a.x * b.x, a.y * b.y, a.z * b.z, a.w * b.w);
+}
+
+static __device__ __forceinline__ float4 sum_of(float4 a, float4 b)
+{
+    return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w);
+}
+
+static __device__ __forceinline__ float total(float4 x)
+{
+    return (x.x + x.y) + (x.z + x.w);
+}
+
+/* ---------------------------------------------------------------- forward -- */
+
+template <int GROUP> static __global__ void layer_norm_forward_kernel(const layer_norm_job job)
+{
+    const int64_t row = (int64_t)blockIdx.x * blockDim.y + threadIdx.y, width = job.width;
+    const int64_t first = 4 * (int64_t)threadIdx.x;
+    if (row >= job.rows)
+        return; /* with all of its warp */
+    const float *x = job.x + row * width;
+
+    float sum = 0;
+    for (int64_t d = first; d < width; d += 4 * GROUP)
+        sum += total(tern_load_quad(x, d, width, job.aligned, 0));
+    const float mean = tern_group_sum<GROUP>(sum) / (float)width;
+
+    float squares = 0;
+    for (int64_t d = first; d < width; d += 4 * GROUP) {
+        float4 from_mean = difference(tern_load_quad(x, d, width, job.aligned, mean), mean);
+        squares += total(product(from_mean, from_mean));
+    }
+    const float variance = tern_group_sum<GROUP>(squares) / (float)width;
+    const float rstd = 1.0f / sqrtf(variance + job.eps);
+
+    for (int64_t d = first; d < width; d += 4 * GROUP) {
+        float4 y = scaled(difference(tern_load_quad(x, d, width, job.aligned, mean), mean), rstd);
+        if (job.gain)
+            y = product(y, tern_load_quad(job.gain, d, width, job.aligned, 0));
+        if (job.bias)
+            y = sum_of(y, tern_load_quad(job.bias, d, width, job.aligned, 0));
+        tern_store_quad(job.y + row * width, d, width, job.aligned, y);
+    }
+    if (job.mean && threadIdx.x == 0) {
+        job.mean[row] = mean;
+        job.rstd[row] = rstd;
+    }
+}
+
+/* ----------------------------------------------------------------- grad_x -- */
+
+/* g and n of one quad; both are zero beyond the row. */
+static __device__ __forceinline__ void load_gradient(const layer_norm_job &job, int64_t row,
+                                                     int64_t d, float mean, float rstd, float4 *g,
+                                                     float4 *n)
+{
+    const int64_t width = job.width;
+    float4 x = tern_load_quad(job.x + row * width, d, width, job.aligned, mean);
+    *n = scaled(difference(x, mean), rstd);
+    *g = tern_load_quad(job.grad_y + row * width, d, width, job.aligned, 0);
+    if (job.gain)
+        *g = product(*g, tern_load_quad(job.gain, d, width, job.aligned, 0));
+}
+
+template <int GROUP> static __global__ void layer_norm_grad_x_kernel(const layer_norm_job job)
+{
+    const int64_t row = (int64_t)blockIdx.x * blockDim.y + threadIdx.y, width = job.width;
+    const int64_t first = 4 * (int64_t)threadIdx.x;
+    if (row >= job.rows)
+        return;
+    const float mean = job.mean[row], rstd = job.rstd[row];
+    float4 g, n;
+
+    float sum_g = 0, sum_gn = 0;
+    for (int64_t d = first; d < width; d += 4 * GROUP) {
+        load_gradient(job, row, d, mean, rstd, &g, &n);
+        sum_g += total(g);
+        sum_gn += total(product(g, n));
+    }
+    const float mean_g = tern_group_sum<GROUP>(sum_g) / (float)width;
+    const float mean_gn = tern_group_sum<GROUP>(sum_gn) / (float)width;
+
+    float *grad_x = job.grad_x + row * width;
+    for (int64_t d = first; d < width; d += 4 * GROUP) {
+        load_gradient(job, row, d, mean, rstd, &g, &n);
+        float4 grad = scaled(sum_of(difference(g, mean_g), scaled(n, -mean_gn)), rstd);
+        if (job.accumulate)
+            grad = sum_of(tern_load_quad(grad_x, d, width, job.aligned, 0), grad);
+        tern_store_quad(grad_x, d, width, job.aligned, grad);
+    }
+}
+
+/* A warp for each row, or a block where rows are long. */
+template <void (*WARP_KERNEL)(layer_norm_job), void (*BLOCK_KERNEL)(layer_norm_job)>
+static void launch_rows(tern_call *call, const char *name, const layer_norm_job &job)
+{
+    constexpr int ROWS = BLOCK / TERN_WARP;
+    if (job.width <= LONG_ROW)
+        tern_launch(call, name, WARP_KERNEL,
+                    { tern_blocks(job.rows, ROWS), dim3(TERN_WARP, ROWS) }, job);
+    else
+        tern_launch(call, name, BLOCK_KERNEL, { tern_blocks(job.rows, 1), BLOCK }, job);
+}
+
+/* ------------------------------------------------------ grad_gain, grad_bias -- */
+
+/* First stage of the column sums; gain and bias are [strips, width] each. */
+static __global__ void layer_norm_strips_kernel(const layer_norm_job job, int64_t strip_rows,
+                                                float *gain, float *bias)
+{
+    int64_t column = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
+    int64_t row = blockIdx.y * strip_rows, end = row + strip_rows;
+    if (column >= job.width)
+        return;
+    float gain_sum = 0, bias_sum = 0;
+    for (; row < end && row < job.rows; row++) {
+        int64_t at = row * job.width + column;
+        float grad_y = job.grad_y[at];
+        gain_sum += grad_y * ((job.x[at] - job.mean[row]) * job.rstd[row]);
+        bias_sum += grad_y;
+    }
+    gain[blockIdx.y * job.width + column] = gain_sum;
+    bias[blockIdx.y * job.width + column] = bias_sum;
+}
+
+struct layer_norm_workspace {
+    float *gain, *bias;
+    size_t bytes;
+};
+
+static layer_norm_workspace cut_workspace(const tern_call *call, void *base)
+{
+    const tern_tensor *x = call->in[0];
+    int64_t strips = tern_strips(tern_extent(x, 0, x->rank - 1)), width = tern_dim(x, -1);
+    tern_workspace workspace = { static_cast<char *>(base), 0 };
+    layer_norm_workspace parts = {};
+    parts.gain = static_cast<float *>(tern_workspace_take(&workspace, strips * width, sizeof(float)));
+    parts.bias = static_cast<float *>(tern_workspace_take(&workspace, strips * width, sizeof(float)));
+    parts.bytes = workspace.used;
+    return parts;
+}
+
+static size_t backward_bytes(const tern_call *call)
+{
+    return call->grad_in[1] || call->grad_in[2] ? cut_workspace(call, NULL).bytes : 0;
+}
+
+static void backward_columns(tern_call *call, const layer_norm_job &job, float *grad_gain,
+                             float *grad_bias)
+{
+    layer_norm_workspace parts = cut_workspace(call, call->workspace);
+    tern_launch(call, "layer_norm_strips", layer_norm_strips_kernel,
+                tern_strip_grid(job.rows, job.width), job, tern_strip_rows(job.rows), parts.gain,
+                parts.bias);
+    if (grad_gain)
+        tern_add_strips(call, parts.gain, job.rows, job.width, grad_gain, call->accumulate[1]);
+    if (grad_bias)
+        tern_add_strips(call, parts.bias, job.rows, job.width, grad_bias, call->accumulate[2]);
+}
+
+/* ------------------------------------------------------------------ calls -- */
+
+static float *floats(const tern_tensor *tensor)
+{
+    return tensor ? static_cast<float *>(tensor->data) : NULL;
+}
+
+static layer_norm_job job_of(const tern_call *call)
+{
+    const tern_tensor *x = call->in[0];
+    layer_norm_job job = {};
+    job.rows = tern_extent(x, 0, x->rank - 1);
+    job.width = tern_dim(x, -1);
+    job.x = floats(x);
+    job.gain = floats(call->in[1]);
+    job.bias = floats(call->in[2]);
+    job.mean = floats(call->saved[0]);
+    job.rstd = floats(call->saved[1]);
+    job.aligned = tern_quads_fit(job.x, job.width) && tern_quads_fit(job.gain, 0) &&
+                  tern_quads_fit(job.bias, 0);
+    return job;
+}
+
+static void layer_norm_forward(tern_call *call)
+{
+    layer_norm_job job = job_of(call);
+    job.eps = (float)static_cast<const tern_layer_norm_opts *>(call->options)->eps;
+    job.y = floats(call->out[0]);
+    job.aligned = job.aligned && tern_quads_fit(job.y, job.width);
+    launch_rows<layer_norm_forward_kernel<TERN_WARP>, layer_norm_forward_kernel<BLOCK>>(
+        call, "layer_norm_forward", job);
+}
+
+static void layer_norm_backward(tern_call *call)
+{
+    layer_norm_job job = job_of(call);
+    float *grad_gain = floats(call->grad_in[1]), *grad_bias = floats(call->grad_in[2]);
+    job.grad_y = floats(call->grad_out[0]);
+    job.grad_x = floats(call->grad_in[0]);
+    job.accumulate = call->accumulate[0];
+    job.aligned = job.aligned && tern_quads_fit(job.grad_y, job.width) &&
+                  tern_quads_fit(job.grad_x, job.width);
+    if (job.grad_x)
+        launch_rows<layer_norm_grad_x_kernel<TERN_WARP>, layer_norm_grad_x_kernel<BLOCK>>(
+            call, "layer_norm_grad_x", job);
+    if (grad_gain || grad_bias)
+        backward_columns(call, job, grad_gain, grad_bias);
+}
+
+extern "C" {
+extern const tern_impl tern_layer_norm_cuda;
+const tern_impl tern_layer_norm_cuda = {
+    "layer_norm",        TERN_CUDA_DEVICE, "hand",        layer_norm_forward,
+    layer_norm_backward, NULL,             backward_bytes,
+};
+}
