@@ -214,8 +214,7 @@ static double *ref_output(const tern_problem *problem, int64_t *count)
 }
 
 /* A copy of the problem whose first input is only its indices [first, first + n) along
- * axis 0 (rows of a matrix, images of a batch).  Absolute: all values are, and there is no
- * activation, so that the result is the sum of |terms|. */
+ * axis 0 (rows of a matrix, images of a batch), all values absolute if asked. */
 static tern_problem part_of(const bench_problem *problem, int64_t first, int64_t n, bool absolute)
 {
     tern_error error = { 0 };
@@ -223,9 +222,6 @@ static tern_problem part_of(const bench_problem *problem, int64_t first, int64_t
     const tern_problem *all = &problem->values;
     require(tern_problem_make(&part, all->op, problem->inputs, problem->options, 0, &error),
             &error);
-    for (const tern_option *o = all->op->options; absolute && o && o->name; o++)
-        if (strcmp(o->name, "activation") == 0)
-            require(tern_problem_set_options(&part, "activation=none", &error), &error);
     for (int i = 0; i < all->count; i++) {
         tern_problem_input *input = &part.inputs[i];
         int64_t start = 0;
