@@ -84,6 +84,9 @@ void tern_set_rng_step(tern_ctx *ctx, uint32_t step);
  * and are converted to the device's real type; i64 indices become i32. */
 tern_tensor *tern_input(tern_ctx *ctx, const char *name, tern_dtype host_dtype, int rank,
                         const int64_t *shape, const void *host);
+/* Zeroed host memory that lasts as long as the step, to put an input's values
+ * together in; nothing to free.  NULL and an error when there is none. */
+void *tern_step_scratch(tern_ctx *ctx, size_t bytes);
 /* A step tensor of the device's real type filled with one value. */
 tern_tensor *tern_full(tern_ctx *ctx, int rank, const int64_t *shape, double value);
 /* Copy to host memory of host_dtype (f32 <-> f64 converted), tensor->count

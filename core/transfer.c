@@ -96,6 +96,14 @@ tern_tensor *tern_input(tern_ctx *ctx, const char *name, tern_dtype host_dtype, 
     return tensor;
 }
 
+void *tern_step_scratch(tern_ctx *ctx, size_t bytes)
+{
+    void *memory = tern_ok(ctx) ? tern_bump_alloc(&ctx->step_memory, bytes) : NULL;
+    if (!memory && tern_ok(ctx))
+        tern_fail(ctx, TERN_ERR_MEMORY, "no memory for %zu bytes of a step's inputs", bytes);
+    return memory;
+}
+
 tern_tensor *tern_full(tern_ctx *ctx, int rank, const int64_t *shape, double value)
 {
     if (!tern_ok(ctx))

@@ -30,55 +30,56 @@ static const void *or_zeros(tern_ctx *ctx, const void *given, int64_t count, siz
 static tern_tensor *length_mask(tern_ctx *ctx, const char *name, int64_t rows, int64_t steps,
                                 const int32_t *lengths)
 {
-    uint8_t *mask = calloc((size_t)(rows * steps) + 1, 1);
-    if (!mask) {
-        tern_fail(ctx, TERN_ERR_MEMORY, "no memory for mask %s", name);
+    uint8_t *mask = tern_step_scratch(ctx, (size_t)(rows * steps));
+    if (!mask)
         return tern_nil(ctx);
-    }
     for (int64_t n = 0; n < rows; n++)
         memset(mask + n * steps, 1, (size_t)(lengths[n] < steps ? lengths[n] : steps));
-    tern_tensor *tensor = tern_input(ctx, name, TERN_U8, 2, (int64_t[]){ rows, steps }, mask);
-    free(mask);
-    return tensor;
+    return tern_input(ctx, name, TERN_U8, 2, (int64_t[]){ rows, steps }, mask);
 }
 
 /* A mask of which the rows without the modality are cleared. */
 static tern_tensor *hidden_mask(tern_ctx *ctx, const char *name, const tern_model_arrays *arrays,
                                 int stream, int64_t steps, const uint8_t *mask)
 {
-    uint8_t *copy = malloc((size_t)(arrays->rows * steps) + 1);
-    if (!copy) {
-        tern_fail(ctx, TERN_ERR_MEMORY, "no memory for mask %s", name);
+    uint8_t *copy = tern_step_scratch(ctx, (size_t)(arrays->rows * steps));
+    if (!copy)
         return tern_nil(ctx);
-    }
-    memcpy(copy, mask, (size_t)(arrays->rows * steps));
     for (int64_t n = 0; n < arrays->rows; n++)
-        if (!shown(arrays, stream, n))
-            memset(copy + n * steps, 0, (size_t)steps);
-    tern_tensor *tensor =
-        tern_input(ctx, name, TERN_U8, 2, (int64_t[]){ arrays->rows, steps }, copy);
-    free(copy);
-    return tensor;
+        if (shown(arrays, stream, n))
+            memcpy(copy + n * steps, mask + n * steps, (size_t)steps);
+    return tern_input(ctx, name, TERN_U8, 2, (int64_t[]){ arrays->rows, steps }, copy);
 }
 
-/* Step t of a row with `length` steps, `skip` of which come before the clip begins
- * (the [CLS] of a sentence), happens at relative time (t - skip + 1/2) / (length - skip). */
-static tern_tensor *time_codes(tern_ctx *ctx, const char *name, int64_t rows, int64_t steps,
-                               const int32_t *lengths, int skip, int64_t size)
+/* The row before n whose codes are those of n, or n itself. */
+static int64_t same_length(const int32_t *lengths, int64_t n)
 {
-    float *codes = calloc((size_t)(rows * steps * size) + 1, sizeof *codes);
-    if (!codes) {
-        tern_fail(ctx, TERN_ERR_MEMORY, "no memory for time codes %s", name);
+    for (int64_t before = 0; before < n; before++)
+        if (lengths[before] == lengths[n])
+            return before;
+    return n;
+}
+
+/* The time codes of rows with `lengths` steps, `skip` of which come before the clip begins
+ * (the [CLS] of a sentence).  Only the cross-modal fusion asks for them. */
+static tern_tensor *time_codes(tern_ctx *ctx, const tern_model_config *config, const char *name,
+                               int64_t rows, int64_t steps, const int32_t *lengths, int skip)
+{
+    int64_t size = config->size;
+    if (config->fusion != TERN_FUSION_CROSSMODAL)
+        return NULL;
+    float *codes = tern_step_scratch(ctx, (size_t)(rows * steps * size) * sizeof *codes);
+    if (!codes)
         return tern_nil(ctx);
+    for (int64_t n = 0; n < rows; n++) {
+        int64_t same = same_length(lengths, n);
+        float *row = codes + n * steps * size;
+        if (same < n)
+            memcpy(row, codes + same * steps * size, (size_t)(steps * size) * sizeof *row);
+        else if (lengths[n] > skip)
+            tern_time_codes(lengths[n] - skip, steps - skip, size, row + skip * size);
     }
-    for (int64_t n = 0; n < rows; n++)
-        for (int64_t t = skip; t < steps && t < lengths[n]; t++)
-            tern_time_code(((double)(t - skip) + 0.5) / (double)(lengths[n] - skip), size,
-                           codes + (n * steps + t) * size);
-    tern_tensor *tensor =
-        tern_input(ctx, name, TERN_F32, 3, (int64_t[]){ rows, steps, size }, codes);
-    free(codes);
-    return tensor;
+    return tern_input(ctx, name, TERN_F32, 3, (int64_t[]){ rows, steps, size }, codes);
 }
 
 /* One past the last valid step of each row. */
@@ -96,17 +97,12 @@ static void mask_lengths(const uint8_t *mask, int64_t rows, int64_t steps, int32
 static tern_tensor *presence(tern_ctx *ctx, const tern_model_arrays *arrays, int stream,
                              const int32_t *lengths)
 {
-    uint8_t *there = calloc((size_t)arrays->rows + 1, 1);
-    if (!there) {
-        tern_fail(ctx, TERN_ERR_MEMORY, "no memory for the modalities of a batch");
+    uint8_t *there = tern_step_scratch(ctx, (size_t)arrays->rows);
+    if (!there)
         return tern_nil(ctx);
-    }
     for (int64_t n = 0; n < arrays->rows; n++)
         there[n] = lengths[n] > 0 && shown(arrays, stream, n);
-    tern_tensor *tensor =
-        tern_input(ctx, "present", TERN_U8, 2, (int64_t[]){ arrays->rows, 1 }, there);
-    free(there);
-    return tensor;
+    return tern_input(ctx, "present", TERN_U8, 2, (int64_t[]){ arrays->rows, 1 }, there);
 }
 
 static void upload_face(tern_ctx *ctx, const tern_model_config *config,
@@ -125,8 +121,7 @@ static void upload_face(tern_ctx *ctx, const tern_model_config *config,
     }
     free(pixels);
     free(no_mask);
-    inputs->face_time = time_codes(ctx, "face_time", arrays->rows, config->frames, lengths, 0,
-                                   config->size);
+    inputs->face_time = time_codes(ctx, config, "face_time", rows, steps, lengths, 0);
     inputs->present[TERN_STREAM_FACE] = presence(ctx, arrays, TERN_STREAM_FACE, lengths);
 }
 
@@ -144,8 +139,7 @@ static void upload_text(tern_ctx *ctx, const tern_model_config *config,
     }
     free(no_tokens);
     free(no_mask);
-    inputs->token_time = time_codes(ctx, "token_time", arrays->rows, config->tokens, lengths, 1,
-                                    config->size);
+    inputs->token_time = time_codes(ctx, config, "token_time", rows, steps, lengths, 1);
     inputs->present[TERN_STREAM_TEXT] = presence(ctx, arrays, TERN_STREAM_TEXT, lengths);
 }
 
@@ -165,7 +159,7 @@ static void upload_masks_of_blocks(tern_ctx *ctx, const tern_model_config *confi
     }
     inputs->step_length = tern_input(ctx, "step_length", TERN_I32, 1, &rows, lengths);
     inputs->step_mask = length_mask(ctx, "step_mask", rows, steps, lengths);
-    inputs->step_time = time_codes(ctx, "step_time", rows, steps, lengths, 0, config->size);
+    inputs->step_time = time_codes(ctx, config, "step_time", rows, steps, lengths, 0);
 }
 
 static void upload_audio(tern_ctx *ctx, const tern_model_config *config,
@@ -197,11 +191,9 @@ tern_model_inputs tern_model_inputs_upload(tern_ctx *ctx, const tern_model_confi
                                            const tern_model_arrays *arrays)
 {
     tern_model_inputs inputs = { 0 };
-    int32_t *lengths = malloc(((size_t)arrays->rows + 1) * sizeof *lengths);
-    if (!lengths) {
-        tern_fail(ctx, TERN_ERR_MEMORY, "no memory for the lengths of a batch");
+    int32_t *lengths = tern_step_scratch(ctx, (size_t)arrays->rows * sizeof *lengths);
+    if (!lengths)
         return inputs;
-    }
     if (tern_model_has(config, TERN_STREAM_FACE))
         upload_face(ctx, config, arrays, lengths, &inputs);
     if (tern_model_has(config, TERN_STREAM_AUDIO)) {
@@ -215,6 +207,5 @@ tern_model_inputs tern_model_inputs_upload(tern_ctx *ctx, const tern_model_confi
     if (arrays->row_weight)
         inputs.row_weight = tern_input(ctx, "row_weight", TERN_F32, 1, &arrays->rows,
                                        arrays->row_weight);
-    free(lengths);
     return inputs;
 }

@@ -1,5 +1,5 @@
 /* A batch as the models want it: host arrays become tensors, masks and lengths at
- * every resolution of the encoders, and time codes.
+ * every resolution of the encoders, and time codes where the fusion asks for them.
  */
 #ifndef TERN_MODELS_INPUTS_H
 #define TERN_MODELS_INPUTS_H

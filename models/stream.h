@@ -2,7 +2,8 @@
  *
  *   x     [N,T,D]  features
  *   mask  [N,T]    u8, 1 = valid
- *   time  [N,T,D]  code of each step's place in its clip, the same for all streams
+ *   time  [N,T,D]  code of each step's place in its clip, the same for all streams;
+ *                  NULL where the fusion does not ask for it
  *
  * The time code of relative time r in [0,1] is sinusoidal,
  *
@@ -21,7 +22,8 @@ typedef struct tern_stream {
     tern_tensor *x, *mask, *time;
 } tern_stream;
 
-/* Write the code of relative time r into code[size]; size is even. */
-void tern_time_code(double r, int64_t size, float *code);
+/* Write the codes of the first `steps` steps, or of all, of a clip that has `count` into
+ * codes[steps * size]; step t is at relative time (t + 1/2) / count.  size is even. */
+void tern_time_codes(int64_t count, int64_t steps, int64_t size, float *codes);
 
 #endif
