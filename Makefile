@@ -59,7 +59,8 @@ help:
 	@echo "make examples the numbered lessons"
 	@echo "make sim      build the CUDA simulator plugin (g++, no GPU needed)"
 	@echo "make cuda     build the CUDA plugin (needs nvcc, no GPU needed)"
-	@echo "make bench    time the kernels that the road stands on"
+	@echo "make bench    time the kernels that the road stands on, and whole models"
+	@echo "make bench-peers  time whole models beside PyTorch (installs it under $(BUILD)/)"
 	@echo "make check    sanitizers, valgrind, static analysis, include directions"
 	@echo "make deps     install missing packages of the distribution"
 	@echo "make clean    remove $(BUILD)/"
@@ -116,6 +117,10 @@ tests: $(TESTS) $(BUILD)/tern
 bench: deps
 	@$(MAKE) --no-print-directory build $(BENCHES)
 	@$(BUILD)/bench/kernels
+	@$(BUILD)/bench/trimodal
+bench-peers: deps
+	@$(MAKE) --no-print-directory build $(BUILD)/bench/trimodal
+	@BUILD=$(BUILD) bench/peers/run $(PEERS)
 
 clean:
 	rm -rf $(BUILD)

@@ -1,0 +1,16 @@
+/* What memory a program takes, as the system sees it. */
+#ifndef TERN_BENCH_MEASURE_MEMORY_H
+#define TERN_BENCH_MEASURE_MEMORY_H
+
+#include <stdint.h>
+
+/* Bytes of this process in memory now (VmRSS), and the most there ever were (VmHWM);
+ * -1 if the system does not say. */
+int64_t bench_resident_bytes(void);
+int64_t bench_peak_resident_bytes(void);
+
+/* Calls of malloc, calloc and realloc in this process so far.  Calls from inside of
+ * shared libraries count too. */
+uint64_t bench_heap_allocations(void);
+
+#endif
