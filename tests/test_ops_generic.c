@@ -10,7 +10,8 @@
 #include "kernels/table.h"
 #include "tests/op_probe.h"
 
-/* Larger samples than this, forward, are left to the benchmarks. */
+/* Samples with more input elements or forward work are left to the benchmarks. */
+static const int64_t MAX_ELEMENTS = 600000;
 static const double MAX_FLOPS = 20e6;
 
 static tern_ctx *open_device(tern_ctx_opts opts)
@@ -66,6 +67,20 @@ static void assert_same_bits(const tern_problem *problem, const op_probe *a, con
                          (int)i, a->value[v].values[i], b->value[v].values[i], when);
 }
 
+static int64_t elements_of(const tern_sample *sample)
+{
+    int64_t elements = 0;
+    tern_error error = { 0 };
+    tern_sample_input input;
+    for (const char *at = sample->inputs; (at = tern_sample_next(at, &input, &error));) {
+        int64_t count = 1;
+        for (int axis = 0; axis < input.rank; axis++)
+            count *= input.shape[axis];
+        elements += count;
+    }
+    return elements;
+}
+
 static double flops_of(tern_ctx *meta, const tern_problem *problem, op_probe_opts opts)
 {
     op_probe declared;
@@ -94,7 +109,7 @@ static void compare_contexts(const tern_op *op, unsigned uses, tern_ctx *const *
     tern_ctx *meta = open_device((tern_ctx_opts){ .device = "meta" });
     op_probe_opts opts = { .signature = 0 };
     for (const tern_sample *sample = op->samples; sample && sample->uses; sample++) {
-        if (!(sample->uses & uses))
+        if (!(sample->uses & uses) || elements_of(sample) > MAX_ELEMENTS)
             continue;
         tern_problem problem = make_problem(op, sample);
         int modes = sample->uses & TERN_SAMPLE_CHECK ? 2 : 1; /* large ones: training only */
