@@ -148,22 +148,32 @@ static void compare(const fixture *fix, int number, const op_value *found,
     }
 }
 
+/* What stood in the gradient of that name before it was accumulated; NULL if it was not. */
+static double *existing_gradient(const tern_problem *problem, const op_value *found)
+{
+    for (int i = 0; i < problem->count; i++) {
+        if (strcmp(found->name + strlen("grad_"), problem->inputs[i].name) != 0)
+            continue;
+        double *existing = calloc((size_t)found->count + 1, sizeof *existing);
+        assert_non_null(existing);
+        op_probe_gradient((uint32_t)(100 + i), found->count, existing);
+        return existing;
+    }
+    return NULL;
+}
+
 static void compare_run(fixture *fix, int number, const tern_problem *problem, const op_probe *run,
                         bool accumulate)
 {
     for (int i = 0; i < run->count; i++) {
         const op_value *found = &run->value[i];
-        bool plain = strncmp(found->name, "grad_", 5) && strncmp(found->name, "after_", 6);
-        const tern_stored *expected = case_tensor(fix, number, plain ? "out_" : "", found->name);
-        double *existing = NULL;
+        bool gradient = strncmp(found->name, "grad_", 5) == 0;
+        bool state = strncmp(found->name, "after_", 6) == 0;
+        const tern_stored *expected =
+            case_tensor(fix, number, gradient || state ? "" : "out_", found->name);
         if (!expected)
             fail_msg("%s, case %d: the fixture has no %s", fix->op->name, number, found->name);
-        for (int k = 0; accumulate && k < problem->count; k++)
-            if (!plain && strcmp(found->name + 5, problem->inputs[k].name) == 0 &&
-                found->name[0] == 'g') {
-                existing = calloc((size_t)found->count + 1, sizeof *existing);
-                op_probe_gradient((uint32_t)(100 + k), found->count, existing);
-            }
+        double *existing = gradient && accumulate ? existing_gradient(problem, found) : NULL;
         compare(fix, number, found, expected, existing);
         free(existing);
     }
