@@ -1,4 +1,5 @@
-/* batch_norm on cpu: float32, vectorised over channels, chunks of rows in parallel.
+/* batch_norm on cpu: float32, vectorised over channels and rows, chunks of
+ * rows in parallel.
  *
  * The statistics are taken in one pass over memory: a chunk of rows that fits the
  * cache is read twice, once for its mean, and once for the sums around what float32
@@ -21,95 +22,111 @@
 
 #include "core/threads.h"
 
-/* Of an element before the activation; with relu, of the element itself. */
-static void normalise_row(const bn_run *run, const float *restrict x, float *restrict y)
+/* A wide row, or the beginning of one. */
+static void normalise_wide(const bn_run *run, const float *restrict x, float *restrict y,
+                           int64_t count)
 {
-    const float *restrict mean = run->mean, *restrict scale = run->scale;
-    const float *restrict bias = run->bias;
+    const float *restrict mean = run->wide_mean, *restrict scale = run->wide_scale;
+    const float *restrict bias = run->wide_bias;
     bool relu = run->relu;
-    for (int64_t c = 0; c < run->rows.channels; c++) {
-        float value = bn_normalised(x[c], mean[c], scale[c], bias[c]);
-        y[c] = relu && value < 0 ? 0 : value;
+    for (int64_t i = 0; i < count; i++) {
+        float value = bn_normalised(x[i], mean[i], scale[i], bias[i]);
+        y[i] = relu && value < 0 ? 0 : value;
     }
 }
 
 static void normalise_tile(void *argument, int64_t chunk, int worker)
 {
     const bn_run *run = argument;
-    int64_t channels = run->rows.channels;
+    int64_t channels = run->rows.channels, end = bn_first(run, chunk + 1), next;
     (void)worker;
-    for (int64_t r = bn_first(run, chunk); r < bn_first(run, chunk + 1); r++) {
-        if (batch_norm_row_counts(&run->rows, r))
-            normalise_row(run, run->x + r * channels, run->y + r * channels);
-        else
-            memset(run->y + r * channels, 0, (size_t)channels * sizeof(float));
+    for (int64_t r = bn_first(run, chunk); r < end; r = next) {
+        bool counts;
+        next = bn_alike(&run->rows, r, end, &counts);
+        if (!counts)
+            memset(run->y + r * channels, 0, (size_t)((next - r) * channels) * sizeof(float));
+        for (int64_t i = r * channels; counts && i < next * channels; i += run->width)
+            normalise_wide(run, run->x + i, run->y + i, bn_smaller(run->width, next * channels - i));
     }
 }
 
 /* ---------------------------------------------------------- statistics -- */
 
-/* Four rows at a time, so that the sums are read and written less often. */
-static void add_rows(float *restrict total, const float *const *rows, int64_t count,
-                     int64_t channels)
+/* Four wide rows at a time, so that the sums are read and written less often. */
+static void add_rows(float *restrict total, const float *restrict x, int64_t count, int64_t width)
 {
-    int64_t r = 0;
-    for (; r + 4 <= count; r += 4) {
-        const float *restrict r0 = rows[r], *restrict r1 = rows[r + 1];
-        const float *restrict r2 = rows[r + 2], *restrict r3 = rows[r + 3];
-        for (int64_t c = 0; c < channels; c++)
-            total[c] += (r0[c] + r1[c]) + (r2[c] + r3[c]);
+    int64_t i = 0;
+    for (; i + 4 * width <= count; i += 4 * width) {
+        const float *restrict r0 = x + i, *restrict r1 = r0 + width;
+        const float *restrict r2 = r1 + width, *restrict r3 = r2 + width;
+        for (int64_t j = 0; j < width; j++)
+            total[j] += (r0[j] + r1[j]) + (r2[j] + r3[j]);
     }
-    for (; r < count; r++) {
-        const float *restrict row = rows[r];
-        for (int64_t c = 0; c < channels; c++)
-            total[c] += row[c];
-    }
+    for (; i < count; i += width)
+        for (int64_t j = 0; j < bn_smaller(width, count - i); j++)
+            total[j] += x[i + j];
 }
 
 static void add_centred(float *restrict sum, float *restrict squares, const float *restrict centre,
-                        const float *const *rows, int64_t count, int64_t channels)
+                        const float *restrict x, int64_t count, int64_t width)
 {
-    int64_t r = 0;
-    for (; r + 2 <= count; r += 2) {
-        const float *restrict r0 = rows[r], *restrict r1 = rows[r + 1];
-        for (int64_t c = 0; c < channels; c++) {
-            float d0 = r0[c] - centre[c], d1 = r1[c] - centre[c];
-            sum[c] += d0 + d1;
-            squares[c] += d0 * d0 + d1 * d1;
+    int64_t i = 0;
+    for (; i + 2 * width <= count; i += 2 * width) {
+        const float *restrict r0 = x + i, *restrict r1 = r0 + width;
+        for (int64_t j = 0; j < width; j++) {
+            float d0 = r0[j] - centre[j], d1 = r1[j] - centre[j];
+            sum[j] += d0 + d1;
+            squares[j] += d0 * d0 + d1 * d1;
         }
     }
-    for (; r < count; r++) {
-        const float *restrict row = rows[r];
-        for (int64_t c = 0; c < channels; c++) {
-            float d = row[c] - centre[c];
-            sum[c] += d;
-            squares[c] += d * d;
+    for (; i < count; i += width)
+        for (int64_t j = 0; j < bn_smaller(width, count - i); j++) {
+            float d = x[i + j] - centre[j];
+            sum[j] += d;
+            squares[j] += d * d;
         }
+}
+
+/* The mean of a chunk's rows; returns how many count. */
+static int64_t find_centre(const bn_run *run, int64_t chunk, float *centre)
+{
+    int64_t channels = run->rows.channels, end = bn_first(run, chunk + 1), next, count = 0;
+    memset(centre, 0, (size_t)run->width * sizeof *centre);
+    for (int64_t r = bn_first(run, chunk); r < end; r = next) {
+        bool counts;
+        next = bn_alike(&run->rows, r, end, &counts);
+        if (!counts)
+            continue;
+        add_rows(centre, run->x + r * channels, (next - r) * channels, run->width);
+        count += next - r;
     }
+    bn_fold(run, centre);
+    for (int64_t c = 0; c < channels; c++)
+        centre[c] /= (float)(count ? count : 1);
+    bn_spread(run, centre);
+    return count;
 }
 
 static void statistics_tile(void *argument, int64_t chunk, int worker)
 {
     const bn_run *run = argument;
-    int64_t channels = run->rows.channels, count = 0;
-    const float *rows[BN_CHUNK_ROWS];
-    float *sum = run->sums + chunk * channels, *squares = run->products + chunk * channels;
-    float *centre = run->centres + chunk * channels;
+    int64_t channels = run->rows.channels, end = bn_first(run, chunk + 1), next;
+    float *centre = run->centres + chunk * run->width;
+    float *sum = run->sums + chunk * run->width, *squares = run->products + chunk * run->width;
 
     (void)worker;
-    for (int64_t r = bn_first(run, chunk); r < bn_first(run, chunk + 1); r++)
-        if (batch_norm_row_counts(&run->rows, r))
-            rows[count++] = run->x + r * channels;
-    run->counts[chunk] = (int32_t)count;
-    memset(centre, 0, (size_t)channels * sizeof *centre);
-    memset(sum, 0, (size_t)channels * sizeof *sum);
-    memset(squares, 0, (size_t)channels * sizeof *squares);
-    if (count == 0)
-        return;
-    add_rows(centre, rows, count, channels);
-    for (int64_t c = 0; c < channels; c++)
-        centre[c] /= (float)count;
-    add_centred(sum, squares, centre, rows, count, channels);
+    run->counts[chunk] = (int32_t)find_centre(run, chunk, centre);
+    memset(sum, 0, (size_t)run->width * sizeof *sum);
+    memset(squares, 0, (size_t)run->width * sizeof *squares);
+    for (int64_t r = bn_first(run, chunk); r < end; r = next) {
+        bool counts;
+        next = bn_alike(&run->rows, r, end, &counts);
+        if (counts)
+            add_centred(sum, squares, centre, run->x + r * channels, (next - r) * channels,
+                        run->width);
+    }
+    bn_fold(run, sum);
+    bn_fold(run, squares);
 }
 
 /* One chunk's mean of a channel; 0 if it has no rows. */
@@ -139,20 +156,20 @@ static void move_running(const bn_run *run, int64_t c, double mean, double unbia
 static void combine_tile(void *argument, int64_t tile, int worker)
 {
     const bn_run *run = argument;
-    int64_t channels = run->rows.channels, first = tile * BN_COMBINE_CHANNELS;
-    int64_t width = bn_smaller(BN_COMBINE_CHANNELS, channels - first);
+    int64_t first = tile * BN_COMBINE_CHANNELS;
+    int64_t count = bn_smaller(BN_COMBINE_CHANNELS, run->rows.channels - first);
     double mean[BN_COMBINE_CHANNELS] = { 0 }, squares[BN_COMBINE_CHANNELS] = { 0 };
     double n = run->valid ? (double)run->valid : 1;
 
     (void)worker;
     for (int64_t chunk = 0; chunk < run->chunks; chunk++)
-        for (int64_t c = 0; c < width; c++)
+        for (int64_t c = 0; c < count; c++)
             mean[c] += (double)run->counts[chunk] / n *
-                       chunk_mean(run, chunk, chunk * channels + first + c);
+                       chunk_mean(run, chunk, chunk * run->width + first + c);
     for (int64_t chunk = 0; chunk < run->chunks; chunk++)
-        for (int64_t c = 0; c < width; c++)
-            squares[c] += chunk_squares(run, chunk, chunk * channels + first + c, mean[c]);
-    for (int64_t c = 0; c < width; c++) {
+        for (int64_t c = 0; c < count; c++)
+            squares[c] += chunk_squares(run, chunk, chunk * run->width + first + c, mean[c]);
+    for (int64_t c = 0; c < count; c++) {
         run->mean[first + c] = (float)mean[c];
         run->inverse[first + c] = (float)(1 / sqrt(squares[c] / n + run->eps));
         if (run->moves_running)
@@ -185,7 +202,7 @@ static void batch_norm_forward(tern_call *call)
     } else {
         running_statistics(&run);
     }
-    bn_scale(&run);
+    bn_widen(&run);
     tern_parallel(pool, run.chunks, normalise_tile, &run);
 }
 

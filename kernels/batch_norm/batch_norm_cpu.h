@@ -7,30 +7,38 @@
 
 enum {
     BN_CHUNK_ELEMENTS = 8192,  /* 32 KiB, to be read twice from the L1 cache */
-    BN_CHUNK_ROWS = 1024,      /* at most, so that sums stay short           */
-    BN_COMBINE_CHANNELS = 64   /* whose chunks one tile puts together        */
+    BN_COMBINE_CHANNELS = 64,  /* whose chunks one tile puts together        */
+    BN_WIDE_ELEMENTS = 256     /* at least, unless there are fewer           */
 };
+
+/* Inner loops run over wide rows: as many rows, side by side, as have BN_WIDE_ELEMENTS.
+ * What belongs to a channel stands in a wide vector once for each of them,
+ *
+ *     | mean 0 .. mean C-1 | mean 0 .. mean C-1 | ...        [width]
+ *
+ * and sums are taken in a wide vector, whose parts are then added to the first. */
 
 typedef struct bn_run {
     batch_norm_rows rows;
     int64_t valid;  /* rows that count               */
     int64_t chunks, chunk_rows;
+    int64_t width; /* elements of a wide row, a multiple of the channels */
     bool training, relu, moves_running;
     double eps, momentum;
 
     const float *x, *gain, *bias;
     float *y, *running_mean, *running_var;
     float *mean, *inverse; /* saved, or workspace in inference */
-    float *scale;          /* gain * inverse                   */
+    float *wide_mean, *wide_scale, *wide_bias; /* scale: gain * inverse */
 
-    /* Of each chunk, [chunks, channels]: in forward the sums of (x - centre) and of its
+    /* Of each chunk, [chunks, width]: in forward the sums of (x - centre) and of its
      * square, in backward those of the gradient and of the gradient times (x - mean). */
     float *sums, *products, *centres;
     int32_t *counts; /* rows of each chunk that count */
 
     const float *grad_y;
     float *grad_x, *grad_gain, *grad_bias;
-    float *offset, *slope; /* backward: what the statistics take back, for each channel */
+    float *wide_offset, *wide_slope; /* backward: what the statistics take back */
     const bool *accumulate;
 } bn_run;
 
@@ -58,15 +66,45 @@ static inline int64_t bn_combine_tiles(const bn_run *run)
 static inline void bn_cut(bn_run *run)
 {
     int64_t channels = run->rows.channels ? run->rows.channels : 1;
-    run->chunk_rows = bn_smaller(BN_CHUNK_ELEMENTS / channels + 1, BN_CHUNK_ROWS);
+    run->chunk_rows = channels < BN_CHUNK_ELEMENTS ? BN_CHUNK_ELEMENTS / channels : 1;
     run->chunks = (run->rows.rows + run->chunk_rows - 1) / run->chunk_rows;
+    run->width = (BN_WIDE_ELEMENTS + channels - 1) / channels * channels;
+}
+
+/* Rows from `row` up to the one returned either all count or all do not. */
+static inline int64_t bn_alike(const batch_norm_rows *rows, int64_t row, int64_t end, bool *count)
+{
+    *count = batch_norm_row_counts(rows, row);
+    if (!rows->mask)
+        return end;
+    int64_t group = row / rows->group, last = (end - 1) / rows->group;
+    while (group < last && (rows->mask[group + 1] != 0) == *count)
+        group++;
+    return bn_smaller((group + 1) * rows->group, end);
+}
+
+/* Add the parts of a wide vector to its first. */
+static inline void bn_fold(const bn_run *run, float *wide)
+{
+    int64_t channels = run->rows.channels;
+    for (int64_t part = channels; part < run->width; part += channels)
+        for (int64_t c = 0; c < channels; c++)
+            wide[c] += wide[part + c];
+}
+
+/* Copy the first part of a wide vector to the others. */
+static inline void bn_spread(const bn_run *run, float *wide)
+{
+    int64_t channels = run->rows.channels;
+    for (int64_t part = channels; part < run->width; part += channels)
+        memcpy(wide + part, wide, (size_t)channels * sizeof *wide);
 }
 
 static inline size_t bn_workspace_bytes(const tern_call *call)
 {
     bn_run run = { .rows = batch_norm_rows_of(call) };
     bn_cut(&run);
-    int64_t floats = (5 + 3 * run.chunks) * run.rows.channels;
+    int64_t floats = 2 * run.rows.channels + (5 + 3 * run.chunks) * run.width;
     return (size_t)floats * sizeof(float) + (size_t)run.chunks * sizeof(int32_t);
 }
 
@@ -83,20 +121,29 @@ static inline bn_run bn_run_of(const tern_call *call)
     float *workspace = call->workspace;
     run.mean = call->saved[0] ? call->saved[0]->data : workspace;
     run.inverse = call->saved[1] ? call->saved[1]->data : workspace + channels;
-    run.scale = workspace + 2 * channels;
-    run.offset = workspace + 3 * channels;
-    run.slope = workspace + 4 * channels;
-    run.sums = workspace + 5 * channels;
-    run.products = run.sums + run.chunks * channels;
-    run.centres = run.products + run.chunks * channels;
-    run.counts = (int32_t *)(void *)(run.centres + run.chunks * channels);
+    run.wide_mean = workspace + 2 * channels;
+    run.wide_scale = run.wide_mean + run.width;
+    run.wide_bias = run.wide_scale + run.width;
+    run.wide_offset = run.wide_bias + run.width;
+    run.wide_slope = run.wide_offset + run.width;
+    run.sums = run.wide_slope + run.width;
+    run.products = run.sums + run.chunks * run.width;
+    run.centres = run.products + run.chunks * run.width;
+    run.counts = (int32_t *)(void *)(run.centres + run.chunks * run.width);
     return run;
 }
 
-static inline void bn_scale(const bn_run *run)
+/* Once mean and inverse are known. */
+static inline void bn_widen(const bn_run *run)
 {
-    for (int64_t c = 0; c < run->rows.channels; c++)
-        run->scale[c] = run->gain[c] * run->inverse[c];
+    for (int64_t c = 0; c < run->rows.channels; c++) {
+        run->wide_mean[c] = run->mean[c];
+        run->wide_scale[c] = run->gain[c] * run->inverse[c];
+        run->wide_bias[c] = run->bias[c];
+    }
+    bn_spread(run, run->wide_mean);
+    bn_spread(run, run->wide_scale);
+    bn_spread(run, run->wide_bias);
 }
 
 void TERN_LEVEL(tern_batch_norm_backward)(tern_call *call);
