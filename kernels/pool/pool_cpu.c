@@ -1,9 +1,9 @@
 /* Pooling on cpu: float32; the inner loops run over channels, which lie side by side.
  *
- * Forward walks the windows of an output pixel in row-major order.  Backward walks
- * the input pixels instead and gathers from the windows that cover each one, so that
- * every value is written by one tile only.  A tile of work is a block of image rows,
- * of the output or of the input.
+ * Forward walks the window of an output pixel in row-major order.  Backward takes the
+ * rows of the input instead, and to each the rows of windows that cover it, so that every
+ * value is written by one tile only.  A tile of work is a block of image rows, of the
+ * output or of the input.
  */
 #include "kernels/pool/pool.h"
 
@@ -58,6 +58,29 @@ static void add_channels(float *restrict to, const float *restrict from, int64_t
         to[c] += from[c];
 }
 
+/* ----------------------------------------------------------- max_pool2d -- */
+
+/* One vector of channels, c and those behind it. */
+static void max_window_vector(const pool_run *run, pool_range rows, pool_range columns,
+                              const float *x, int64_t c, int64_t at)
+{
+    const pool_geometry *g = &run->g;
+    int64_t first = rows.from * g->columns.size + columns.from;
+    tern_vf best = tern_load(x + first * g->channels + c);
+    tern_vi winner = (int32_t)first - (tern_vi){ 0 };
+    for (int64_t row = rows.from; row < rows.to; row++)
+        for (int64_t column = columns.from; column < columns.to; column++) {
+            int64_t place = row * g->columns.size + column;
+            tern_vf from = tern_load(x + place * g->channels + c);
+            tern_vi wins = (from > best) | (from != from);
+            best = tern_select(wins, from, best);
+            winner = (wins & (int32_t)place) | (~wins & winner);
+        }
+    tern_store(run->y + at + c, best);
+    if (run->winners)
+        memcpy(run->winners + at + c, &winner, sizeof winner);
+}
+
 static void larger_channels(float *restrict best, const float *restrict from, int64_t count)
 {
     for (int64_t c = 0; c < count; c++)
@@ -74,42 +97,39 @@ static void larger_channels_at(float *restrict best, int32_t *restrict winner,
     }
 }
 
-static void add_where_won(float *restrict to, const int32_t *restrict winner, int32_t at,
-                          const float *restrict from, int64_t count)
+/* The channels from c on, fewer than a vector. */
+static void max_window_rest(const pool_run *run, pool_range rows, pool_range columns,
+                            const float *x, int64_t c, int64_t at)
 {
-    for (int64_t c = 0; c < count; c++)
-        to[c] += winner[c] == at ? from[c] : 0;
-}
+    const pool_geometry *g = &run->g;
+    int64_t first = rows.from * g->columns.size + columns.from, count = g->channels - c;
+    float *best = run->y + at + c;
+    int32_t *winner = run->winners ? run->winners + at + c : NULL;
 
-static void add_share(float *restrict to, const float *restrict from, float share, int64_t count)
-{
-    for (int64_t c = 0; c < count; c++)
-        to[c] += from[c] * share;
+    memcpy(best, x + first * g->channels + c, (size_t)count * sizeof *best);
+    for (int64_t i = 0; winner && i < count; i++)
+        winner[i] = (int32_t)first;
+    for (int64_t row = rows.from; row < rows.to; row++)
+        for (int64_t column = columns.from; column < columns.to; column++) {
+            int64_t place = row * g->columns.size + column;
+            const float *from = x + place * g->channels + c;
+            if (winner)
+                larger_channels_at(best, winner, from, (int32_t)place, count);
+            else
+                larger_channels(best, from, count);
+        }
 }
-
-/* ----------------------------------------------------------- max_pool2d -- */
 
 static void max_window(const pool_run *run, int64_t image, int64_t p, int64_t q, int64_t at)
 {
     const pool_geometry *g = &run->g;
     pool_range rows = pool_covered(&g->rows, p), columns = pool_covered(&g->columns, q);
     const float *x = run->x + image * g->rows.size * g->columns.size * g->channels;
-    int64_t first = rows.from * g->columns.size + columns.from;
-    float *best = run->y + at;
-    int32_t *winner = run->winners ? run->winners + at : NULL;
-
-    memcpy(best, x + first * g->channels, (size_t)g->channels * sizeof *best);
-    for (int64_t c = 0; winner && c < g->channels; c++)
-        winner[c] = (int32_t)first;
-    for (int64_t row = rows.from; row < rows.to; row++)
-        for (int64_t column = columns.from; column < columns.to; column++) {
-            int64_t place = row * g->columns.size + column;
-            if (winner)
-                larger_channels_at(best, winner, x + place * g->channels, (int32_t)place,
-                                   g->channels);
-            else
-                larger_channels(best, x + place * g->channels, g->channels);
-        }
+    int64_t c = 0;
+    for (; c + TERN_LANES <= g->channels; c += TERN_LANES)
+        max_window_vector(run, rows, columns, x, c, at);
+    if (c < g->channels)
+        max_window_rest(run, rows, columns, x, c, at);
 }
 
 static void max_forward_tile(void *argument, int64_t tile, int worker)
@@ -134,23 +154,35 @@ static void max_pool2d_forward(tern_call *call)
 
 /* -------------------------------------------------- gathering gradients -- */
 
-/* Add to an input pixel what the windows over it give back. */
-static void gather_pixel(const pool_run *run, int64_t image, int64_t row, int64_t column,
-                         float *grad)
+/* Add to an input pixel what a window over it gives back. */
+static void add_where_won(float *restrict to, const int32_t *restrict winner, int32_t at,
+                          const float *restrict from, int64_t count)
+{
+    for (int64_t c = 0; c < count; c++)
+        to[c] += winner[c] == at ? from[c] : 0;
+}
+
+static void add_share(float *restrict to, const float *restrict from, float share, int64_t count)
+{
+    for (int64_t c = 0; c < count; c++)
+        to[c] += from[c] * share;
+}
+
+/* Add to a row of the input what one row of windows gives back. */
+static void gather_row(const pool_run *run, int64_t image, int64_t row, int64_t p, float *grad)
 {
     const pool_geometry *g = &run->g;
-    pool_range p = pool_covering(&g->rows, row), q = pool_covering(&g->columns, column);
-    int32_t place = (int32_t)(row * g->columns.size + column);
-
-    for (int64_t i = p.from; i < p.to; i++)
-        for (int64_t j = q.from; j < q.to; j++) {
-            int64_t at =
-                ((image * g->rows.out_size + i) * g->columns.out_size + j) * g->channels;
+    int64_t at = (image * g->rows.out_size + p) * g->columns.out_size * g->channels;
+    for (int64_t q = 0; q < g->columns.out_size; q++, at += g->channels) {
+        pool_range columns = pool_covered(&g->columns, q);
+        for (int64_t column = columns.from; column < columns.to; column++)
             if (run->winners)
-                add_where_won(grad, run->winners + at, place, run->grad_y + at, g->channels);
+                add_where_won(grad + column * g->channels, run->winners + at,
+                              (int32_t)(row * g->columns.size + column), run->grad_y + at,
+                              g->channels);
             else
-                add_share(grad, run->grad_y + at, run->share, g->channels);
-        }
+                add_share(grad + column * g->channels, run->grad_y + at, run->share, g->channels);
+    }
 }
 
 static void gather_tile(void *argument, int64_t tile, int worker)
@@ -158,14 +190,17 @@ static void gather_tile(void *argument, int64_t tile, int worker)
     const pool_run *run = argument;
     const pool_geometry *g = &run->g;
     pool_range rows = tile_range(run, tile);
+    int64_t row_size = g->columns.size * g->channels;
     (void)worker;
-    for (int64_t row = rows.from; row < rows.to; row++)
-        for (int64_t column = 0; column < g->columns.size; column++) {
-            float *grad = run->grad_x + (row * g->columns.size + column) * g->channels;
-            if (!run->accumulate)
-                memset(grad, 0, (size_t)g->channels * sizeof *grad);
-            gather_pixel(run, row / g->rows.size, row % g->rows.size, column, grad);
-        }
+    for (int64_t at = rows.from; at < rows.to; at++) {
+        float *grad = run->grad_x + at * row_size;
+        int64_t image = at / g->rows.size, row = at % g->rows.size;
+        pool_range covering = pool_covering(&g->rows, row);
+        if (!run->accumulate)
+            memset(grad, 0, (size_t)row_size * sizeof *grad);
+        for (int64_t p = covering.from; p < covering.to; p++)
+            gather_row(run, image, row, p, grad);
+    }
 }
 
 static void max_pool2d_backward(tern_call *call)
