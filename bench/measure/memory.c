@@ -43,7 +43,15 @@ uint64_t bench_heap_allocations(void)
 }
 
 /* Sanitizers stand in front of malloc themselves; then nothing is counted. */
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
+#ifdef __has_feature
+#define SANITIZED __has_feature(address_sanitizer)
+#elif defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
+#if defined(__GLIBC__) && !SANITIZED
 void *__libc_malloc(size_t bytes);
 void *__libc_calloc(size_t count, size_t bytes);
 void *__libc_realloc(void *old, size_t bytes);
