@@ -1,36 +1,24 @@
 /* Promises of the device cuda-sim: the ops that have CUDA kernels give what ref gives,
- * and the same bits in whatever order simulated threads run; kernels with a planted
- * fault (tests/sim_faults.cu) are reported or give themselves away. */
+ * and the same bits in whatever order simulated threads run; memory, parameters and
+ * steps work as on any device. */
 #include "tests/check.h"
 
-#include <libgen.h>
 #include <math.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/params.h"
 #include "core/registry.h"
-#include "kernels/elementwise/unary.h"
+#include "kernels/layer_norm/layer_norm.h"
+#include "kernels/linear/linear.h"
 #include "kernels/table.h"
 #include "tests/against_ref.h"
 #include "tests/op_run.h"
-
-/* Orders in which simulated threads take turns. */
-static const char *const orders[] = { "forward", "reverse", "random:1", "random:2" };
-enum { ORDERS = sizeof orders / sizeof orders[0] };
-
-static tern_ctx *open_sim(const char *order)
-{
-    tern_error error = { 0 };
-    setenv("TERN_SIM_ORDER", order, 1);
-    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = "cuda-sim", .poison = true }, &error);
-    unsetenv("TERN_SIM_ORDER");
-    if (!ctx)
-        fail_msg("%s", error.message);
-    return ctx;
-}
+#include "tests/sim.h"
 
 /* ------------------------------------------------------------ real kernels -- */
 
@@ -129,166 +117,86 @@ static void bits_do_not_depend_on_the_order_of_threads(void **state)
     assert_bits_do_not_depend_on_order("layer_norm", layer_norm_samples);
 }
 
-/* --------------------------------------------------------- planted faults -- */
+/* ------------------------------------------------------------------ device -- */
 
-/* The plugin of test kernels lies beside this program. */
-static void load_test_kernels(tern_ctx *ctx)
+enum { ROWS = 40, WIDTH = 48, STEPS = 4 };
+
+/* Training steps of a chain of both ops, small and large by turns, so that memory is
+ * planned, grows and shrinks.  Returns the gradient of the weight, kept from the first
+ * large step, and of the last one. */
+static void train(tern_ctx *ctx, float *first, float *last)
 {
-    char program[4000] = "", path[4096];
-    assert_true(readlink("/proc/self/exe", program, sizeof program - 1) > 0);
-    snprintf(path, sizeof path, "%s/sim_faults.so", dirname(program));
-    tern_load_plugin(ctx, path);
-    assert_tern_ok(ctx);
-}
-
-/* relu of 1, 2, ... n by one of the test kernels; y may be NULL. */
-static tern_ctx *run_kernel(const char *kernel, const char *order, int n, double *y)
-{
-    double x[512];
-    tern_ctx *ctx = open_sim(order);
-    load_test_kernels(ctx);
-    tern_set_provider(ctx, "relu", kernel);
-    assert_tern_ok(ctx);
-    for (int i = 0; i < n; i++)
-        x[i] = i + 1;
-    tern_step_begin(ctx, 0);
-    tern_tensor *in = tern_input(ctx, "x", TERN_F64, 1, (int64_t[]){ n }, x);
-    tern_tensor *out = tern_relu(ctx, in);
-    if (y)
-        tern_read(ctx, out, TERN_F64, y);
-    return ctx;
-}
-
-/* The line of tests/sim_faults.cu with this text, as errors name it. */
-static void find_line(const char *text, char *place, size_t bytes)
-{
-    char line[512];
-    FILE *source = fopen("tests/sim_faults.cu", "r");
-    if (!source)
-        skip(); /* not run from the project's folder */
-    for (int number = 1; fgets(line, sizeof line, source); number++)
-        if (strstr(line, text))
-            snprintf(place, bytes, "tests/sim_faults.cu:%d", number);
-    fclose(source);
-}
-
-/* In every order the kernel fails with a device error that holds all these texts. */
-static void assert_fails(const char *kernel, const char *const *texts)
-{
-    for (int i = 0; i < ORDERS; i++) {
-        tern_ctx *ctx = run_kernel(kernel, orders[i], 64, NULL);
-        for (const char *const *text = texts; *text; text++)
-            assert_tern_fails(ctx, TERN_ERR_DEVICE, *text);
-        tern_ctx_free(ctx);
-    }
-}
-
-#define ASSERT_FAILS(kernel, ...) assert_fails(kernel, (const char *const[]){ __VA_ARGS__, NULL })
-
-static void a_missing_barrier_gives_other_results_in_other_orders(void **state)
-{
-    double right[128], found[128];
-    bool differs = false;
-    (void)state;
-    for (int i = 0; i < ORDERS; i++) {
-        tern_ctx_free(run_kernel("reverse", orders[i], 128, right));
-        for (int at = 0; at < 128; at++)
-            assert_true(right[at] == 64 - at % 64 + at / 64 * 64);
-        tern_ctx_free(run_kernel("missing_barrier", orders[i], 128, found));
-        differs = differs || memcmp(right, found, sizeof right) != 0;
-    }
-    assert_true(differs);
-}
-
-static void blocks_that_need_each_other_give_other_results_in_other_orders(void **state)
-{
-    double forward[40], reverse[40];
-    (void)state;
-    tern_ctx_free(run_kernel("block_order", "forward", 40, forward));
-    tern_ctx_free(run_kernel("block_order", "reverse", 40, reverse));
-    assert_true(forward[39] == 40);
-    assert_true(reverse[39] != 40);
-}
-
-static void shared_memory_is_poisoned_before_every_block(void **state)
-{
-    double y[96];
-    (void)state;
-    tern_ctx_free(run_kernel("unwritten", "forward", 96, y));
-    for (int i = 0; i < 96; i++)
-        assert_true(isnan(y[i]));
-}
-
-static void shuffles_take_from_the_lane_that_cuda_defines(void **state)
-{
-    double y[192];
-    (void)state;
-    for (int i = 0; i < ORDERS; i++) {
-        tern_ctx *ctx = run_kernel("shuffles", orders[i], 192, y);
-        assert_tern_ok(ctx);
-        tern_ctx_free(ctx);
-        for (int lane = 0; lane < 32; lane++) {
-            assert_true(y[lane] == (lane ^ 5));
-            assert_true(y[32 + lane] == (lane < 29 ? lane + 3 : lane));
-            assert_true(y[64 + lane] == (lane >= 3 ? lane - 3 : lane));
-            assert_true(y[96 + lane] == 8);
-            assert_true(y[128 + lane] == (lane % 8 < 5 ? lane + 3 : lane));
-            /* lane ^ 9 lies in the segment of 8 after this one, or in the one before */
-            assert_true(y[160 + lane] == (lane & 8 ? lane ^ 9 : lane));
+    float x[ROWS * WIDTH];
+    for (int i = 0; i < ROWS * WIDTH; i++)
+        x[i] = sinf((float)i);
+    tern_tensor *weight = tern_param(ctx, "weight", 2, (int64_t[]){ WIDTH, WIDTH },
+                                     (tern_param_opts){ .init = { TERN_INIT_NORMAL, 0.2 } });
+    tern_tensor *gain = tern_param(ctx, "gain", 1, (int64_t[]){ WIDTH },
+                                   (tern_param_opts){ .init = { TERN_INIT_ONE, 0 } });
+    tern_tensor *kept = NULL;
+    tern_params_freeze(ctx);
+    tern_set_training(ctx, true);
+    for (int step = 0; step < 2 * STEPS; step++) {
+        int64_t rows = step % 2 ? ROWS : 1;
+        tern_step_begin(ctx, (uint64_t)rows);
+        tern_tensor *y = tern_input(ctx, "x", TERN_F32, 2, (int64_t[]){ rows, WIDTH }, x);
+        for (int layer = 0; layer < 3; layer++) {
+            y = tern_linear(ctx, y, weight, NULL, (tern_linear_opts){ .activation = TERN_ACT_GELU });
+            y = tern_layer_norm(ctx, y, gain, NULL, (tern_layer_norm_opts){ 0 });
         }
+        tern_seed_grad(ctx, y, TERN_F32, x);
+        tern_backward(ctx, NULL);
+        if (step == 1)
+            kept = tern_keep(ctx, weight->grad);
     }
-    ASSERT_FAILS("partial_mask", "__shfl_xor_sync", "mask 0x0000FFFF", "full masks");
-}
-
-static void divergent_barriers_are_reported_with_file_and_line(void **state)
-{
-    char here[64], there[64];
-    (void)state;
-    find_line("early_exit waits here", here, sizeof here);
-    ASSERT_FAILS("early_exit", "relu: kernel early_exit <<<1x2x1, 64x1x1>>>", here,
-                 "__syncthreads", "thread (0,0,0) waits", "thread (40,0,0) has returned");
-    find_line("two_places waits here", here, sizeof here);
-    find_line("two_places waits there", there, sizeof there);
-    ASSERT_FAILS("two_places", here, there, "block (0,0,0)", "thread (0,0,0)", "thread (0,1,0)");
-    find_line("warp_and_block waits here", here, sizeof here);
-    find_line("warp_and_block waits there", there, sizeof there);
-    ASSERT_FAILS("warp_and_block", "thread (37,0,0) waits in __syncwarp", here,
-                 "thread (32,0,0) waits in __syncthreads", there);
-    find_line("lane_left waits here", here, sizeof here);
-    ASSERT_FAILS("lane_left", "__shfl_down_sync", here, "thread (7,0,0) has returned");
-}
-
-static void limits_of_the_chip_are_enforced(void **state)
-{
-    (void)state;
-    ASSERT_FAILS("large_block", "relu: kernel large_block", "1056 threads", "1 to 1024");
-    ASSERT_FAILS("deep_block", "block of 1x1x65");
-    ASSERT_FAILS("empty_block", "0 threads");
-    ASSERT_FAILS("tall_grid", "grid of 1x65536x1");
-    ASSERT_FAILS("large_static", "shared variable second needs 1200 bytes", "1152 are left");
-    ASSERT_FAILS("dynamic_not_allowed", "49156 bytes of dynamic shared memory",
-                 "tern_allow_shared");
-    ASSERT_FAILS("too_much_allowed", "233472 bytes of shared memory", "232448");
-    tern_ctx *ctx = run_kernel("dynamic_allowed", "forward", 64, NULL);
     assert_tern_ok(ctx);
-    tern_ctx_free(ctx);
+    tern_read(ctx, kept, TERN_F32, first);
+    tern_read(ctx, weight->grad, TERN_F32, last);
+    assert_tern_ok(ctx);
 }
 
-/* The context can be used again after a launch that was left half done. */
-static void a_failed_launch_leaves_the_device_usable(void **state)
+static void steps_repeat_bit_for_bit_and_follow_cpu(void **state)
 {
-    double y[64];
+    static float first[WIDTH * WIDTH], last[WIDTH * WIDTH], cpu[WIDTH * WIDTH];
+    float largest = 0;
+    tern_error error = { 0 };
+    tern_ctx *sim = open_sim("random"), *host = tern_open((tern_ctx_opts){ .threads = 1 }, &error);
     (void)state;
-    tern_ctx *ctx = run_kernel("early_exit", "forward", 64, NULL);
-    tern_clear_error(ctx);
-    tern_set_provider(ctx, "relu", "reverse");
-    tern_step_begin(ctx, 0);
-    tern_tensor *x = tern_full(ctx, 1, (int64_t[]){ 64 }, 3);
-    tern_read(ctx, tern_relu(ctx, x), TERN_F64, y);
-    assert_tern_ok(ctx);
-    for (int i = 0; i < 64; i++)
-        assert_true(y[i] == 3);
+    assert_non_null(host);
+    train(sim, first, last);
+    assert_memory_equal(first, last, sizeof last);
+    train(host, first, cpu);
+    for (int i = 0; i < WIDTH * WIDTH; i++)
+        largest = fmaxf(largest, fabsf(cpu[i]));
+    for (int i = 0; i < WIDTH * WIDTH; i++)
+        assert_true(fabsf(last[i] - cpu[i]) <= 1e-5f * largest);
+    tern_ctx_free(sim);
+    tern_ctx_free(host);
+}
+
+static void *train_alone(void *gradient)
+{
+    static _Thread_local float first[WIDTH * WIDTH];
+    tern_error error = { 0 };
+    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = "cuda-sim", .poison = true }, &error);
+    if (ctx)
+        train(ctx, first, gradient);
     tern_ctx_free(ctx);
+    return NULL;
+}
+
+static void contexts_on_two_threads_do_not_disturb_each_other(void **state)
+{
+    static float gradients[3][WIDTH * WIDTH];
+    pthread_t other;
+    (void)state;
+    train_alone(gradients[0]);
+    assert_int_equal(pthread_create(&other, NULL, train_alone, gradients[1]), 0);
+    train_alone(gradients[2]);
+    assert_int_equal(pthread_join(other, NULL), 0);
+    assert_true(gradients[0][0] != 0);
+    assert_memory_equal(gradients[0], gradients[1], sizeof gradients[0]);
+    assert_memory_equal(gradients[0], gradients[2], sizeof gradients[0]);
 }
 
 /* The host that follows a device pointer stops, as with a real GPU. */
@@ -352,13 +260,8 @@ int main(void)
         cmocka_unit_test(linear_and_layer_norm_agree_with_ref_on_awkward_shapes),
         cmocka_unit_test(large_products_agree_with_cpu),
         cmocka_unit_test(bits_do_not_depend_on_the_order_of_threads),
-        cmocka_unit_test(a_missing_barrier_gives_other_results_in_other_orders),
-        cmocka_unit_test(blocks_that_need_each_other_give_other_results_in_other_orders),
-        cmocka_unit_test(shared_memory_is_poisoned_before_every_block),
-        cmocka_unit_test(shuffles_take_from_the_lane_that_cuda_defines),
-        cmocka_unit_test(divergent_barriers_are_reported_with_file_and_line),
-        cmocka_unit_test(limits_of_the_chip_are_enforced),
-        cmocka_unit_test(a_failed_launch_leaves_the_device_usable),
+        cmocka_unit_test(steps_repeat_bit_for_bit_and_follow_cpu),
+        cmocka_unit_test(contexts_on_two_threads_do_not_disturb_each_other),
         cmocka_unit_test(device_memory_is_out_of_reach_for_the_host),
         cmocka_unit_test(an_unknown_order_is_refused),
         cmocka_unit_test(cuda_without_a_gpu_says_what_is_missing),

@@ -1,0 +1,26 @@
+/* Opening the simulated GPU with a chosen order of threads. */
+#ifndef TERN_TESTS_SIM_H
+#define TERN_TESTS_SIM_H
+
+#include "tests/check.h"
+
+#include <stdlib.h>
+
+#include "kernels/table.h"
+
+/* Orders in which simulated threads take turns. */
+static const char *const orders[] = { "forward", "reverse", "random:1", "random:2" };
+enum { ORDERS = sizeof orders / sizeof orders[0] };
+
+static inline tern_ctx *open_sim(const char *order)
+{
+    tern_error error = { 0 };
+    setenv("TERN_SIM_ORDER", order, 1);
+    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = "cuda-sim", .poison = true }, &error);
+    unsetenv("TERN_SIM_ORDER");
+    if (!ctx)
+        fail_msg("%s", error.message);
+    return ctx;
+}
+
+#endif
