@@ -157,7 +157,7 @@ def report(rows, given, load_before):
     lines += [
         "",
         "Memory growth of the process in MiB: the most resident while training, less what was",
-        "before the model was made" + (" (compiled: with the compiler)." if not given.no_compile else "."),
+        "before the model was made; of compiled it includes the compiler's.",
         "",
         f"{'fusion':10} {'thr':3}    {'tern':>8}" + "".join(f"  {s:>8}     x" for s in sides[1:]),
     ]

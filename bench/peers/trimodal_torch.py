@@ -24,7 +24,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "tests" / "fixtures"))
-from trimodal_model import STREAMS, Classifier, time_codes  # noqa: E402
+from trimodal_model import TIME_GAIN, Classifier, time_codes  # noqa: E402
 
 DROPOUT = 0.1
 # float32 in another order; AdamW's first steps divide small gradients by themselves.
@@ -36,7 +36,7 @@ TOLERANCES = {"logits_before": 1e-4, "losses": 1e-3, "logits_after": 2e-2}
 
 class FullLength(torch.nn.Module):
     """The classifier on batches without padding: face [N,F,H,W,C], mel [N,T,B], tokens
-    [N,L], label [N].  times: each stream's time codes [1,T,D]."""
+    [N,L], label [N].  times: each stream's time codes [1,T,D], times their gain."""
 
     def __init__(self, model, heads, times):
         super().__init__()
@@ -59,24 +59,27 @@ class FullLength(torch.nn.Module):
         """[N,L,heads*size] -> [N,heads,L,size]"""
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
-    def transformer(self, x, layer, source=None):
-        weight, bias = layer.self_attn.in_proj_weight, layer.self_attn.in_proj_bias
-        target, size = layer.norm1(x), x.shape[-1]
-        if source is None:
-            q, k, v = F.linear(target, weight, bias).chunk(3, -1)
-        else:
-            q = F.linear(target, weight[:size], bias[:size])
-            seen = layer.norm_source(source)
-            k, v = F.linear(seen, weight[size:], bias[size:]).chunk(2, -1)
-        y = F.scaled_dot_product_attention(
-            self.split(q),
-            self.split(k),
-            self.split(v),
-            dropout_p=self.dropout if self.training else 0.0,
-        )
+    def transformer(self, x, layer, qkv):
+        q, k, v = (self.split(projected) for projected in qkv)
+        dropout = self.dropout if self.training else 0.0
+        y = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
         x = x + self.drop(layer.self_attn.out_proj(y.transpose(1, 2).flatten(2)))
         hidden = self.drop(F.gelu(layer.linear1(layer.norm2(x))))
         return x + self.drop(layer.linear2(hidden))
+
+    def on_itself(self, x, layer):
+        weight, bias = layer.self_attn.in_proj_weight, layer.self_attn.in_proj_bias
+        return self.transformer(x, layer, F.linear(layer.norm1(x), weight, bias).chunk(3, -1))
+
+    def across(self, x, layer, source, time, source_time):
+        """Queries and keys carry time codes, values do not."""
+        own = layer.self_attn
+        weights = own.q_proj_weight, own.k_proj_weight, own.v_proj_weight
+        value = layer.norm_source(source)
+        inputs = layer.norm1(x) + time, value + source_time, value
+        biases = own.in_proj_bias.chunk(3)
+        qkv = [F.linear(*each) for each in zip(inputs, weights, biases)]
+        return self.transformer(x, layer, qkv)
 
     def face(self, face):
         x, encoder = face.flatten(0, 1).permute(0, 3, 1, 2), self.model.face
@@ -97,7 +100,7 @@ class FullLength(torch.nn.Module):
         encoder = self.model.text
         x = self.drop(encoder.embedding(tokens) + encoder.position.weight)
         for layer in encoder.layers:
-            x = self.transformer(x, layer)
+            x = self.on_itself(x, layer)
         return encoder.norm(x)
 
     def head(self, x, head):
@@ -123,17 +126,16 @@ class FullLength(torch.nn.Module):
         return torch.cat(gated, -1)
 
     def crossmodal(self, streams, fusion):
-        timed = {name: x + self.times[name] for name, x in streams.items()}
-        pooled = []
+        pooled, times = [], self.times
         for target in streams:
             part, seen = getattr(fusion, target), []
             for source in streams:
                 if source != target:
-                    x = timed[target]
+                    x = streams[target]
                     for layer in getattr(part, f"from_{source}"):
-                        x = self.transformer(x, layer, timed[source])
+                        x = self.across(x, layer, streams[source], times[target], times[source])
                     seen.append(x)
-            x = self.transformer(part.join(torch.cat(seen, -1)), getattr(part, "self"))
+            x = self.on_itself(part.join(torch.cat(seen, -1)), getattr(part, "self"))
             pooled += [x.mean(1), streams[target].mean(1)]
         return torch.cat(pooled, -1)
 
@@ -212,8 +214,8 @@ class Work:
         steps = {"face": config["frames"], "audio": self.inputs[1].shape[1] // 8}
         steps["text"] = config["tokens"]
         times = {
-            name: time_codes(torch.tensor([steps[name]]), steps[name], config["size"], name == "text")
-            for name in STREAMS
+            name: TIME_GAIN * time_codes(torch.tensor([n]), n, config["size"], int(name == "text"))
+            for name, n in steps.items()
         }
         self.model = FullLength(plain, config["heads"], times)
         self.model.to(memory_format=torch.channels_last)

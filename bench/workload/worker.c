@@ -75,7 +75,8 @@ static void end(worker *w)
 {
     answer(w, json_pack(
         "{s:s, s:i, s:I, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:i}",
-        "simd", tern_simd_level(w->work.ctx), "threads", tern_pool_threads(tern_ctx_pool(w->work.ctx)),
+        "simd", tern_simd_level(w->work.ctx),
+        "threads", tern_pool_threads(tern_ctx_pool(w->work.ctx)),
         "parameters", (json_int_t)tern_param_elements(w->work.ctx),
         "train_flops", w->train_flops, "infer_flops", w->infer_flops,
         "memory_growth", (json_int_t)(w->peak_bytes - w->work.resident_bytes),

@@ -46,7 +46,8 @@ static void normalise_tile(void *argument, int64_t chunk, int worker)
         if (!counts)
             memset(run->y + r * channels, 0, (size_t)((next - r) * channels) * sizeof(float));
         for (int64_t i = r * channels; counts && i < next * channels; i += run->width)
-            normalise_wide(run, run->x + i, run->y + i, bn_smaller(run->width, next * channels - i));
+            normalise_wide(run, run->x + i, run->y + i,
+                           bn_smaller(run->width, next * channels - i));
     }
 }
 
