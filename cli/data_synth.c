@@ -32,7 +32,7 @@ int cmd_data_synth(int argc, char **argv)
     long seed = 0;
     cli_list words;
     const cli_flag flags[] = {
-        { "--train", CLI_COUNT, &opts.clips[TERN_TRAIN], "N", "clips, default 2400" },
+        { "--train", CLI_COUNT, &opts.clips[TERN_TRAIN], "N", "clips, default 4800" },
         { "--valid", CLI_COUNT, &opts.clips[TERN_VALID], "N", "clips, default 300" },
         { "--test", CLI_COUNT, &opts.clips[TERN_TEST], "N", "clips, default 1200" },
         { "--frames", CLI_COUNT, &opts.frames, "N", "of a clip, default 8" },

@@ -323,8 +323,9 @@ static void stressed_syllables_are_louder(void **state)
     free(samples);
 }
 
-/* The same moment with and without: brows and eyes change, mouth and shirt do not. */
-static void a_flash_moves_brows_and_eyes_only(void **state)
+/* The same moment with and without: brows and eyes change whatever the expression, the
+ * mouth of a neutral face and everybody's shirt do not. */
+static void a_flash_moves_brows_and_eyes_and_no_shirt(void **state)
 {
     (void)state;
     tern_error error = { 0 };
@@ -338,10 +339,12 @@ static void a_flash_moves_brows_and_eyes_only(void **state)
         tern_rng again = rng;
         tern_synth_draw_frame(&scene, true, &rng, &with);
         tern_synth_draw_frame(&scene, false, &again, &without);
+        bool neutral = strcmp(tern_synth_emotions[i % LABELS], "neutral") == 0;
+        int still_from = neutral ? 22 : 30; /* rows */
         int changed_above = 0, changed_below = 0;
         for (int value = 0; value < 32 * 32 * 3; value++)
             if (abs(with.pixels[value] - without.pixels[value]) > 25)
-                *(value / (32 * 3) < 22 ? &changed_above : &changed_below) += 1;
+                *(value / (32 * 3) < still_from ? &changed_above : &changed_below) += 1;
         assert_true(changed_above > 40);
         assert_int_equal(changed_below, 0);
     }
@@ -656,7 +659,7 @@ int main(void)
         cmocka_unit_test(ceilings_are_the_documented_ones),
         cmocka_unit_test(realised_ceilings_are_within_sampling_error),
         cmocka_unit_test(stressed_syllables_are_louder),
-        cmocka_unit_test(a_flash_moves_brows_and_eyes_only),
+        cmocka_unit_test(a_flash_moves_brows_and_eyes_and_no_shirt),
         cmocka_unit_test(every_file_is_read_back),
         cmocka_unit_test(no_actor_is_in_two_splits),
         cmocka_unit_test(the_same_seed_gives_the_same_bytes),

@@ -4,8 +4,8 @@
  * the voice and frame i of the face.  Its hidden cues are drawn like this:
  *
  *   label     y          uniform over six emotions
- *   face      c_f | y    expression, six codes      read from any frame
- *   voice     c_v | y    manner of speaking, six    read from any syllable
+ *   face      c_f | y    expression, six codes      read from flashed frames
+ *   voice     c_v | y    manner of speaking, six    read from stressed syllables
  *   text      c_t | y    mood of the things named   read from any thing
  *   kinds     uniform over the 70 ways to make four of the eight words things and
  *             four qualifiers ("very", "quite")

@@ -20,6 +20,8 @@ static const tern_synth_expression expression_of_code[TERN_SYNTH_EMOTIONS] = {
       .smile = -0.17f },
 };
 
+static const tern_synth_expression rest = { .eye_open = 1, .mouth_width = 0.9f };
+static const float REST_STRENGTH = 0.2f; /* of the expression between flashes */
 static const float FLASH_BROW_RAISE = 0.23f, FLASH_EYE_OPEN = 0.5f;
 
 static float between(tern_rng *rng, double low, double high)
@@ -73,10 +75,32 @@ static float draw_noise(tern_rng *rng)
     return (float)(sum - MEAN) / deviation;
 }
 
+static float mix(float from, float to, float part)
+{
+    return from + (to - from) * part;
+}
+
+/* The expression between flashes: almost gone. */
+static tern_synth_expression relax(const tern_synth_expression *full)
+{
+    return (tern_synth_expression){
+        .brow_raise = mix(rest.brow_raise, full->brow_raise, REST_STRENGTH),
+        .brow_slant = mix(rest.brow_slant, full->brow_slant, REST_STRENGTH),
+        .eye_open = mix(rest.eye_open, full->eye_open, REST_STRENGTH),
+        .mouth_width = mix(rest.mouth_width, full->mouth_width, REST_STRENGTH),
+        .smile = mix(rest.smile, full->smile, REST_STRENGTH),
+        .mouth_open = mix(rest.mouth_open, full->mouth_open, REST_STRENGTH),
+        .teeth = full->teeth,
+        .wrinkle = mix(rest.wrinkle, full->wrinkle, REST_STRENGTH),
+        .blush = mix(rest.blush, full->blush, REST_STRENGTH),
+    };
+}
+
 /* Small movements from frame to frame. */
 static tern_synth_scene move(const tern_synth_scene *scene, bool flash, tern_rng *rng)
 {
     tern_synth_scene moment = *scene;
+    moment.expression = flash ? scene->expression : relax(&scene->expression);
     moment.x += between(rng, -0.025, 0.025);
     moment.y += between(rng, -0.025, 0.025);
     moment.tilt += between(rng, -0.02, 0.02);

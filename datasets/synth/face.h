@@ -1,17 +1,15 @@
 /* Faces: one frame for a moment of a clip.
  *
- * A face is a function from a point to a colour, evaluated at every pixel.  The
- * face code sets the expression of the whole clip:
+ * A face is a function from a point to a colour, evaluated at every pixel.  At the
+ * frames of the flashed words both brows jump up, the eyes open, and the face
+ * shows the expression of its code; in between it relaxes almost to neutral.
  *
  *   anger    brows low and slanting inwards, teeth clenched
  *   disgust  brows low, eyes narrow, nose wrinkled, mouth closed and pulled down
  *   fear     brows up in the middle, eyes wide, mouth an open oval
  *   happy    a broad smile with teeth, red cheeks
- *   neutral  nothing
+ *   neutral  nothing but the flash
  *   sad      brows up in the middle, lids heavy, corners of the mouth down
- *
- * A flash, in the frames of the flashed words, is both brows jumping up and the
- * eyes opening, whatever the expression.
  */
 #ifndef TERN_DATASETS_SYNTH_FACE_H
 #define TERN_DATASETS_SYNTH_FACE_H
@@ -32,7 +30,7 @@ typedef struct tern_synth_expression {
     float blush;       /* of the cheeks, 0 .. 1                  */
 } tern_synth_expression;
 
-/* What stays the same in a clip: expression, camera, light. */
+/* What stays the same in a clip: expression at its height, camera, light. */
 typedef struct tern_synth_scene {
     const tern_synth_actor *actor;
     tern_synth_expression expression;

@@ -2,7 +2,6 @@
 #include "datasets/synth/folder.h"
 
 #include "datasets/file.h"
-#include "datasets/folder.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -10,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Counted up when the same options give other files than before. */
@@ -24,6 +24,27 @@ bool tern_synth_path(char path[TERN_SYNTH_PATH_BYTES], tern_error *error, const 
     if (length < 0 || length >= TERN_SYNTH_PATH_BYTES)
         return tern_error_set(error, TERN_ERR_IO, "synth: the path %.60s... is too long", path);
     return true;
+}
+
+bool tern_synth_make_folder(const char *path, tern_error *error)
+{
+    if (mkdir(path, 0777) == 0 || errno == EEXIST)
+        return true;
+    return tern_error_set(error, TERN_ERR_IO, "%s: cannot be made: %s", path, strerror(errno));
+}
+
+static bool make_with_parents(const char *dir, tern_error *error)
+{
+    char path[TERN_SYNTH_PATH_BYTES];
+    if (!tern_synth_path(path, error, "%s", dir))
+        return false;
+    for (char *slash = path + 1; *path && (slash = strchr(slash, '/')); slash++) {
+        *slash = 0;
+        if (!tern_synth_make_folder(path, error))
+            return false;
+        *slash = '/';
+    }
+    return tern_synth_make_folder(path, error);
 }
 
 /* What synth.txt says: all that the files depend on. */
@@ -84,7 +105,7 @@ bool tern_synth_open_folder(const char *dir, const tern_synth_opts *opts, bool *
     char description[DESCRIPTION_BYTES];
 
     describe(opts, description);
-    if (!tern_folder_make(dir, error) ||
+    if (!make_with_parents(dir, error) ||
         !tern_synth_path(synth_txt, error, "%s/synth.txt", dir) ||
         !check_folder(dir, synth_txt, description, error) ||
         !tern_synth_path(path, error, "%s/manifest.tsv", dir))
@@ -92,6 +113,6 @@ bool tern_synth_open_folder(const char *dir, const tern_synth_opts *opts, bool *
     *was_there = access(path, F_OK) == 0;
     return *was_there ||
            (tern_file_replace(synth_txt, description, strlen(description), error) &&
-            tern_synth_path(path, error, "%s/faces", dir) && tern_folder_make(path, error) &&
-            tern_synth_path(path, error, "%s/voices", dir) && tern_folder_make(path, error));
+            tern_synth_path(path, error, "%s/faces", dir) && tern_synth_make_folder(path, error) &&
+            tern_synth_path(path, error, "%s/voices", dir) && tern_synth_make_folder(path, error));
 }

@@ -10,6 +10,9 @@ enum { TERN_SYNTH_PATH_BYTES = 4096 };
 bool tern_synth_path(char path[TERN_SYNTH_PATH_BYTES], tern_error *error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Make a folder whose parent exists; one that is there is fine. */
+bool tern_synth_make_folder(const char *path, tern_error *error);
+
 /* Make the folder, its parents and what stands in it before the first clip, or
  * see whether what is there may be written over (see synth.h).  *was_there: the
  * finished set is there. */

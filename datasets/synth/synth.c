@@ -13,7 +13,7 @@ static int least(int a, int b)
 
 static tern_synth_opts with_defaults(const tern_synth_opts *given)
 {
-    static const int clips[TERN_SPLIT_COUNT] = { 2400, 300, 1200 };
+    static const int clips[TERN_SPLIT_COUNT] = { 4800, 300, 1200 };
     static const int actors[TERN_SPLIT_COUNT] = { 48, 12, 24 };
     tern_synth_opts opts = *given;
     for (int split = 0; split < TERN_SPLIT_COUNT; split++) {

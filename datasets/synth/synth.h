@@ -26,7 +26,7 @@
 
 /* Zero is the default of every field. */
 typedef struct tern_synth_opts {
-    int clips[TERN_SPLIT_COUNT];  /* of train, valid, test: 2400, 300, 1200       */
+    int clips[TERN_SPLIT_COUNT];  /* of train, valid, test: 4800, 300, 1200       */
     int actors[TERN_SPLIT_COUNT]; /* no actor is in two splits: 48, 12, 24, or fewer if
                                      there are fewer clips                            */
     uint64_t seed;

@@ -29,6 +29,8 @@ static const manner manners[TERN_SYNTH_EMOTIONS] = {
     { .duration = 0.82, .semitones = -2, .glide = -5, .cutoff_hz = 600, .breath = 0.3 },
 };
 
+static const int NEUTRAL = 4;
+static const double UNSTRESSED_STRENGTH = 0.2; /* of the manner between stresses */
 static const double STRESS_SEMITONES = 7, STRESS_LOUDNESS = 2.5, TREMBLE_HZ = 9;
 
 /* Centres of the first three formants of a, e, i, o, u, in Hz, for a throat of
@@ -39,6 +41,27 @@ static const double formant_hz[VOWELS][FORMANTS] = {
     { 570, 880, 2500 },  { 330, 940, 2350 },
 };
 static const double bandwidth_hz[FORMANTS] = { 90, 120, 180 };
+
+static double mix(double from, double to, double part)
+{
+    return from + (to - from) * part;
+}
+
+/* The manner of an unstressed syllable: almost neutral. */
+static manner relax(const manner *full)
+{
+    const manner *rest = &manners[NEUTRAL];
+    return (manner){
+        .duration = mix(rest->duration, full->duration, UNSTRESSED_STRENGTH),
+        .semitones = mix(rest->semitones, full->semitones, UNSTRESSED_STRENGTH),
+        .glide = mix(rest->glide, full->glide, UNSTRESSED_STRENGTH),
+        .cutoff_hz = mix(rest->cutoff_hz, full->cutoff_hz, UNSTRESSED_STRENGTH),
+        .breath = mix(rest->breath, full->breath, UNSTRESSED_STRENGTH),
+        .tremble = mix(rest->tremble, full->tremble, UNSTRESSED_STRENGTH),
+        .beat = mix(rest->beat, full->beat, UNSTRESSED_STRENGTH),
+        .beat_hz = full->beat_hz,
+    };
+}
 
 /* One syllable to be spoken; times in samples. */
 typedef struct syllable {
@@ -161,12 +184,11 @@ static void speak_syllable(const syllable *s, const manner *m, double breath, te
 void tern_synth_speak(const tern_synth_actor *actor, int voice, uint8_t stressed, tern_rng *rng,
                       tern_audio *sound)
 {
-    const manner *m = &manners[voice];
+    const manner relaxed = relax(&manners[voice]);
     int64_t slot_length = sound->count / TERN_SYNTH_SLOTS;
     double volume = 0.028 * pow(10, between(rng, -4, 4) / 20);
-    double tempo = between(rng, 0.95, 1.05), mood_semitones = m->semitones + between(rng, -1, 1);
+    double tempo = between(rng, 0.95, 1.05), semitones = between(rng, -1, 1);
     double background = volume * pow(10, between(rng, -40, -28) / 20);
-    double breath = fmin(m->breath + actor->breath, 1);
 
     for (int64_t i = 0; i < sound->count; i++)
         sound->samples[i] = 0;
@@ -176,6 +198,7 @@ void tern_synth_speak(const tern_synth_actor *actor, int voice, uint8_t stressed
         for (int i = 0; i < FORMANTS; i++)
             formants[i] = vowel[i] * actor->formant_scale;
         double stress = stressed >> slot & 1;
+        const manner *m = stress > 0 ? &manners[voice] : &relaxed;
         /* At most 0.08 + 0.82 * 1.05 * 1.05 slots: a syllable ends in its own slot. */
         double late = between(rng, 0.02, 0.08);
         double duration = m->duration * tempo * between(rng, 0.95, 1.05);
@@ -185,11 +208,11 @@ void tern_synth_speak(const tern_synth_actor *actor, int voice, uint8_t stressed
             .loudness = volume * (stress > 0 ? STRESS_LOUDNESS : 1) *
                         pow(10, between(rng, -1, 1) / 20),
             .stress = stress,
-            .pitch_hz = actor->pitch_hz * exp2((mood_semitones + between(rng, -1, 1)) / 12),
+            .pitch_hz = actor->pitch_hz * exp2((m->semitones + semitones + between(rng, -1, 1)) / 12),
             .formant = formants,
             .burst = tern_rng_below(rng, 2) ? volume * between(rng, 0.3, 0.8) : 0,
         };
-        speak_syllable(&s, m, breath, rng, sound->samples + s.start);
+        speak_syllable(&s, m, fmin(m->breath + actor->breath, 1), rng, sound->samples + s.start);
     }
     for (int64_t i = 0; i < sound->count; i++)
         sound->samples[i] += (float)(background * 1.7 * draw_noise(rng)); /* 1.7: deviation 1 */

@@ -3,7 +3,9 @@
  *   pulses at the pitch ---(+)--> low-pass --> 3 formants --> envelope --> slot i
  *   breath noise ----------'
  *
- * The voice code sets the manner of the whole clip:
+ * The syllables of the stressed words are eight decibels louder, with a pitch peak
+ * of seven semitones, and are spoken in the manner of the voice's code; those in
+ * between are almost neutral.
  *
  *   anger    bright, pitch falling fast, rough (loudness beats 70 times a second)
  *   disgust  dark, drawn out, low, creaking (24 times a second)
@@ -11,9 +13,6 @@
  *   happy    bright, short, pitch leaping up
  *   neutral  between all of these, pitch level
  *   sad      dark, drawn out, breathy, pitch falling
- *
- * A stress, on the syllables of the stressed words, is the same for all codes:
- * eight decibels louder, with a pitch peak of seven semitones.
  */
 #ifndef TERN_DATASETS_SYNTH_VOICE_H
 #define TERN_DATASETS_SYNTH_VOICE_H

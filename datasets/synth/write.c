@@ -5,7 +5,6 @@
 
 #include "core/threads.h"
 #include "datasets/audio.h"
-#include "datasets/folder.h"
 #include "datasets/image.h"
 #include "datasets/synth/face.h"
 #include "datasets/synth/folder.h"
@@ -52,7 +51,7 @@ static void write_faces(const media_job *job, const tern_synth_clip *clip,
     if (!tern_image_new(opts->size, opts->size, 3, &image, error))
         return;
     if (tern_synth_path(path, error, "%s/faces/%s", job->dir, id))
-        tern_folder_make(path, error);
+        tern_synth_make_folder(path, error);
     for (int frame = 0; frame < opts->frames && !error->code; frame++) {
         int slot = frame * TERN_SYNTH_SLOTS / opts->frames;
         tern_synth_draw_frame(&scene, flashed >> slot & 1, &rng, &image);
