@@ -25,6 +25,7 @@ LEVELS := base avx2 avx512
 LIBS := -lsndfile -lsoxr -lpng -lz -ljansson -lutf8proc -lkissfft-float -ldl -lm
 PACKAGES := gcc g++ make git pkg-config libpng-dev zlib1g-dev libsndfile1-dev libsoxr-dev \
             libjansson-dev libutf8proc-dev libkissfft-dev libcmocka-dev libopenblas0-pthread
+CHECK_PACKAGES := clang clang-tidy valgrind
 
 LEVEL_SRC := $(wildcard kernels/*/*_cpu.c)
 PLAIN_SRC := $(filter-out $(LEVEL_SRC),$(wildcard core/*.c kernels/*.c kernels/*/*.c layers/*.c \
@@ -61,9 +62,9 @@ help:
 	@echo "make cuda     build the CUDA plugin (needs nvcc, no GPU needed)"
 	@echo "make bench    time the kernels that the road stands on, and whole models"
 	@echo "make bench-peers  time whole models beside PyTorch (installs it under $(BUILD)/)"
-	@echo "make check    sanitizers, valgrind, static analysis, include directions"
+	@echo "make check    clang, sanitizers, valgrind, static analysis: slower than the tests"
 	@echo "make deps     install missing packages of the distribution"
-	@echo "make clean    remove $(BUILD)/"
+	@echo "make clean    remove what was built"
 
 deps:
 	@./.ci/deps $(PACKAGES)
@@ -106,6 +107,13 @@ test: deps
 	@$(MAKE) --no-print-directory -j$$(nproc) build tests
 	@./tests/run $(BUILD)
 
+# Slower checks; see tests/check.
+.PHONY: check examples-built
+check: deps
+	@./.ci/deps $(CHECK_PACKAGES)
+	@./tests/check
+examples-built: $(EXAMPLES) $(BENCHES)
+
 demo: deps
 	@$(MAKE) --no-print-directory -j$$(nproc) build
 	@$(BUILD)/tern demo demo
@@ -123,7 +131,7 @@ bench-peers: deps
 	@BUILD=$(BUILD) bench/peers/run $(PEERS)
 
 clean:
-	rm -rf $(BUILD)
+	rm -rf $(BUILD) build-clang build-asan
 
 -include $(wildcard kernels/cuda/cuda.mk)
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

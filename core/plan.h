@@ -62,8 +62,8 @@ int32_t tern_trace_request(tern_trace *trace, size_t bytes);
 bool tern_trace_touch(tern_trace *trace, int32_t buffer);
 /* A result (an output, a gradient) lives to the end of the step, for the caller
  * may read it at any time, until another op consumes it. */
-void tern_trace_hold(tern_trace *trace, int32_t buffer);
-void tern_trace_consume(tern_trace *trace, int32_t buffer);
+void tern_trace_hold(tern_trace *trace, int32_t number);
+void tern_trace_consume(tern_trace *trace, int32_t number);
 /* Did the step need anything that the plan it followed does not hold? */
 bool tern_trace_needs_plan(const tern_trace *trace);
 void tern_trace_free(tern_trace *trace);
