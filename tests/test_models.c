@@ -7,6 +7,7 @@
 #include "kernels/adamw/adamw.h"
 #include "kernels/table.h"
 #include "models/classifier.h"
+#include "models/stream.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -238,6 +239,22 @@ static void default_models_cost_at_most_300_megaflop_a_sample(void **state)
     }
 }
 
+/* They are turned from step to step; a long clip must not lose digits by it. */
+static void time_codes_are_sines_and_cosines_of_relative_time(void **state)
+{
+    enum { COUNT = 500, STEPS = 400, SIZE = 8 };
+    static float codes[STEPS * SIZE];
+    (void)state;
+    tern_time_codes(COUNT, STEPS, SIZE, codes);
+    for (int t = 0; t < STEPS; t++)
+        for (int j = 0; j < SIZE / 2; j++) {
+            double frequency = 0.25 * pow(64, j / (SIZE / 2 - 1.0));
+            double angle = 2 * 3.14159265358979323846 * frequency * (t + 0.5) / COUNT;
+            const float *code = codes + t * SIZE + 2 * j;
+            assert_true(fabs(code[0] - sin(angle)) < 1e-7 && fabs(code[1] - cos(angle)) < 1e-7);
+        }
+}
+
 static void a_configuration_survives_json(void **state)
 {
     (void)state;
@@ -260,6 +277,7 @@ int main(void)
         cmocka_unit_test(training_is_bit_identical_for_any_number_of_threads),
         cmocka_unit_test(a_model_allocates_nothing_after_the_second_step),
         cmocka_unit_test(default_models_cost_at_most_300_megaflop_a_sample),
+        cmocka_unit_test(time_codes_are_sines_and_cosines_of_relative_time),
         cmocka_unit_test(a_configuration_survives_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
