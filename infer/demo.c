@@ -20,9 +20,9 @@ static const demo_model models[TERN_DEMO_MODELS] = {
     { "face", FACE, TERN_FUSION_CONCAT, "face", 8 },
     { "voice", AUDIO, TERN_FUSION_CONCAT, "voice", 10 },
     { "text", TEXT, TERN_FUSION_CONCAT, "text", 8 },
-    { "concat", FACE | AUDIO | TEXT, TERN_FUSION_CONCAT, "independent fusion", 12 },
-    { "attention", FACE | AUDIO | TEXT, TERN_FUSION_ATTENTION, "independent fusion", 12 },
-    { "crossmodal", FACE | AUDIO | TEXT, TERN_FUSION_CROSSMODAL, "all cues", 16 },
+    { "concat", FACE | AUDIO | TEXT, TERN_FUSION_CONCAT, "independent fusion", 8 },
+    { "attention", FACE | AUDIO | TEXT, TERN_FUSION_ATTENTION, "independent fusion", 8 },
+    { "crossmodal", FACE | AUDIO | TEXT, TERN_FUSION_CROSSMODAL, "all cues", 8 },
 };
 
 static bool path_in(const char *folder, const char *name, char *path, tern_error *error)

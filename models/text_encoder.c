@@ -15,15 +15,17 @@ static const char *const layer_names[TERN_TEXT_MAX_LAYERS] = {
 void tern_text_encoder_declare(tern_ctx *ctx, const tern_model_config *config,
                                tern_text_encoder *encoder)
 {
-    /* Small embeddings: the pre-LN stream starts near zero and learns its scale. */
-    tern_param_opts table = { .init = { TERN_INIT_NORMAL, 0.1 }, .no_decay = true };
+    /* A word starts ten times as large as its place: the sum of the layers, which mix the
+     * words, must not drown which word stood where, or no other stream can learn to ask. */
+    tern_param_opts word = { .init = { TERN_INIT_NORMAL, 1 }, .no_decay = true };
+    tern_param_opts place = { .init = { TERN_INIT_NORMAL, 0.1 }, .no_decay = true };
     *encoder = (tern_text_encoder){ .layers = (int)config->text_layers,
                                     .dropout = config->dropout };
     tern_scope_push(ctx, "text");
     encoder->embedding = tern_param(ctx, "embedding.weight", 2,
-                                    (int64_t[]){ config->vocabulary, config->size }, table);
+                                    (int64_t[]){ config->vocabulary, config->size }, word);
     encoder->position = tern_param(ctx, "position.weight", 2,
-                                   (int64_t[]){ config->tokens, config->size }, table);
+                                   (int64_t[]){ config->tokens, config->size }, place);
     for (int i = 0; i < encoder->layers; i++)
         encoder->layer[i] = tern_transformer_layer_declare(
             ctx, layer_names[i],
