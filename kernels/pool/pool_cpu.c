@@ -72,7 +72,8 @@ static void max_window_vector(const pool_run *run, pool_range rows, pool_range c
         for (int64_t column = columns.from; column < columns.to; column++) {
             int64_t place = row * g->columns.size + column;
             tern_vf from = tern_load(x + place * g->channels + c);
-            tern_vi wins = (from > best) | (from != from);
+            /* NaN, which is not equal to itself, wins. */
+            tern_vi wins = (from > best) | (from != from); // NOLINT(misc-redundant-expression)
             best = tern_select(wins, from, best);
             winner = (wins & (int32_t)place) | (~wins & winner);
         }
