@@ -14,13 +14,16 @@ WARN += -Werror
 endif
 # The contraction mode is fixed explicitly: plain C never fuses, the SIMD levels do.
 MATH := -fno-math-errno -fno-trapping-math
-CFLAGS_ALL := -std=c11 -O2 -g -fPIC -pthread -D_GNU_SOURCE -DTERN_VERSION='"$(VERSION)"' $(WARN) $(MATH) -fvisibility=hidden -I. $(CFLAGS)
+CFLAGS_ALL := -std=c11 -O2 -g -fPIC -pthread -D_GNU_SOURCE -DTERN_VERSION='"$(VERSION)"' $(WARN) $(MATH) -fno-semantic-interposition -I. $(CFLAGS)
 PLAIN := -ffp-contract=off
 LEVEL_FLAGS := -O3 -ffp-contract=fast
 FLAGS_base :=
 FLAGS_avx2 := -mavx2 -mfma
 FLAGS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mprefer-vector-width=512
 LEVELS := base avx2 avx512
+
+# Programs show their public names to the plugins they load.
+EXPORT := -Wl,--export-dynamic-symbol='tern_*'
 
 LIBS := -lsndfile -lsoxr -lpng -lz -ljansson -lutf8proc -lkissfft-float -ldl -lm
 PACKAGES := gcc g++ make git pkg-config libpng-dev zlib1g-dev libsndfile1-dev libsoxr-dev \
@@ -63,6 +66,7 @@ help:
 	@echo "make bench    time the kernels that the road stands on, and whole models"
 	@echo "make bench-peers  time whole models beside PyTorch (installs it under $(BUILD)/)"
 	@echo "make check    clang, sanitizers, valgrind, static analysis: slower than the tests"
+	@echo "make install  program, libraries, headers to PREFIX (default /usr/local); make uninstall"
 	@echo "make deps     install missing packages of the distribution"
 	@echo "make clean    remove what was built"
 
@@ -76,36 +80,67 @@ cpu: deps
 build: $(BUILD)/tern
 
 $(BUILD)/tern: $(CLI_OBJ) $(BUILD)/libtern.a
-	$(Q)$(CC) $(CFLAGS_ALL) -rdynamic -o $@ $^ $(LIBS) $(LDFLAGS)
+	$(Q)$(CC) $(CFLAGS_ALL) $(EXPORT) -o $@ $^ $(LIBS) $(LDFLAGS)
 
 $(BUILD)/libtern.a: $(LIB_OBJ)
 	@rm -f $@
 	@ar rcs $@ $^
 
+$(BUILD)/libtern.so: $(LIB_OBJ) core/library.exports
+	$(Q)$(CC) $(CFLAGS_ALL) -shared -Wl,-soname,libtern.so.0 -Wl,--version-script=core/library.exports \
+	    -o $@ $(LIB_OBJ) $(LIBS) $(LDFLAGS)
+
 # One rule for each SIMD level.
 define level_rule
-$(BUILD)/%_cpu.$(1).o: %_cpu.c
+$(BUILD)/%_cpu.$(1).o: %_cpu.c Makefile
 	@mkdir -p $$(@D)
 	$$(Q)$(CC) $(CFLAGS_ALL) $(LEVEL_FLAGS) $(FLAGS_$(1)) -DTERN_LEVEL_NAME=$(1) -MMD -MP -c $$< -o $$@
 endef
 $(foreach level,$(LEVELS),$(eval $(call level_rule,$(level))))
 
-$(BUILD)/%.o: %.c
+$(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(PLAIN) -MMD -MP -c $< -o $@
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_HELP_OBJ) $(BUILD)/libtern.a
-	$(Q)$(CC) $(CFLAGS_ALL) -rdynamic -o $@ $^ -lcmocka $(LIBS) $(LDFLAGS)
+	$(Q)$(CC) $(CFLAGS_ALL) $(EXPORT) -o $@ $^ -lcmocka $(LIBS) $(LDFLAGS)
 
 $(BUILD)/bench/%: $(BUILD)/bench/%.o $(BENCH_HELP_OBJ) $(BUILD)/libtern.a
-	$(Q)$(CC) $(CFLAGS_ALL) -rdynamic -o $@ $^ $(LIBS) $(LDFLAGS)
+	$(Q)$(CC) $(CFLAGS_ALL) $(EXPORT) -o $@ $^ $(LIBS) $(LDFLAGS)
 
 $(BUILD)/examples/%: $(BUILD)/examples/%.o $(BUILD)/libtern.a
-	$(Q)$(CC) $(CFLAGS_ALL) -rdynamic -o $@ $^ $(LIBS) $(LDFLAGS)
+	$(Q)$(CC) $(CFLAGS_ALL) $(EXPORT) -o $@ $^ $(LIBS) $(LDFLAGS)
 
 test: deps
 	@$(MAKE) --no-print-directory -j$$(nproc) build tests
 	@./tests/run $(BUILD)
+
+# Program, plugins, libraries, headers.  DESTDIR is put before every path written to.
+PREFIX ?= /usr/local
+INSTALL_BIN := $(DESTDIR)$(PREFIX)/bin
+INSTALL_LIB := $(DESTDIR)$(PREFIX)/lib
+INSTALL_INCLUDE := $(DESTDIR)$(PREFIX)/include
+PUBLIC_HEADERS = $(filter-out %_private.h %_cpu.h,$(shell find core kernels layers models datasets \
+                   train infer -name '*.h' -not -path 'kernels/cuda/sim/*')) kernels/table.def
+
+.PHONY: install uninstall
+install: deps
+	@$(MAKE) --no-print-directory build $(BUILD)/libtern.so
+	install -d $(INSTALL_BIN) $(INSTALL_LIB)/tern $(INSTALL_LIB)/pkgconfig
+	install -m 755 $(BUILD)/tern $(INSTALL_BIN)/tern
+	install -m 644 $(wildcard $(BUILD)/tern_cuda*.so) $(INSTALL_LIB)/tern
+	install -m 644 $(BUILD)/libtern.a $(INSTALL_LIB)/libtern.a
+	install -m 755 $(BUILD)/libtern.so $(INSTALL_LIB)/libtern.so.$(VERSION)
+	ln -sf libtern.so.$(VERSION) $(INSTALL_LIB)/libtern.so.0
+	ln -sf libtern.so.0 $(INSTALL_LIB)/libtern.so
+	@for header in $(PUBLIC_HEADERS); do \
+	    install -D -m 644 $$header $(INSTALL_INCLUDE)/tern/$$header || exit 1; done
+	sed -e 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@LIBS@|$(LIBS)|' core/tern.pc.in \
+	    >$(INSTALL_LIB)/pkgconfig/tern.pc
+
+uninstall:
+	rm -rf $(INSTALL_BIN)/tern $(INSTALL_LIB)/tern $(INSTALL_LIB)/libtern.* \
+	    $(INSTALL_LIB)/pkgconfig/tern.pc $(INSTALL_INCLUDE)/tern
 
 # Slower checks; see tests/check.
 .PHONY: check examples-built

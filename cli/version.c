@@ -1,13 +1,12 @@
 /* tern --version: what is built in, and what was found beside the program. */
 #include "cli/commands.h"
 
+#include "core/plugin_path.h"
 #include "kernels/matmul/openblas.h"
 #include "kernels/table.h"
 
-#include <glob.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static void print_levels(void)
 {
@@ -19,20 +18,17 @@ static void print_levels(void)
     printf(")\n");
 }
 
-/* Device plugins, tern_DEVICE.so, lie beside the program. */
 static void print_plugins(void)
 {
-    char pattern[4096 + 16];
-    ssize_t length = readlink("/proc/self/exe", pattern, 4096);
-    while (length > 0 && pattern[length - 1] != '/')
-        length--;
-    snprintf(pattern + (length > 0 ? length : 0), 16, "tern_*.so");
-    glob_t found = { 0 };
-    if (glob(pattern, 0, NULL, &found) != 0 || found.gl_pathc == 0)
-        printf("plugins   none (make sim, make cuda)\n");
-    for (size_t i = 0; i < found.gl_pathc; i++)
-        printf("%-9s %s\n", i ? "" : "plugins", found.gl_pathv[i]);
-    globfree(&found);
+    static const struct { const char *device, *target; } devices[] = {
+        { "cuda", "cuda" }, { "cuda-sim", "sim" },
+    };
+    char path[4096];
+    for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
+        if (tern_plugin_path(devices[i].device, NULL, path, sizeof path))
+            printf("%-9s %s\n", devices[i].device, path);
+        else
+            printf("%-9s no plugin (make %s)\n", devices[i].device, devices[i].target);
 }
 
 /* Loading it takes a moment and starts its threads, so that is done only if asked for. */

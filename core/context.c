@@ -1,5 +1,6 @@
 /* Opening and closing a context, its status, scopes and choices. */
 #include "core/context_private.h"
+#include "core/plugin_path.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -44,31 +45,10 @@ void tern_region_release(tern_ctx *ctx, tern_region *region)
 
 /* --------------------------------------------------------------- open -- */
 
-/* "cuda-sim" lives in tern_cuda_sim.so, beside the program unless told otherwise. */
 static bool load_device_plugin(tern_ctx *ctx, const char *device, const char *folder)
 {
-    char path[4096], program[2048];
-    if (!folder) {
-        ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-        program[length > 0 ? length : 0] = '\0';
-        char *slash = strrchr(program, '/');
-        if (slash)
-            *slash = '\0';
-        folder = program;
-    }
-    snprintf(path, sizeof path, "%s/tern_%s.so", folder, device);
-    for (char *c = strrchr(path, '/'); c && *c; c++)
-        if (*c == '-')
-            *c = '_';
-    if (access(path, R_OK) != 0 && !ctx->error.code) {
-        /* Test programs live one folder below the plugins. */
-        char above[4096];
-        char *slash = strrchr(path, '/');
-        snprintf(above, sizeof above, "%.*s/..%s", (int)(slash - path), path, slash);
-        if (access(above, R_OK) == 0)
-            memcpy(path, above, sizeof path);
-    }
-    if (access(path, R_OK) != 0)
+    char path[4096];
+    if (!tern_plugin_path(device, folder, path, sizeof path))
         return tern_error_set(&ctx->error, TERN_ERR_MISSING,
                               "device %s needs its plugin, there is no %s (make %s)", device, path,
                               strcmp(device, "cuda-sim") == 0 ? "sim" : "cuda");

@@ -16,7 +16,8 @@ static const char *const column_names[COLUMNS] = { "id",   "split", "speaker", "
                                                    "face", "audio", "text" };
 static const char *const directive_names[] = { "unpaired" };
 
-bool manifest_fail(manifest_reader *reader, int line, tern_status code, const char *format, ...)
+bool tern_manifest_fail(manifest_reader *reader, int line, tern_status code, const char *format,
+                        ...)
 {
     char message[TERN_MESSAGE_BYTES];
     va_list arguments;
@@ -45,14 +46,14 @@ static bool read_directive(manifest_reader *reader, const char *text)
     long long samples = 0;
     int fields = sscanf(text, "%31s %31s %lld %c", name, split, &samples, &behind);
     if (strcmp(name, "unpaired") != 0)
-        return manifest_fail(reader, reader->line, TERN_ERR_FORMAT,
-                             "unknown directive \"#! %s\"%s", name,
-                             suggestion(hint, name, directive_names, 1));
+        return tern_manifest_fail(reader, reader->line, TERN_ERR_FORMAT,
+                                  "unknown directive \"#! %s\"%s", name,
+                                  suggestion(hint, name, directive_names, 1));
     if (fields < 2 || fields > 3 || strcmp(split, "train") != 0 || (fields == 3 && samples < 1))
-        return manifest_fail(reader, reader->line, TERN_ERR_FORMAT,
-                             "\"#! unpaired\" is followed by \"train\" and, if wanted, the "
-                             "samples of an epoch, not by \"%s\"",
-                             text + strspn(text, " ") + strlen(name));
+        return tern_manifest_fail(reader, reader->line, TERN_ERR_FORMAT,
+                                  "\"#! unpaired\" is followed by \"train\" and, if wanted, the "
+                                  "samples of an epoch, not by \"%s\"",
+                                  text + strspn(text, " ") + strlen(name));
     reader->clips->train_unpaired = true;
     reader->clips->epoch_samples = samples;
     return true;
@@ -67,23 +68,24 @@ static bool read_header(manifest_reader *reader, char *line)
         while (column < COLUMNS && strcmp(field, column_names[column]) != 0)
             column++;
         if (column == COLUMNS)
-            return manifest_fail(reader, reader->line, TERN_ERR_FORMAT,
-                                 "unknown column \"%s\"%s; the first line names the columns: id "
-                                 "split speaker label face audio text, tabs between them", field,
-                                 suggestion(hint, field, column_names, COLUMNS));
+            return tern_manifest_fail(reader, reader->line, TERN_ERR_FORMAT,
+                                      "unknown column \"%s\"%s; the first line names the columns: "
+                                      "id split speaker label face audio text, tabs between them",
+                                      field,
+                                      suggestion(hint, field, column_names, COLUMNS));
         if (reader->has_column[column])
-            return manifest_fail(reader, reader->line, TERN_ERR_FORMAT,
-                                 "column \"%s\" is there twice", field);
+            return tern_manifest_fail(reader, reader->line, TERN_ERR_FORMAT,
+                                      "column \"%s\" is there twice", field);
         reader->has_column[column] = true;
         reader->field_column[reader->field_count++] = column;
     }
     for (int column = ID; column <= LABEL; column++)
         if (!reader->has_column[column])
-            return manifest_fail(reader, reader->line, TERN_ERR_FORMAT, "column \"%s\" is missing",
-                                 column_names[column]);
+            return tern_manifest_fail(reader, reader->line, TERN_ERR_FORMAT,
+                                      "column \"%s\" is missing", column_names[column]);
     if (!reader->has_column[FACE] && !reader->has_column[AUDIO] && !reader->has_column[TEXT])
-        return manifest_fail(reader, reader->line, TERN_ERR_FORMAT,
-                             "one at least of the columns face, audio and text is needed");
+        return tern_manifest_fail(reader, reader->line, TERN_ERR_FORMAT,
+                                  "one at least of the columns face, audio and text is needed");
     return true;
 }
 
@@ -96,9 +98,9 @@ static bool split_row(manifest_reader *reader, char *line, const char *fields[CO
         if (count < reader->field_count)
             fields[reader->field_column[count]] = field;
     if (count != reader->field_count)
-        return manifest_fail(reader, reader->line, TERN_ERR_FORMAT,
-                             "%d fields; the header names %d (fields are separated by one tab)",
-                             count, reader->field_count);
+        return tern_manifest_fail(reader, reader->line, TERN_ERR_FORMAT,
+                                  "%d fields; the header names %d (one tab separates fields)",
+                                  count, reader->field_count);
     return true;
 }
 
@@ -106,21 +108,23 @@ static bool check_row(manifest_reader *reader, const char *fields[COLUMNS])
 {
     char hint[128];
     if (!*fields[ID])
-        return manifest_fail(reader, reader->line, TERN_ERR_FORMAT, "the id is empty");
+        return tern_manifest_fail(reader, reader->line, TERN_ERR_FORMAT, "the id is empty");
     if (!*fields[LABEL])
-        return manifest_fail(reader, reader->line, TERN_ERR_FORMAT, "the label of \"%s\" is empty",
-                             fields[ID]);
+        return tern_manifest_fail(reader, reader->line, TERN_ERR_FORMAT,
+                                  "the label of \"%s\" is empty", fields[ID]);
     if (tern_split_find(fields[SPLIT]) < 0)
-        return manifest_fail(reader, reader->line, TERN_ERR_FORMAT,
-                             "split \"%s\" is none of train, valid, test%s", fields[SPLIT],
-                             suggestion(hint, fields[SPLIT], tern_split_names, TERN_SPLIT_COUNT));
+        return tern_manifest_fail(reader, reader->line, TERN_ERR_FORMAT,
+                                  "split \"%s\" is none of train, valid, test%s", fields[SPLIT],
+                                  suggestion(hint, fields[SPLIT], tern_split_names,
+                                             TERN_SPLIT_COUNT));
     if (!*fields[FACE] && !*fields[AUDIO] && !*fields[TEXT])
-        return manifest_fail(reader, reader->line, TERN_ERR_FORMAT,
-                             "\"%s\" has neither face nor audio nor text", fields[ID]);
+        return tern_manifest_fail(reader, reader->line, TERN_ERR_FORMAT,
+                                  "\"%s\" has neither face nor audio nor text", fields[ID]);
     for (int column = 0; column < COLUMNS; column++)
         if (!tern_text_is_utf8(fields[column]))
-            return manifest_fail(reader, reader->line, TERN_ERR_FORMAT, "%s of \"%s\" is not UTF-8",
-                                 column_names[column], column == ID ? "?" : fields[ID]);
+            return tern_manifest_fail(reader, reader->line, TERN_ERR_FORMAT,
+                                      "%s of \"%s\" is not UTF-8", column_names[column],
+                                      column == ID ? "?" : fields[ID]);
     return true;
 }
 
@@ -241,10 +245,11 @@ static bool resolve_labels(manifest_reader *reader)
             for (int c = 0; c < clips->classes; c++)
                 snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", c ? ", " : "",
                          clips->class_names[c]);
-            return manifest_fail(reader, reader->rows[i].line, TERN_ERR_DATA,
-                                 "label \"%s\" is none of the %d classes%s (%s)", label,
-                                 clips->classes,
-                                 suggestion(hint, label, clips->class_names, clips->classes), list);
+            return tern_manifest_fail(reader, reader->rows[i].line, TERN_ERR_DATA,
+                                      "label \"%s\" is none of the %d classes%s (%s)", label,
+                                      clips->classes,
+                                      suggestion(hint, label, clips->class_names, clips->classes),
+                                      list);
         }
         clips->clip[i].label = class;
     }
@@ -265,7 +270,7 @@ tern_clips *tern_manifest_read(const char *path, tern_manifest_opts opts, tern_e
         .error = error,
     };
     bool ok = reader.clips && read_lines(&reader, text) && resolve_labels(&reader) &&
-              manifest_check(&reader);
+              tern_manifest_check(&reader);
     free(reader.rows);
     free(text);
     if (!ok) {

@@ -31,9 +31,9 @@ static bool check_ids(manifest_reader *reader, const tern_clip **sorted, int64_t
     qsort(sorted, (size_t)count, sizeof *sorted, compare_ids);
     for (int64_t i = 1; i < count; i++)
         if (strcmp(sorted[i]->id, sorted[i - 1]->id) == 0)
-            return manifest_fail(reader, line_of(reader, sorted[i]), TERN_ERR_DATA,
-                                 "id \"%s\" is already that of line %d", sorted[i]->id,
-                                 line_of(reader, sorted[i - 1]));
+            return tern_manifest_fail(reader, line_of(reader, sorted[i]), TERN_ERR_DATA,
+                                      "id \"%s\" is already that of line %d", sorted[i]->id,
+                                      line_of(reader, sorted[i - 1]));
     return true;
 }
 
@@ -43,11 +43,11 @@ static bool check_speakers(manifest_reader *reader, const tern_clip **sorted, in
     for (int64_t i = 1; i < count && !reader->opts.allow_shared_speakers; i++) {
         const tern_clip *a = sorted[i - 1], *b = sorted[i];
         if (a->speaker && b->speaker && strcmp(a->speaker, b->speaker) == 0 && a->split != b->split)
-            return manifest_fail(reader, line_of(reader, b), TERN_ERR_DATA,
-                                 "speaker \"%s\" is in %s here and in %s on line %d: a model would "
-                                 "be tested on a voice or face it has learnt", b->speaker,
-                                 tern_split_names[b->split], tern_split_names[a->split],
-                                 line_of(reader, a));
+            return tern_manifest_fail(reader, line_of(reader, b), TERN_ERR_DATA,
+                                      "speaker \"%s\" is in %s here and in %s on line %d: a model "
+                                      "would be tested on a voice or face it has learnt",
+                                      b->speaker, tern_split_names[b->split], tern_split_names[a->split],
+                                      line_of(reader, a));
     }
     return true;
 }
@@ -101,11 +101,11 @@ static bool check_files(manifest_reader *reader)
     char others[64] = "";
     if (missing > 1)
         snprintf(others, sizeof others, " (%lld files in all cannot be found)", (long long)missing);
-    return manifest_fail(reader, reader->rows[first].line, TERN_ERR_DATA, "%s %s: %s%s", first_kind,
-                         first_path, strerror(reason), others);
+    return tern_manifest_fail(reader, reader->rows[first].line, TERN_ERR_DATA, "%s %s: %s%s",
+                              first_kind, first_path, strerror(reason), others);
 }
 
-bool manifest_check(manifest_reader *reader)
+bool tern_manifest_check(manifest_reader *reader)
 {
     return check_rows(reader) && (reader->opts.unchecked_files || check_files(reader));
 }

@@ -30,10 +30,11 @@ typedef struct manifest_reader {
 } manifest_reader;
 
 /* An error at a line of the file. */
-bool manifest_fail(manifest_reader *reader, int line, tern_status code, const char *format, ...)
+bool tern_manifest_fail(manifest_reader *reader, int line, tern_status code, const char *format,
+                        ...)
     __attribute__((format(printf, 4, 5)));
 
 /* Ids unique, speakers apart, needed splits filled, files there. */
-bool manifest_check(manifest_reader *reader);
+bool tern_manifest_check(manifest_reader *reader);
 
 #endif

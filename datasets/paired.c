@@ -103,9 +103,9 @@ static bool read_text_sources(paired_job *job)
 {
     char *labels = labels_path(job);
     paired_list *list = &job->list[TERN_TEXT];
-    bool ok = labels && paired_read_text(job->opts.text, labels, false, list, job->error) &&
+    bool ok = labels && tern_paired_read_text(job->opts.text, labels, false, list, job->error) &&
               (!job->opts.text_test ||
-               paired_read_text(job->opts.text_test, labels, true, list, job->error));
+               tern_paired_read_text(job->opts.text_test, labels, true, list, job->error));
     free(labels);
     return ok;
 }
@@ -123,8 +123,8 @@ static bool read_sources(paired_job *job)
 {
     char *faces = absolute(job->opts.faces, job->error);
     char *audio = faces ? absolute(job->opts.audio, job->error) : NULL;
-    bool ok = audio && paired_read_faces(faces, &job->list[TERN_FACE], job->error) &&
-              paired_read_audio(audio, &job->list[TERN_AUDIO], job->error) &&
+    bool ok = audio && tern_paired_read_faces(faces, &job->list[TERN_FACE], job->error) &&
+              tern_paired_read_audio(audio, &job->list[TERN_AUDIO], job->error) &&
               read_text_sources(job);
     free(faces);
     free(audio);
@@ -215,12 +215,12 @@ bool tern_paired_write(tern_paired_opts opts, tern_paired_counts *counts, tern_e
     if (error->code)
         return false;
     paired_job job = { .opts = opts, .error = error };
-    bool ok = resolve_options(&job) && read_sources(&job) && paired_make_splits(&job) &&
-              paired_make_clips(&job) && write_folder(&job);
+    bool ok = resolve_options(&job) && read_sources(&job) && tern_paired_make_splits(&job) &&
+              tern_paired_make_clips(&job) && write_folder(&job);
     if (counts)
         *counts = job.counts;
     for (int m = 0; m < TERN_MODALITY_COUNT; m++)
-        paired_list_free(&job.list[m]);
+        tern_paired_list_free(&job.list[m]);
     tern_clips_free(job.clips);
     return ok;
 }

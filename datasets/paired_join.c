@@ -38,7 +38,7 @@ static bool walk_new(const paired_job *job, int modality, int split, int label, 
     *walk = (item_walk){ .item = malloc((size_t)list->count * sizeof *walk->item) };
     if (!walk->item)
         return tern_error_set(job->error, TERN_ERR_MEMORY, "paired: no memory for %lld %s",
-                              (long long)list->count, paired_item_names[modality]);
+                              (long long)list->count, tern_paired_item_names[modality]);
     for (int64_t i = 0; i < list->count; i++) {
         const paired_item *item = &list->item[i];
         if (!item->dropped && (int)item->split == split && item->label == label)
@@ -97,7 +97,7 @@ static bool append_pool(paired_job *job, int modality)
     return true;
 }
 
-bool paired_make_clips(paired_job *job)
+bool tern_paired_make_clips(paired_job *job)
 {
     job->clips = tern_clips_new(job->error);
     if (!job->clips ||

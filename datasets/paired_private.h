@@ -18,12 +18,12 @@ typedef struct paired_job {
     tern_error *error;
 } paired_job;
 
-extern const char *const paired_item_names[TERN_MODALITY_COUNT]; /* for messages */
+extern const char *const tern_paired_item_names[TERN_MODALITY_COUNT]; /* for messages */
 
 /* Drop duplicates and give every item its split; counts them. */
-bool paired_make_splits(paired_job *job);
+bool tern_paired_make_splits(paired_job *job);
 
 /* Fixed pairs for test and valid, pools for train. */
-bool paired_make_clips(paired_job *job);
+bool tern_paired_make_clips(paired_job *job);
 
 #endif

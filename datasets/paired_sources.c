@@ -37,7 +37,7 @@ static const int ravdess_label[9] = { -1, NEUTRAL, -1, HAPPY, SAD, ANGRY, FEAR, 
 
 enum { DEEPEST_FOLDER = 8, MAX_LABELS = 256 };
 
-int paired_class_find(const char *name)
+int tern_paired_class_find(const char *name)
 {
     for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++)
         if (strcasecmp(name, spellings[i].name) == 0)
@@ -45,7 +45,7 @@ int paired_class_find(const char *name)
     return -1;
 }
 
-void paired_list_free(paired_list *list)
+void tern_paired_list_free(paired_list *list)
 {
     for (int64_t i = 0; i < list->count; i++) {
         free(list->item[i].name);
@@ -128,13 +128,13 @@ static bool read_class_faces(const char *path, const char *class_name, int label
     return !error->code;
 }
 
-bool paired_read_faces(const char *folder, paired_list *list, tern_error *error)
+bool tern_paired_read_faces(const char *folder, paired_list *list, tern_error *error)
 {
     tern_folder classes;
     if (!tern_folder_read(folder, NULL, &classes, error))
         return false;
     for (int i = 0; i < classes.count && !error->code; i++) {
-        int label = paired_class_find(classes.name[i]);
+        int label = tern_paired_class_find(classes.name[i]);
         if (label < 0)
             continue;
         char *path = print_new("%s/%s", folder, classes.name[i]);
@@ -209,7 +209,7 @@ static bool read_audio_folder(const char *folder, int depth, paired_list *list, 
     return !error->code;
 }
 
-bool paired_read_audio(const char *folder, paired_list *list, tern_error *error)
+bool tern_paired_read_audio(const char *folder, paired_list *list, tern_error *error)
 {
     if (read_audio_folder(folder, 0, list, error) && list->count == 0)
         tern_error_set(error, TERN_ERR_DATA,
@@ -229,7 +229,7 @@ static int read_labels(const char *path, int label[MAX_LABELS], tern_error *erro
     if (!text)
         return 0;
     for (char *line; count < MAX_LABELS && (line = tern_line_next(&rest));)
-        label[count++] = paired_class_find(line);
+        label[count++] = tern_paired_class_find(line);
     free(text);
     return count;
 }
@@ -274,7 +274,7 @@ static int parse_label(const char *field, const int *label, int labels)
         return -1;
     long number = strtol(field, &end, 10);
     if (end == field)
-        return *field ? paired_class_find(field) : -2;
+        return *field ? tern_paired_class_find(field) : -2;
     return *end || number < 0 || number >= labels ? -2 : label[number];
 }
 
@@ -310,8 +310,8 @@ static bool append_sentence(sentence_place place, char *line, const int *label, 
     return append_item(list, item, error);
 }
 
-bool paired_read_text(const char *path, const char *labels_path, bool is_test_file,
-                      paired_list *list, tern_error *error)
+bool tern_paired_read_text(const char *path, const char *labels_path, bool is_test_file,
+                           paired_list *list, tern_error *error)
 {
     int label[MAX_LABELS];
     int labels = read_labels(labels_path, label, error);

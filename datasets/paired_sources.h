@@ -21,21 +21,21 @@ typedef struct paired_list {
     int64_t others; /* found but not of the seven classes (or song, several labels) */
 } paired_list;
 
-void paired_list_free(paired_list *list);
+void tern_paired_list_free(paired_list *list);
 
 /* Index of a class name as any of the three sources spells it ("anger", "fearful",
  * "Happy" ...), -1 if it is none of the seven. */
-int paired_class_find(const char *name);
+int tern_paired_class_find(const char *name);
 
 /* folder/CLASS/NAME.png */
-bool paired_read_faces(const char *folder, paired_list *list, tern_error *error);
+bool tern_paired_read_faces(const char *folder, paired_list *list, tern_error *error);
 /* folder/.../MM-CC-EE-II-SS-RR-AA.wav or .flac: modality 03 (sound), channel 01
  * (speech), calm left out. */
-bool paired_read_audio(const char *folder, paired_list *list, tern_error *error);
+bool tern_paired_read_audio(const char *folder, paired_list *list, tern_error *error);
 /* SENTENCE <tab> LABELS <tab> ..., appended to the list; LABELS are numbers of lines
  * of the labels file, from 0, or names, with commas between.  Only sentences with
  * one label are taken. */
-bool paired_read_text(const char *path, const char *labels_path, bool is_test_file,
-                      paired_list *list, tern_error *error);
+bool tern_paired_read_text(const char *path, const char *labels_path, bool is_test_file,
+                           paired_list *list, tern_error *error);
 
 #endif

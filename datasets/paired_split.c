@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const paired_item_names[TERN_MODALITY_COUNT] = { "faces", "sounds", "sentences" };
+const char *const tern_paired_item_names[TERN_MODALITY_COUNT] = { "faces", "sounds", "sentences" };
 
 static int compare_hashes(const void *a, const void *b)
 {
@@ -65,7 +65,7 @@ static bool split_list(paired_job *job, tern_modality modality, int64_t *dropped
     paired_item **sorted = malloc((size_t)(list->count + 1) * sizeof *sorted);
     if (!sorted)
         return tern_error_set(job->error, TERN_ERR_MEMORY, "paired: no memory for %lld %s",
-                              (long long)list->count, paired_item_names[modality]);
+                              (long long)list->count, tern_paired_item_names[modality]);
     for (int64_t i = 0; i < list->count; i++)
         sorted[i] = &list->item[i];
     qsort(sorted, (size_t)list->count, sizeof *sorted, compare_hashes);
@@ -86,7 +86,7 @@ static void split_by_actor(paired_job *job)
     }
 }
 
-bool paired_make_splits(paired_job *job)
+bool tern_paired_make_splits(paired_job *job)
 {
     int64_t(*const counts[TERN_MODALITY_COUNT])[CLASSES] = { job->counts.faces, job->counts.audio,
                                                              job->counts.text };
@@ -104,7 +104,7 @@ bool paired_make_splits(paired_job *job)
                 if (counts[m][split][label] == 0)
                     return tern_error_set(job->error, TERN_ERR_DATA,
                                           "paired: no %s of class %s for split %s",
-                                          paired_item_names[m], tern_paired_class_names[label],
+                                          tern_paired_item_names[m], tern_paired_class_names[label],
                                           tern_split_names[split]);
     }
     return true;

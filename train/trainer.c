@@ -94,7 +94,7 @@ static bool save_checkpoint(trainer *t, const char *name, bool moments)
 {
     char path[TERN_PATH_BYTES];
     return tern_run_path(t->opts->run, name, path, t->error) &&
-           (tern_checkpoint_save(t->ctx, path, moments, &t->at) || trainer_pass_error(t));
+           (tern_checkpoint_save(t->ctx, path, moments, &t->at) || tern_trainer_pass_error(t));
 }
 
 static bool append_metrics(trainer *t, const tern_progress *p)
@@ -150,7 +150,7 @@ static bool run_batches(trainer *t, tern_progress *progress, bool *stopped)
         return false;
     for (const tern_batch *batch; !*stopped && (batch = tern_loader_next(t->train, t->error));) {
         double loss = train_step(t, batch);
-        if (!trainer_pass_error(t) || !check_loss(t, loss, progress))
+        if (!tern_trainer_pass_error(t) || !check_loss(t, loss, progress))
             return false;
         sum += loss;
         progress->loss = sum / (double)++progress->batch;
@@ -182,7 +182,7 @@ bool tern_train(const tern_trainer_opts *opts, tern_train_result *result, tern_e
     trainer t = { .opts = opts, .error = error };
     *result = (tern_train_result){ 0 };
     clock_gettime(CLOCK_MONOTONIC, &t.begun);
-    bool ok = trainer_prepare(&t);
+    bool ok = tern_trainer_prepare(&t);
     int64_t last = ok ? t.config.train.epochs : 0;
     if (ok && opts->stop_after && t.at.epoch + opts->stop_after < last)
         last = t.at.epoch + opts->stop_after;
@@ -195,6 +195,6 @@ bool tern_train(const tern_trainer_opts *opts, tern_train_result *result, tern_e
     result->best_epoch = t.at.best_epoch;
     result->best_uar = t.at.best;
     result->seconds = seconds_since(&t.begun);
-    trainer_close(&t);
+    tern_trainer_close(&t);
     return ok;
 }

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-bool trainer_pass_error(trainer *t)
+bool tern_trainer_pass_error(trainer *t)
 {
     if (tern_ok(t->ctx))
         return true;
@@ -193,7 +193,7 @@ static bool warm_start(trainer *t)
             snprintf(prefix, sizeof prefix, "%s.", tern_stream_names[s]);
             if (found && ((s == TERN_STREAM_TEXT && !same_vocabulary(t, t->opts->init[i])) ||
                           !tern_checkpoint_load_part(t->ctx, path, prefix)))
-                return trainer_pass_error(t) && false;
+                return tern_trainer_pass_error(t) && false;
         }
     }
     return true;
@@ -217,7 +217,7 @@ static bool build_model(trainer *t)
         tern_checkpoint_load(t->ctx, path, true, &t->at);
     t->total_steps = t->config.train.epochs * tern_loader_batches(t->train);
     t->warmup_steps = (int64_t)(t->config.train.warmup * (double)t->total_steps);
-    return trainer_pass_error(t);
+    return tern_trainer_pass_error(t);
 }
 
 /* Only now, when nothing can be wrong with the input any more, is the folder touched. */
@@ -233,13 +233,13 @@ static bool prepare_folder(trainer *t)
                               tern_vocabulary_save(t->vocabulary, path, t->error));
 }
 
-bool trainer_prepare(trainer *t)
+bool tern_trainer_prepare(trainer *t)
 {
     return prepare_run(t) && open_loaders(t) && weigh_classes(t) && build_model(t) &&
            prepare_folder(t);
 }
 
-void trainer_close(trainer *t)
+void tern_trainer_close(trainer *t)
 {
     tern_loader_free(t->train);
     tern_loader_free(t->valid);

@@ -26,11 +26,11 @@ typedef struct trainer {
 
 /* Everything that comes before the first step: data, vocabulary, loaders, model, and,
  * when nothing can be wrong with them any more, the run's folder.  opts and error are
- * set; what is made is freed by trainer_close, also after a failure. */
-bool trainer_prepare(trainer *t);
-void trainer_close(trainer *t);
+ * set; what is made is freed by tern_trainer_close, also after a failure. */
+bool tern_trainer_prepare(trainer *t);
+void tern_trainer_close(trainer *t);
 
 /* True if the context has no error; else it is passed on. */
-bool trainer_pass_error(trainer *t);
+bool tern_trainer_pass_error(trainer *t);
 
 #endif

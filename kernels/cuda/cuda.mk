@@ -15,7 +15,7 @@ SIM_SRC := $(wildcard kernels/cuda/sim/*.cpp)
 # Threads of the simulated GPU find their place through a thread-local pointer: the
 # initial-exec model makes that two instructions.  #pragma unroll is nvcc's.
 SIM_FLAGS := -std=c++17 -O2 -g -fPIC -D_GNU_SOURCE -Wall -Wextra -Wshadow $(if $(CI),-Werror) \
-             -Wno-unknown-pragmas $(MATH) $(PLAIN) -fvisibility=hidden -fno-exceptions -fno-rtti \
+             -Wno-unknown-pragmas $(MATH) $(PLAIN) -fno-exceptions -fno-rtti \
              -ftls-model=initial-exec -I. $(CXXFLAGS)
 SIM_CORE_OBJ := $(SIM_SRC:%.cpp=$(BUILD)/sim/%.o)
 SIM_OBJ := $(SIM_CORE_OBJ) $(CUDA_SRC:%.cu=$(BUILD)/sim/%.o)
@@ -28,20 +28,20 @@ sim: $(SIM_PLUGIN)
 build: $(SIM_PLUGIN)
 tests: $(SIM_PLUGIN) $(SIM_FAULTS)
 
-$(BUILD)/sim/%.o: %.cpp
+$(BUILD)/sim/%.o: %.cpp kernels/cuda/cuda.mk
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(SIM_FLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/sim/%.o: %.cu
+$(BUILD)/sim/%.o: %.cu kernels/cuda/cuda.mk
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(SIM_FLAGS) -MMD -MP -x c++ -c $< -o $@
 
 $(SIM_PLUGIN): $(SIM_OBJ)
-	$(Q)$(CXX) -shared -o $@ $^ $(LDFLAGS)
+	$(Q)$(CXX) -shared -Wl,--version-script=core/plugin.exports -o $@ $(filter %.o,$^) $(LDFLAGS)
 
 $(SIM_FAULTS): $(SIM_CORE_OBJ) $(BUILD)/sim/tests/sim_faults.o
 	@mkdir -p $(@D)
-	$(Q)$(CXX) -shared -o $@ $^ $(LDFLAGS)
+	$(Q)$(CXX) -shared -Wl,--version-script=core/plugin.exports -o $@ $(filter %.o,$^) $(LDFLAGS)
 
 # -------------------------------------------------------------------- nvcc --
 
@@ -50,7 +50,7 @@ CUDA_CODE := $(foreach chip,$(CUDA_CHIPS),-gencode arch=compute_$(chip)$(comma)c
              $(foreach chip,$(CUDA_PTX),-gencode arch=compute_$(chip)$(comma)code=compute_$(chip))
 CUDA_FLAGS := -std=c++17 -O3 -lineinfo --fmad=true -I. $(CUDA_CODE) -Xptxas -v \
               -DTERN_CUDA_OLDEST=$(firstword $(CUDA_CHIPS)) $(if $(CI),-Werror all-warnings) \
-              -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra $(NVCCFLAGS)
+              -Xcompiler -fPIC,-Wall,-Wextra $(NVCCFLAGS)
 CUDA_OBJ := $(CUDA_SRC:%.cu=$(BUILD)/cuda/%.o) $(CUDA_DEVICE_SRC:%.cu=$(BUILD)/cuda/%.o)
 CUDA_PLUGIN := $(BUILD)/tern_cuda.so
 
@@ -63,11 +63,12 @@ cuda:
 	@kernels/cuda/ptxas_table $(CUDA_OBJ:.o=.ptxas)
 
 # What ptxas says of each kernel is kept beside the object; warnings are shown.
-$(BUILD)/cuda/%.o: %.cu
+$(BUILD)/cuda/%.o: %.cu kernels/cuda/cuda.mk
 	@mkdir -p $(@D)
 	$(Q)$(NVCC) $(CUDA_FLAGS) -MMD -MP -c $< -o $@ >$(@:.o=.ptxas) 2>&1 || \
 	    { cat $(@:.o=.ptxas) >&2; rm -f $@; exit 1; }
 	@! grep -i 'warning' $(@:.o=.ptxas) >&2 || true
 
 $(CUDA_PLUGIN): $(CUDA_OBJ)
-	$(Q)$(NVCC) -shared -cudart static $(CUDA_CODE) -Xlinker --exclude-libs=ALL -o $@ $^ -ldl
+	$(Q)$(NVCC) -shared -cudart static $(CUDA_CODE) -Xlinker --exclude-libs=ALL \
+	    -Xlinker --version-script=core/plugin.exports -o $@ $^ -ldl
