@@ -14,7 +14,7 @@ tern_augment tern_augment_standard(void)
     return (tern_augment){
         .flip = 0.5, .shift = 0.1, .rotate = 10, .zoom = 0.1,
         .brightness = 0.1, .contrast = 0.2, .erase = 0.25,
-        .gain_db = 6, .noise = 0.5, .noise_snr_low_db = 10, .noise_snr_high_db = 30,
+        .gain_db = 6, .speed = 0.1, .noise = 0.5, .noise_snr_low_db = 10, .noise_snr_high_db = 30,
         .time_shift = 0.25, .crop = true,
         .word_drop = 0.1,
     };
@@ -177,28 +177,49 @@ static double root_mean_square(const float *samples, int64_t count)
     return count > 0 ? sqrt(sum / (double)count) : 0;
 }
 
+static float sample_or_edge(const float *samples, int64_t count, int64_t i)
+{
+    return samples[i < 0 ? 0 : i < count ? i : count - 1];
+}
+
+/* Between the samples: the cubic through two neighbours with the slopes of theirs
+ * (Catmull-Rom). */
+static float sample_between(const float *samples, int64_t count, double at)
+{
+    int64_t i = (int64_t)floor(at);
+    float t = (float)(at - (double)i);
+    float before = sample_or_edge(samples, count, i - 1), from = sample_or_edge(samples, count, i);
+    float to = sample_or_edge(samples, count, i + 1), after = sample_or_edge(samples, count, i + 2);
+    float slope = (to - before) / 2, next_slope = (after - from) / 2, rise = to - from;
+    float cubic = slope + next_slope - 2 * rise, square = 3 * rise - 2 * slope - next_slope;
+    return from + t * (slope + t * (square + t * cubic));
+}
+
 int32_t tern_augment_audio(const tern_augment *augment, tern_rng rng, const float *samples,
                            int64_t count, int rate, float *window, int64_t length)
 {
     static const tern_augment none;
     const tern_augment *a = augment ? augment : &none;
-    int64_t kept = count < length ? count : length;
     double where = tern_rng_uniform(&rng);
     double decibels = uniform_between(&rng, -a->gain_db, a->gain_db);
     bool noisy = tern_rng_uniform(&rng) < a->noise;
     double ratio_db = uniform_between(&rng, a->noise_snr_low_db, a->noise_snr_high_db);
+    double speed = uniform_between(&rng, 1 - a->speed, 1 + a->speed);
+    int64_t heard = (int64_t)ceil((double)count / speed);
+    int64_t kept = heard < length ? heard : length;
 
     /* A longer sound: from where in it; a shorter one: silence before it. */
-    int64_t skipped = (count - kept) / 2, silence = 0;
-    if (a->crop && count > length)
-        skipped = (int64_t)(where * (double)(count - kept + 1));
-    if (count < length)
+    int64_t skipped = (heard - kept) / 2, silence = 0;
+    if (a->crop && heard > length)
+        skipped = (int64_t)(where * (double)(heard - kept + 1));
+    if (heard < length)
         silence = (int64_t)(where * fmin(a->time_shift * rate + 1, (double)(length - kept + 1)));
 
     memset(window, 0, (size_t)length * sizeof *window);
     float gain = augment ? (float)pow(10, decibels / 20) : 1;
     for (int64_t i = 0; i < kept; i++)
-        window[silence + i] = samples[skipped + i] * gain;
+        window[silence + i] =
+            gain * sample_between(samples, count, (double)(skipped + i) * speed);
     if (noisy) {
         double loudness = root_mean_square(window + silence, kept) * pow(10, -ratio_db / 20);
         /* A uniform variable in +-1 has root mean square 1/sqrt(3). */

@@ -25,6 +25,8 @@ typedef struct tern_augment {
     double erase;      /* probability that a rectangle is blanked              */
     /* sound */
     double gain_db;    /* up to so much louder or softer                       */
+    double speed;      /* played 1 - speed .. 1 + speed times as fast, and as high:
+                          another speaker (Ko et al. 2015)                     */
     double noise;      /* probability of white noise                           */
     double noise_snr_low_db, noise_snr_high_db; /* its ratio, uniform          */
     double time_shift; /* silence of up to so many seconds before a clip that is
@@ -35,7 +37,8 @@ typedef struct tern_augment {
 } tern_augment;
 
 /* Flip 0.5, shift 0.1, rotate 10, zoom 0.1, brightness 0.1, contrast 0.2, erase
- * 0.25; gain 6, noise 0.5 at 10 to 30 dB, time shift 0.25, crop; word drop 0.1. */
+ * 0.25; gain 6, speed 0.1, noise 0.5 at 10 to 30 dB, time shift 0.25, crop; word
+ * drop 0.1. */
 tern_augment tern_augment_standard(void);
 
 /* frames [frames, height, width, channels] 8 bits -> values the same shape,

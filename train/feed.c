@@ -47,6 +47,7 @@ tern_augment tern_feed_augment(double strength)
     augment.contrast *= strength;
     augment.erase = probability(augment.erase * strength);
     augment.gain_db *= strength;
+    augment.speed *= strength;
     augment.noise = probability(augment.noise * strength);
     augment.time_shift *= strength;
     augment.word_drop = probability(augment.word_drop * strength);
