@@ -1,14 +1,11 @@
 /* Reading safetensors: map the file, parse the header, believe none of it. */
 #include "core/safetensors.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include "core/host_file.h"
+
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { LENGTH_BYTES = 8 };
 
@@ -23,8 +20,7 @@ typedef struct entry {
 struct tern_safetensors {
     char *path;
     json_t *header; /* owns all strings */
-    const unsigned char *map;
-    size_t map_bytes;
+    tern_mapping map;
     entry *entries;
     int count;
 };
@@ -55,30 +51,13 @@ static const struct type *find_type(const char *tag)
 
 static bool map_file(tern_safetensors *file, tern_error *error)
 {
-    struct stat status;
-    int descriptor = open(file->path, O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0)
-        return tern_error_set(error, TERN_ERR_IO, "%s: cannot be opened: %s", file->path,
-                              strerror(errno));
-    if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
-        close(descriptor);
-        return tern_error_set(error, TERN_ERR_IO, "%s: is not a regular file", file->path);
-    }
-    if (status.st_size < LENGTH_BYTES) {
-        close(descriptor);
+    if (!tern_map_file(file->path, &file->map, error))
+        return false;
+    if (file->map.size < LENGTH_BYTES)
         return tern_error_set(error, TERN_ERR_FORMAT,
-                              "%s: %lld bytes are too few for a safetensors file, which begins "
+                              "%s: %zu bytes are too few for a safetensors file, which begins "
                               "with %d bytes of header length",
-                              file->path, (long long)status.st_size, LENGTH_BYTES);
-    }
-    void *map = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, descriptor, 0);
-    int map_errno = errno;
-    close(descriptor);
-    if (map == MAP_FAILED)
-        return tern_error_set(error, TERN_ERR_IO, "%s: cannot be mapped: %s", file->path,
-                              strerror(map_errno));
-    file->map = map;
-    file->map_bytes = (size_t)status.st_size;
+                              file->path, file->map.size, LENGTH_BYTES);
     return true;
 }
 
@@ -87,14 +66,14 @@ static bool parse_header(tern_safetensors *file, size_t *data_at, tern_error *er
 {
     uint64_t length = 0;
     for (int i = 0; i < LENGTH_BYTES; i++)
-        length |= (uint64_t)file->map[i] << 8 * i;
-    if (length > file->map_bytes - LENGTH_BYTES)
+        length |= (uint64_t)file->map.bytes[i] << 8 * i;
+    if (length > file->map.size - LENGTH_BYTES)
         return tern_error_set(error, TERN_ERR_FORMAT,
                               "%s: header of %llu bytes is longer than the file (%zu bytes); it is "
                               "truncated or not a safetensors file",
-                              file->path, (unsigned long long)length, file->map_bytes);
+                              file->path, (unsigned long long)length, file->map.size);
     json_error_t problem;
-    file->header = json_loadb((const char *)file->map + LENGTH_BYTES, (size_t)length,
+    file->header = json_loadb((const char *)file->map.bytes + LENGTH_BYTES, (size_t)length,
                               JSON_REJECT_DUPLICATES, &problem);
     if (!file->header)
         return tern_error_set(error, TERN_ERR_FORMAT, "%s: header is not JSON: %s (byte %d)",
@@ -252,7 +231,7 @@ static bool point_at_data(tern_safetensors *file, size_t data_at, tern_error *er
     for (int i = 0; i < file->count; i++) {
         entry *e = &file->entries[i];
         size_t element = e->stored.dtype ? tern_dtype_size(e->stored.dtype) : 1;
-        e->stored.data = file->map + data_at + e->begin;
+        e->stored.data = file->map.bytes + data_at + e->begin;
         if (e->stored.bytes == 0 || (data_at + e->begin) % element == 0)
             continue;
         e->copy = malloc(e->stored.bytes);
@@ -268,7 +247,7 @@ static bool point_at_data(tern_safetensors *file, size_t data_at, tern_error *er
 
 static bool read_entries(tern_safetensors *file, size_t data_at, tern_error *error)
 {
-    size_t data_bytes = file->map_bytes - data_at;
+    size_t data_bytes = file->map.size - data_at;
     const char *name;
     json_t *description;
     file->entries = calloc(json_object_size(file->header) + 1, sizeof *file->entries);
@@ -315,8 +294,7 @@ void tern_safetensors_close(tern_safetensors *file)
         free(file->entries[i].copy);
     free(file->entries);
     json_decref(file->header);
-    if (file->map)
-        munmap((void *)file->map, file->map_bytes);
+    tern_unmap_file(&file->map);
     free(file->path);
     free(file);
 }

@@ -1,13 +1,11 @@
 /* Writing safetensors: a whole file or none. */
 #include "core/safetensors.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include "core/host_file.h"
+
 #include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 typedef struct pending {
     char *name;
@@ -194,24 +192,7 @@ static char *header_text(tern_safetensors_writer *writer, size_t *length)
     return text;
 }
 
-static bool write_bytes(const tern_safetensors_writer *writer, int descriptor, const void *data,
-                        size_t bytes)
-{
-    const char *at = data;
-    while (bytes > 0) {
-        ssize_t written = write(descriptor, at, bytes);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return tern_error_set(writer->error, TERN_ERR_IO, "%s: cannot be written: %s",
-                                  writer->path, strerror(errno));
-        at += written;
-        bytes -= (size_t)written;
-    }
-    return true;
-}
-
-static bool write_contents(tern_safetensors_writer *writer, int descriptor)
+static bool write_contents(tern_safetensors_writer *writer, tern_whole_file *file)
 {
     size_t length = 0;
     unsigned char length_bytes[8];
@@ -220,67 +201,11 @@ static bool write_contents(tern_safetensors_writer *writer, int descriptor)
         return false;
     for (int i = 0; i < 8; i++)
         length_bytes[i] = (unsigned char)((uint64_t)length >> 8 * i);
-    bool ok = write_bytes(writer, descriptor, length_bytes, sizeof length_bytes) &&
-              write_bytes(writer, descriptor, text, length);
+    bool ok = tern_whole_file_write(file, length_bytes, sizeof length_bytes) &&
+              tern_whole_file_write(file, text, length);
     free(text);
     for (int i = 0; i < writer->count && ok; i++)
-        ok = write_bytes(writer, descriptor, writer->tensors[i].data, writer->tensors[i].bytes);
-    if (ok && fsync(descriptor) != 0)
-        ok = tern_error_set(writer->error, TERN_ERR_IO, "%s: cannot be flushed to the disk: %s",
-                            writer->path, strerror(errno));
-    return ok;
-}
-
-/* A new file beside `path`; its name goes into `temporary`. */
-static int open_temporary(const tern_safetensors_writer *writer, char *temporary, size_t bytes)
-{
-    int descriptor = -1;
-    for (int attempt = 0; attempt < 100 && descriptor < 0; attempt++) {
-        snprintf(temporary, bytes, "%s.%ld.%d.tmp", writer->path, (long)getpid(), attempt);
-        descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (descriptor < 0 && errno != EEXIST)
-            break;
-    }
-    if (descriptor < 0)
-        tern_error_set(writer->error, TERN_ERR_IO, "%s: cannot be created: %s", temporary,
-                       strerror(errno));
-    return descriptor;
-}
-
-/* A rename is on the disk only when its folder is. */
-static void flush_folder(const char *path)
-{
-    char *folder = strdup(path);
-    if (!folder)
-        return;
-    char *slash = strrchr(folder, '/');
-    if (slash)
-        slash[slash == folder] = '\0';
-    int descriptor = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (descriptor >= 0) {
-        fsync(descriptor);
-        close(descriptor);
-    }
-    free(folder);
-}
-
-/* Write everything beside `path`, then take its place. */
-static bool write_file(tern_safetensors_writer *writer, char *temporary, size_t bytes)
-{
-    int descriptor = open_temporary(writer, temporary, bytes);
-    if (descriptor < 0)
-        return false;
-    bool ok = write_contents(writer, descriptor);
-    if (close(descriptor) != 0 && ok)
-        ok = tern_error_set(writer->error, TERN_ERR_IO, "%s: cannot be closed: %s", writer->path,
-                            strerror(errno));
-    if (ok && rename(temporary, writer->path) != 0)
-        ok = tern_error_set(writer->error, TERN_ERR_IO, "%s: cannot be replaced: %s",
-                            writer->path, strerror(errno));
-    if (ok)
-        flush_folder(writer->path);
-    else
-        unlink(temporary);
+        ok = tern_whole_file_write(file, writer->tensors[i].data, writer->tensors[i].bytes);
     return ok;
 }
 
@@ -288,11 +213,9 @@ bool tern_safetensors_finish(tern_safetensors_writer *writer)
 {
     bool ok = usable(writer);
     if (ok) {
-        size_t bytes = strlen(writer->path) + 64; /* room for the process and a number */
-        char *temporary = malloc(bytes);
+        tern_whole_file *file = tern_whole_file_create(writer->path, writer->error);
         sort_by_alignment(writer);
-        ok = temporary ? write_file(writer, temporary, bytes) : no_memory(writer);
-        free(temporary);
+        ok = file && tern_whole_file_finish(file, write_contents(writer, file));
     }
     tern_safetensors_discard(writer);
     return ok;

@@ -1,0 +1,149 @@
+/* See host_file.h. */
+#include "core/host_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ------------------------------------------------------------- reading -- */
+
+bool tern_map_file(const char *path, tern_mapping *mapping, tern_error *error)
+{
+    struct stat status;
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    *mapping = (tern_mapping){ NULL, 0 };
+    if (descriptor < 0)
+        return tern_error_set(error, TERN_ERR_IO, "%s: cannot be opened: %s", path,
+                              strerror(errno));
+    if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
+        close(descriptor);
+        return tern_error_set(error, TERN_ERR_IO, "%s: is not a regular file", path);
+    }
+    if (status.st_size == 0) {
+        close(descriptor);
+        return true;
+    }
+    void *map = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+    int map_errno = errno;
+    close(descriptor);
+    if (map == MAP_FAILED)
+        return tern_error_set(error, TERN_ERR_IO, "%s: cannot be mapped: %s", path,
+                              strerror(map_errno));
+    *mapping = (tern_mapping){ map, (size_t)status.st_size };
+    return true;
+}
+
+void tern_unmap_file(tern_mapping *mapping)
+{
+    if (mapping->bytes)
+        munmap((void *)mapping->bytes, mapping->size);
+    *mapping = (tern_mapping){ NULL, 0 };
+}
+
+/* ------------------------------------------------------------- writing -- */
+
+struct tern_whole_file {
+    char *path, *temporary;
+    int descriptor;
+    bool failed;
+    tern_error *error;
+};
+
+/* A new file beside `path`; its name goes into `temporary`. */
+static bool open_temporary(tern_whole_file *file, size_t room)
+{
+    for (int attempt = 0; attempt < 100 && file->descriptor < 0; attempt++) {
+        snprintf(file->temporary, room, "%s.%ld.%d.tmp", file->path, (long)getpid(), attempt);
+        file->descriptor = open(file->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (file->descriptor < 0 && errno != EEXIST)
+            break;
+    }
+    if (file->descriptor < 0)
+        return tern_error_set(file->error, TERN_ERR_IO, "%s: cannot be created: %s",
+                              file->temporary, strerror(errno));
+    return true;
+}
+
+static void release(tern_whole_file *file)
+{
+    if (!file)
+        return;
+    free(file->temporary);
+    free(file->path);
+    free(file);
+}
+
+tern_whole_file *tern_whole_file_create(const char *path, tern_error *error)
+{
+    size_t room = strlen(path) + 64; /* for the process and a number */
+    tern_whole_file *file = calloc(1, sizeof *file);
+    if (!file || !(file->path = strdup(path)) || !(file->temporary = malloc(room))) {
+        tern_error_set(error, TERN_ERR_MEMORY, "%s: no memory to write it", path);
+        release(file);
+        return NULL;
+    }
+    file->error = error;
+    file->descriptor = -1;
+    if (!open_temporary(file, room)) {
+        release(file);
+        return NULL;
+    }
+    return file;
+}
+
+static bool fail(tern_whole_file *file, const char *what)
+{
+    file->failed = true;
+    return tern_error_set(file->error, TERN_ERR_IO, "%s: cannot be %s: %s", file->path, what,
+                          strerror(errno));
+}
+
+bool tern_whole_file_write(tern_whole_file *file, const void *data, size_t bytes)
+{
+    const char *at = data;
+    while (bytes > 0 && !file->failed) {
+        ssize_t written = write(file->descriptor, at, bytes);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return fail(file, "written");
+        at += written;
+        bytes -= (size_t)written;
+    }
+    return !file->failed;
+}
+
+/* A rename is on the disk only when its folder is. */
+static void flush_folder(char *path)
+{
+    char *slash = strrchr(path, '/');
+    if (slash)
+        slash[slash == path] = '\0';
+    int descriptor = open(slash ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor >= 0) {
+        fsync(descriptor);
+        close(descriptor);
+    }
+}
+
+bool tern_whole_file_finish(tern_whole_file *file, bool complete)
+{
+    bool ok = complete && !file->failed;
+    if (ok && fsync(file->descriptor) != 0)
+        ok = fail(file, "flushed to the disk");
+    if (close(file->descriptor) != 0 && ok)
+        ok = fail(file, "closed");
+    if (ok && rename(file->temporary, file->path) != 0)
+        ok = fail(file, "replaced");
+    if (ok)
+        flush_folder(file->path);
+    else
+        unlink(file->temporary);
+    release(file);
+    return ok;
+}
