@@ -1,4 +1,5 @@
-/* float32 exp, log, tanh, erf, sigmoid and gelu, branch free, for one value.
+/* float32 exp, log, pow, tanh, erf, sigmoid, softplus and gelu, branch free, for one
+ * value.
  *
  * Plain C that nvcc compiles too; core/vmath.h has the same algorithms for SIMD
  * vectors.  Scalar and vector give the same bits when both are compiled with or
@@ -15,6 +16,10 @@
  *   tern_geluf       7.0   in the negative tail, too; plus 8 * 2^-149 below -12.9,
  *                          where Phi underflows gradually
  *   tern_gelu_slopef 1.5 * 2^-23, absolute: the slope crosses 0 at -0.75
+ *   tern_gelu_tanhf  3.5   from -1 on; below, 2^-24, absolute
+ *   tern_gelu_tanh_slopef  2 * 2^-23, absolute
+ *   tern_softplusf   2.0   log(1 + e^x)
+ *   tern_powf        0.6   zeros, infinities and NaN as C's pow
  *
  * Denormals are honoured going in and coming out, and NaN gives NaN.  Gelu and
  * its slope at an infinity are what inf * 0 makes of the formula, as in PyTorch.
@@ -56,6 +61,16 @@
     (((((1.03395591e-2f * (a) + 1.0201285e-1f) * (a) + 4.6996215e-1f) * (a) + 1.20329177f) *      \
           (a) + 1.67499495f) * (a) + 1.0f)
 
+/* log2((1+s) / (1-s)) / s as a function of u = s^2 <= 0.0295 (the series of atanh), and
+ * e^z for |z| <= ln(2)/2.  For pow, in double: what is cut off is below 2^-32. */
+#define TERN_LOG2_SERIES(u)                                                                       \
+    (2.8853900817779268 *                                                                         \
+     (((((((u) * (1.0 / 13) + 1.0 / 11) * (u) + 1.0 / 9) * (u) + 1.0 / 7) * (u) + 1.0 / 5) *      \
+           (u) + 1.0 / 3) * (u) + 1.0))
+#define TERN_EXP_SERIES(z)                                                                        \
+    (((((((((z) * (1.0 / 40320) + 1.0 / 5040) * (z) + 1.0 / 720) * (z) + 1.0 / 120) * (z) +       \
+          1.0 / 24) * (z) + 1.0 / 6) * (z) + 0.5) * (z) + 1.0) * (z) + 1.0)
+
 #define TERN_SIGN_BIT INT32_MIN
 #define TERN_LOG2_E 1.44269504f
 /* ln(2) in two parts; the first has 9 bits, so its product with an exponent is exact. */
@@ -67,6 +82,20 @@
 #define TERN_SQRT2 1.41421356f
 #define TERN_INVERSE_SQRT_2PI 0.398942280f
 #define TERN_TAIL_LIMIT 15.0f /* Q(15) < 2^-150 rounds to 0 */
+#define TERN_FLOAT_MAX 0x1.fffffep127f
+/* The same for doubles: 1.5 * 2^52 rounds; ONE is where 1.0 has its exponent, ROOT_HALF
+ * are the bits of sqrt(1/2). */
+#define TERN_WIDE_LN2 0.69314718055994531
+#define TERN_WIDE_SHIFT 0x1.8p52
+#define TERN_WIDE_SHIFT_BITS UINT64_C(0x4338000000000000)
+#define TERN_WIDE_ONE_BITS UINT64_C(0x3FF0000000000000)
+#define TERN_WIDE_ROOT_HALF_BITS UINT64_C(0x3FE6A09E667F3BCD)
+/* 2^160 is inf and 2^-160 is 0 as a float. */
+#define TERN_WIDE_POWER_LIMIT 160.0
+/* gelu's tanh form is x * sigmoid(x * (LINEAR + CUBIC * x^2)): 2 sqrt(2/pi) times 1 and
+ * 0.044715. */
+#define TERN_GELU_LINEAR 1.59576912f
+#define TERN_GELU_CUBIC 7.13548162e-2f
 
 TERN_HD static inline int32_t tern_float_bits(float x)
 {
@@ -135,7 +164,7 @@ TERN_HD static inline float tern_logf(float x)
     float square = f * f;
     float rest = (TERN_LOG_POLYNOMIAL(f) * f - 0.5f) * square;
     float y = n * TERN_LN2_HIGH + (rest + (n * TERN_LN2_LOW + f));
-    y = x > 0x1.fffffep127f ? x : y;
+    y = x > TERN_FLOAT_MAX ? x : y;
     y = x == 0 ? tern_bits_float((int32_t)0xFF800000) : y;
     return x >= 0 ? y : tern_bits_float(0x7FC00000);
 }
@@ -159,6 +188,25 @@ TERN_HD static inline float tern_sigmoidf(float x)
 {
     float e = tern_expf(tern_bits_float(tern_float_bits(x) | TERN_SIGN_BIT));
     return (x >= 0 ? 1.0f : e) / (1.0f + e);
+}
+
+/* sigmoid(x), and *density = sigmoid'(x) = e^-|x| / (1 + e^-|x|)^2 without the
+ * cancellation of y * (1 - y). */
+TERN_HD static inline float tern_logistic(float x, float *density)
+{
+    float e = tern_expf(tern_bits_float(tern_float_bits(x) | TERN_SIGN_BIT));
+    float whole = 1.0f + e;
+    *density = e / (whole * whole);
+    return (x >= 0 ? 1.0f : e) / whole;
+}
+
+/* log(1 + e^x) = max(x, 0) + log(1 + e), e = e^-|x|; what the sum 1 + e loses of e is
+ * put back, as log(sum + lost) = log(sum) + lost / sum. */
+TERN_HD static inline float tern_softplusf(float x)
+{
+    float e = tern_expf(tern_bits_float(tern_float_bits(x) | TERN_SIGN_BIT));
+    float sum = 1.0f + e, lost = e - (sum - 1.0f);
+    return (x > 0 ? x : 0) + (tern_logf(sum) + lost / sum);
 }
 
 TERN_HD static inline float tern_erff(float x)
@@ -197,6 +245,70 @@ TERN_HD static inline float tern_gelu_slopef(float x)
     float density;
     float phi = tern_normal(x, &density);
     return x * density + phi;
+}
+
+/* gelu's tanh form, 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), which is x times a
+ * sigmoid: so nothing cancels in the negative tail. */
+TERN_HD static inline float tern_gelu_tanhf(float x)
+{
+    return x * tern_sigmoidf(x * (TERN_GELU_LINEAR + TERN_GELU_CUBIC * (x * x)));
+}
+
+TERN_HD static inline float tern_gelu_tanh_slopef(float x)
+{
+    float density, square = x * x;
+    float share = tern_logistic(x * (TERN_GELU_LINEAR + TERN_GELU_CUBIC * square), &density);
+    return share + x * density * (TERN_GELU_LINEAR + 3.0f * TERN_GELU_CUBIC * square);
+}
+
+/* --------------------------------------------------------------- pow -- */
+
+/* log2(x) of a positive finite float, in double, where no float is denormal. */
+TERN_HD static inline double tern_log2_wide(float x)
+{
+    double wide = x, mantissa;
+    uint64_t bits;
+    memcpy(&bits, &wide, sizeof bits);
+    /* The exponent counted from sqrt(1/2), so that the mantissa is centred on 1. */
+    uint64_t n = ((bits + (TERN_WIDE_ONE_BITS - TERN_WIDE_ROOT_HALF_BITS)) >> 52) - 1023;
+    bits -= n << 52;
+    memcpy(&mantissa, &bits, sizeof bits);
+    double s = (mantissa - 1.0) / (mantissa + 1.0), u = s * s;
+    return TERN_LOG2_SERIES(u) * s + (double)(int64_t)n;
+}
+
+/* 2^t, rounded once: a double holds what is denormal or too large for a float. */
+TERN_HD static inline float tern_exp2_wide(double t)
+{
+    double limit = TERN_WIDE_POWER_LIMIT, power;
+    t = t > limit ? limit : t < -limit ? -limit : t;
+    double shifted = t + TERN_WIDE_SHIFT;
+    double z = (t - (shifted - TERN_WIDE_SHIFT)) * TERN_WIDE_LN2;
+    uint64_t bits;
+    memcpy(&bits, &shifted, sizeof bits);
+    bits = (bits - TERN_WIDE_SHIFT_BITS + 1023) << 52;
+    memcpy(&power, &bits, sizeof bits);
+    return (float)(TERN_EXP_SERIES(z) * power);
+}
+
+/* x^y as C's pow: 2^(y log2|x|), with the sign of x where y is an odd integer.  In
+ * double, as an error of log2 is multiplied by y. */
+TERN_HD static inline float tern_powf(float x, float y)
+{
+    float a = tern_bits_float(tern_float_bits(x) & 0x7FFFFFFF);
+    float b = tern_bits_float(tern_float_bits(y) & 0x7FFFFFFF), half = 0.5f * b;
+    /* Adding 2^23 rounds to an integer; from 2^23 on there is nothing else, from 2^24
+     * on no odd one. */
+    int integer = b >= 0x1p23f || (b + 0x1p23f) - 0x1p23f == b;
+    int odd = integer && b < 0x1p24f && (half + 0x1p23f) - 0x1p23f != half;
+    double infinite = tern_bits_float(0x7F800000);
+    double log = a == 0 ? -infinite : a <= TERN_FLOAT_MAX ? tern_log2_wide(a) : (double)a;
+    double t = a == 1 && b > TERN_FLOAT_MAX ? 0 : y * log; /* 1^inf is 1 */
+    float power = tern_exp2_wide(t);
+    power = odd ? tern_bits_float(tern_float_bits(power) ^ (tern_float_bits(x) & TERN_SIGN_BIT))
+                : power;
+    power = x < 0 && a <= TERN_FLOAT_MAX && !integer ? tern_bits_float(0x7FC00000) : power;
+    return y == 0 || x == 1 ? 1.0f : power;
 }
 
 #endif

@@ -1,14 +1,16 @@
 /* Promises of the elementwise ops: NumPy's broadcasting, gradients summed over what
- * was repeated, and dropout's masks. */
+ * was repeated, options and their errors, and dropout's masks. */
 #include "tests/check.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/elementwise/activation_ops.h"
 #include "kernels/elementwise/binary.h"
 #include "kernels/elementwise/dropout.h"
 #include "kernels/elementwise/unary.h"
+#include "kernels/elementwise/where.h"
 #include "kernels/table.h"
 #include "tests/op_run.h"
 
@@ -54,7 +56,68 @@ static void broadcasting_on_cpu_follows_ref(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof broadcasts / sizeof broadcasts[0]; i++) {
         assert_cpu_follows_ref("add", broadcasts[i], "", 3e-6);
+        assert_cpu_follows_ref("sub", broadcasts[i], "", 3e-6);
         assert_cpu_follows_ref("mul", broadcasts[i], "", 3e-6);
+    }
+}
+
+/* The gradient of a repeated input whose terms must be computed first: up to 33001 of
+ * both signs, which cancel.  The range of a keeps pow real. */
+static void quotients_and_powers_on_cpu_follow_ref(void **state)
+{
+    static const char *const inputs[] = {
+        "a=[129,300]{0.3..2} b=[300]{0.5..2}",  "a=[11001,3]{0.3..2} b=[3]{0.5..2}",
+        "a=[11,1]{0.3..2} b=[11,1031]{0.5..2}", "a=[2,33001]{0.3..2} b=[2,1]{0.5..2}",
+        "a=[]{0.3..2} b=[33001]{0.5..2}",       "a=[20,1,17]{0.3..2} b=[1,30,17]{0.5..2}",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++) {
+        assert_cpu_follows_ref("div", inputs[i], "", 2e-5);
+        assert_cpu_follows_ref("pow", inputs[i], "", 2e-5);
+    }
+}
+
+/* Every combination of repeated and not repeated rows of the three inputs. */
+static void choices_on_cpu_follow_ref(void **state)
+{
+    char inputs[128];
+    (void)state;
+    for (int repeated = 0; repeated < 8; repeated++) {
+        const char *extent[3];
+        for (int i = 0; i < 3; i++)
+            extent[i] = repeated >> i & 1 ? "[37,1]" : "[37,1031]";
+        snprintf(inputs, sizeof inputs, "condition=%s{0..1} a=%s b=%s", extent[0], extent[1],
+                 extent[2]);
+        assert_cpu_follows_ref("where", inputs, "", 3e-6);
+    }
+    assert_cpu_follows_ref("where", "condition=[33001]{0..1} a=[33001] b=[]", "", 3e-6);
+}
+
+static void what_where_does_not_choose_may_be_nan(void **state)
+{
+    static const uint8_t chooses_a[4] = { 1, 0, 255, 0 };
+    static const double a[4] = { 1, NAN, 3, INFINITY }, seed[4] = { 5, 6, 7, 8 };
+    static const double b[4] = { NAN, 2, -INFINITY, 4 };
+    double found[4];
+    (void)state;
+    for (int device = 0; device < 2; device++) {
+        tern_ctx *ctx = open_device((tern_ctx_opts){ .device = device ? "cpu" : "ref" });
+        int64_t shape[] = { 4 };
+        tern_set_recording(ctx, true);
+        tern_tensor *in_a = tern_require_grad(ctx, tern_input(ctx, "a", TERN_F64, 1, shape, a));
+        tern_tensor *in_b = tern_require_grad(ctx, tern_input(ctx, "b", TERN_F64, 1, shape, b));
+        tern_tensor *y = tern_where(ctx, tern_input(ctx, "c", TERN_U8, 1, shape, chooses_a), in_a,
+                                    in_b);
+        tern_seed_grad(ctx, y, TERN_F64, seed);
+        tern_backward(ctx, NULL);
+        assert_tern_ok(ctx);
+        tern_read(ctx, y, TERN_F64, found);
+        assert_memory_equal(found, ((double[]){ 1, 2, 3, 4 }), sizeof found);
+        tern_read(ctx, in_a->grad, TERN_F64, found);
+        assert_memory_equal(found, ((double[]){ 5, 0, 7, 0 }), sizeof found);
+        tern_read(ctx, in_b->grad, TERN_F64, found);
+        assert_memory_equal(found, ((double[]){ 0, 6, 0, 8 }), sizeof found);
+        tern_ctx_free(ctx);
     }
 }
 
@@ -73,6 +136,11 @@ static void shapes_broadcast_as_in_numpy(void **state)
     tern_add(ctx, ones(ctx, 2, (int64_t[]){ 2, 3 }), ones(ctx, 1, (int64_t[]){ 2 }));
     assert_tern_fails(ctx, TERN_ERR_SHAPE, "a [2,3] and b [2] do not broadcast: axis 1 from the "
                                            "end is 3 and 2");
+    tern_clear_error(ctx);
+    uint8_t zeros[4] = { 0 };
+    tern_where(ctx, tern_input(ctx, "c", TERN_U8, 2, (int64_t[]){ 4, 1 }, zeros),
+               ones(ctx, 1, (int64_t[]){ 3 }), ones(ctx, 2, (int64_t[]){ 5, 1 }));
+    assert_tern_fails(ctx, TERN_ERR_SHAPE, "condition [4,1] and b [5,1] do not broadcast");
     tern_ctx_free(ctx);
 }
 
@@ -104,39 +172,72 @@ static void a_repeated_input_gets_one_share_for_each_repetition(void **state)
     }
 }
 
-/* ---------------------------------------------------------- activations -- */
+/* ----------------------------------------------------------- one tensor -- */
 
-static void activations_on_cpu_follow_ref(void **state)
+static const char *const unary_ops[] = { "relu", "leaky_relu", "gelu", "silu", "sigmoid",
+                                         "tanh", "softplus", "neg", "abs", "exp", "log",
+                                         "sqrt", "clamp" };
+enum { UNARY_OPS = sizeof unary_ops / sizeof unary_ops[0] };
+
+static const char *needed_options(const char *op)
 {
-    static const char *const ops[] = { "relu", "gelu", "sigmoid", "tanh" };
-    (void)state;
-    for (int i = 0; i < 4; i++) {
-        assert_cpu_follows_ref(ops[i], "x=[3,29,101]{-9..9}", "", 1e-6);
-        assert_cpu_follows_ref(ops[i], "x=[17]", "", 1e-6);
-        assert_cpu_follows_ref(ops[i], "x=[]", "", 1e-5);
-        assert_cpu_follows_ref(ops[i], "x=[4,0]", "", 0);
-    }
+    return strcmp(op, "clamp") == 0 ? "min=0.5 has_min=true max=2 has_max=true" : "";
 }
 
-static void activations_keep_nan(void **state)
+static void unary_ops_on_cpu_follow_ref(void **state)
 {
-    static const char *const ops[] = { "relu", "gelu", "sigmoid", "tanh" };
-    double values[20] = { 0 }, found[20];
     (void)state;
+    for (int i = 0; i < UNARY_OPS; i++) {
+        const char *op = unary_ops[i], *options = needed_options(op);
+        bool positive = strcmp(op, "log") == 0 || strcmp(op, "sqrt") == 0;
+        const char *large = positive ? "x=[3,29,101]{0.1..9}" : "x=[3,29,101]{-9..9}";
+        assert_cpu_follows_ref(op, large, options, 1e-6);
+        assert_cpu_follows_ref(op, positive ? "x=[17]{0.1..9}" : "x=[17]", options, 1e-6);
+        assert_cpu_follows_ref(op, positive ? "x=[]{0.1..9}" : "x=[]", options, 1e-5);
+        assert_cpu_follows_ref(op, "x=[4,0]", options, 0);
+    }
+    assert_cpu_follows_ref("gelu", "x=[3,29,101]{-9..9}", "approximate=tanh", 1e-6);
+    assert_cpu_follows_ref("softplus", "x=[9001]{-9..9}", "beta=3 threshold=5", 1e-6);
+}
+
+static void unary_ops_keep_nan(void **state)
+{
+    double values[20], found[20];
+    (void)state;
+    for (int k = 0; k < 20; k++)
+        values[k] = 1;
     values[3] = values[18] = NAN; /* in a whole vector and in what is left */
     for (int device = 0; device < 2; device++) {
         tern_ctx *ctx = open_device((tern_ctx_opts){ .device = device ? "cpu" : "ref" });
         tern_error error = { 0 };
         tern_tensor *x = tern_input(ctx, "x", TERN_F64, 1, (int64_t[]){ 20 }, values);
-        for (int i = 0; i < 4; i++) {
-            tern_read(ctx, tern_apply(ctx, tern_op_find(ops[i], &error), &x, 1, NULL, NULL),
-                      TERN_F64, found);
+        for (int i = 0; i < UNARY_OPS; i++) {
+            const tern_op *op = tern_op_find(unary_ops[i], &error);
+            const tern_clamp_opts bounds = { .has_min = true, .max = 2, .has_max = true };
+            const void *options = op == &tern_op_clamp ? &bounds : NULL;
+            tern_read(ctx, tern_apply(ctx, op, &x, 1, options, NULL), TERN_F64, found);
             assert_tern_ok(ctx);
             for (int k = 0; k < 20; k++)
                 assert_int_equal(isnan(found[k]) != 0, isnan(values[k]) != 0);
         }
         tern_ctx_free(ctx);
     }
+}
+
+static void clamp_refuses_bounds_that_are_not_set(void **state)
+{
+    (void)state;
+    tern_ctx *ctx = open_device((tern_ctx_opts){ .device = "cpu" });
+    tern_tensor *x = ones(ctx, 1, (int64_t[]){ 4 });
+    tern_clamp(ctx, x, (tern_clamp_opts){ .min = 0 });
+    assert_tern_fails(ctx, TERN_ERR_OPTION, "neither has_min nor has_max is set");
+    tern_clear_error(ctx);
+    tern_clamp(ctx, x, (tern_clamp_opts){ .min = 1, .has_max = true });
+    assert_tern_fails(ctx, TERN_ERR_OPTION, "min is 1, but has_min is not set");
+    tern_clear_error(ctx);
+    tern_clamp(ctx, x, (tern_clamp_opts){ .has_min = true, .max = -2 });
+    assert_tern_fails(ctx, TERN_ERR_OPTION, "max is -2, but has_max is not set");
+    tern_ctx_free(ctx);
 }
 
 /* -------------------------------------------------------------- dropout -- */
@@ -264,10 +365,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(broadcasting_on_cpu_follows_ref),
+        cmocka_unit_test(quotients_and_powers_on_cpu_follow_ref),
+        cmocka_unit_test(choices_on_cpu_follow_ref),
+        cmocka_unit_test(what_where_does_not_choose_may_be_nan),
         cmocka_unit_test(shapes_broadcast_as_in_numpy),
         cmocka_unit_test(a_repeated_input_gets_one_share_for_each_repetition),
-        cmocka_unit_test(activations_on_cpu_follow_ref),
-        cmocka_unit_test(activations_keep_nan),
+        cmocka_unit_test(unary_ops_on_cpu_follow_ref),
+        cmocka_unit_test(unary_ops_keep_nan),
+        cmocka_unit_test(clamp_refuses_bounds_that_are_not_set),
         cmocka_unit_test(dropout_masks_are_the_same_on_ref_and_cpu),
         cmocka_unit_test(dropout_drops_a_share_of_p),
         cmocka_unit_test(dropout_is_the_identity_outside_training_and_for_p_0),

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "core/registry.h"
-#include "kernels/elementwise/unary.h"
+#include "kernels/elementwise/activation_ops.h"
 #include "tests/sim.h"
 
 /* The plugin of test kernels lies beside this program. */

@@ -32,6 +32,42 @@ static void gelu_each(const float *x, float *y, int64_t n) { each(tern_geluf, x,
 static void gelu_lanes(const float *x, float *y, int64_t n) { lanes(tern_vgelu, x, y, n); }
 static void slope_each(const float *x, float *y, int64_t n) { each(tern_gelu_slopef, x, y, n); }
 static void slope_lanes(const float *x, float *y, int64_t n) { lanes(tern_vgelu_slope, x, y, n); }
+static void softplus_each(const float *x, float *y, int64_t n) { each(tern_softplusf, x, y, n); }
+static void softplus_lanes(const float *x, float *y, int64_t n) { lanes(tern_vsoftplus, x, y, n); }
+
+static void gelu_tanh_each(const float *x, float *y, int64_t n)
+{
+    each(tern_gelu_tanhf, x, y, n);
+}
+
+static void gelu_tanh_lanes(const float *x, float *y, int64_t n)
+{
+    lanes(tern_vgelu_tanh, x, y, n);
+}
+
+static void gelu_tanh_slope_each(const float *x, float *y, int64_t n)
+{
+    each(tern_gelu_tanh_slopef, x, y, n);
+}
+
+static void gelu_tanh_slope_lanes(const float *x, float *y, int64_t n)
+{
+    lanes(tern_vgelu_tanh_slope, x, y, n);
+}
+
+static void pow_each(const float *x, const float *y, float *z, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        z[i] = tern_powf(x[i], y[i]);
+}
+
+static void pow_lanes(const float *x, const float *y, float *z, int64_t n)
+{
+    for (int64_t i = 0; i < n; i += TERN_LANES)
+        tern_store(z + i, tern_vpow(tern_load(x + i), tern_load(y + i)));
+}
+
+const vmath_power TERN_LEVEL(vmath_power) = { pow_each, pow_lanes };
 
 const vmath_function TERN_LEVEL(vmath)[VMATH_FUNCTIONS] = {
     { "exp", exp_each, exp_lanes },
@@ -41,4 +77,7 @@ const vmath_function TERN_LEVEL(vmath)[VMATH_FUNCTIONS] = {
     { "sigmoid", sigmoid_each, sigmoid_lanes },
     { "gelu", gelu_each, gelu_lanes },
     { "gelu_slope", slope_each, slope_lanes },
+    { "softplus", softplus_each, softplus_lanes },
+    { "gelu_tanh", gelu_tanh_each, gelu_tanh_lanes },
+    { "gelu_tanh_slope", gelu_tanh_slope_each, gelu_tanh_slope_lanes },
 };

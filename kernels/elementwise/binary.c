@@ -1,8 +1,9 @@
-/* The contracts of add and mul; see binary.h. */
+/* The contracts of add, sub, mul, div and pow; see binary.h. */
 #include "kernels/elementwise/binary.h"
 
 #include "kernels/elementwise/broadcast.h"
 
+/* What add, sub and mul are checked with. */
 static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK, "a=[5,7] b=[5,7]", "" },
     { TERN_SAMPLE_CHECK, "a=[2,3,31] b=[31]", "" },
@@ -18,6 +19,37 @@ static const tern_sample samples[] = {
     { 0, NULL, NULL },
 };
 
+/* A divisor keeps off its pole at 0. */
+static const tern_sample div_samples[] = {
+    { TERN_SAMPLE_CHECK, "a=[5,7] b=[5,7]{0.5..3}", "" },
+    { TERN_SAMPLE_CHECK, "a=[2,3,31] b=[31]{-3..-0.5}", "" },
+    { TERN_SAMPLE_CHECK, "a=[13] b=[11,13]{0.5..3}", "" },
+    { TERN_SAMPLE_CHECK, "a=[4,1] b=[1,5]{0.5..3}", "" },
+    { TERN_SAMPLE_CHECK, "a=[3,17] b=[3,1]{0.5..3}", "" },
+    { TERN_SAMPLE_CHECK, "a=[] b=[2,3]{0.5..3}", "" },
+    { TERN_SAMPLE_CHECK, "a=[2,1,3,1,2,1] b=[1,3,1,2,1,5]{0.5..3}", "" },
+    { TERN_SAMPLE_CHECK, "a=[1] b=[1,1]{0.5..3}", "" },
+    { TERN_SAMPLE_CHECK, "a=[0,6] b=[6]{0.5..3}", "" },
+    { TERN_SAMPLE_BENCH, "a=[1024,1024] b=[1024,1024]{0.5..3}", "" },
+    { TERN_SAMPLE_BENCH, "a=[8192,128] b=[8192,1]{0.5..3}", "" },
+    { 0, NULL, NULL },
+};
+
+/* A base is positive: the gradient of b is NaN elsewhere. */
+static const tern_sample pow_samples[] = {
+    { TERN_SAMPLE_CHECK, "a=[5,7]{0.3..3} b=[5,7]", "" },
+    { TERN_SAMPLE_CHECK, "a=[2,3,31]{0.3..3} b=[31]{-4..4}", "" },
+    { TERN_SAMPLE_CHECK, "a=[13]{0.3..3} b=[11,13]", "" },
+    { TERN_SAMPLE_CHECK, "a=[4,1]{0.3..3} b=[1,5]", "" },
+    { TERN_SAMPLE_CHECK, "a=[3,17]{0.3..3} b=[3,1]", "" },
+    { TERN_SAMPLE_CHECK, "a=[2,3]{0.3..3} b=[]{2..2}", "" },
+    { TERN_SAMPLE_CHECK, "a=[2,1,3,1,2,1]{0.3..3} b=[1,3,1,2,1,5]", "" },
+    { TERN_SAMPLE_CHECK, "a=[1]{0.3..3} b=[1,1]", "" },
+    { TERN_SAMPLE_CHECK, "a=[0,6]{0.3..3} b=[6]", "" },
+    { TERN_SAMPLE_BENCH, "a=[1024,1024]{0.3..3} b=[]{2..3}", "" },
+    { 0, NULL, NULL },
+};
+
 /* Sums for the gradient of whatever was repeated. */
 static double repeated_sums(const tern_call *call)
 {
@@ -28,7 +60,8 @@ static double repeated_sums(const tern_call *call)
     return sums;
 }
 
-static void add_cost(const tern_call *call, tern_cost *forward, tern_cost *backward)
+/* add and sub */
+static void sum_cost(const tern_call *call, tern_cost *forward, tern_cost *backward)
 {
     forward->flops = (double)call->out[0]->count;
     backward->flops = repeated_sums(call);
@@ -40,6 +73,19 @@ static void mul_cost(const tern_call *call, tern_cost *forward, tern_cost *backw
     backward->flops = 2 * (double)call->out[0]->count + repeated_sums(call);
 }
 
+static void div_cost(const tern_call *call, tern_cost *forward, tern_cost *backward)
+{
+    forward->flops = (double)call->out[0]->count;
+    backward->flops = 4 * (double)call->out[0]->count + repeated_sums(call);
+}
+
+/* The operations of tern_powf, and of its two gradients. */
+static void pow_cost(const tern_call *call, tern_cost *forward, tern_cost *backward)
+{
+    forward->flops = 40 * (double)call->out[0]->count;
+    backward->flops = 110 * (double)call->out[0]->count + repeated_sums(call);
+}
+
 const tern_op tern_op_add = {
     .name = "add",
     .summary = "sum of two tensors, broadcasting",
@@ -47,7 +93,18 @@ const tern_op tern_op_add = {
     .in = { { "a", TERN_REAL, TERN_DIFF, "[...]" }, { "b", TERN_REAL, TERN_DIFF, "[...]" } },
     .out = { { "y", TERN_REAL, 0, "broadcast shape" } },
     .shape = tern_broadcast_shape,
-    .cost = add_cost,
+    .cost = sum_cost,
+    .samples = samples,
+};
+
+const tern_op tern_op_sub = {
+    .name = "sub",
+    .summary = "difference of two tensors, broadcasting",
+    .doc = "y = a - b, shapes aligned at the last axis, extents of 1 repeated as in NumPy",
+    .in = { { "a", TERN_REAL, TERN_DIFF, "[...]" }, { "b", TERN_REAL, TERN_DIFF, "[...]" } },
+    .out = { { "y", TERN_REAL, 0, "broadcast shape" } },
+    .shape = tern_broadcast_shape,
+    .cost = sum_cost,
     .samples = samples,
 };
 
@@ -63,14 +120,57 @@ const tern_op tern_op_mul = {
     .samples = samples,
 };
 
+const tern_op tern_op_div = {
+    .name = "div",
+    .summary = "quotient of two tensors, element by element, broadcasting",
+    .doc = "y = a / b, shapes aligned at the last axis, extents of 1 repeated as in NumPy",
+    .in = { { "a", TERN_REAL, TERN_DIFF | TERN_BACKWARD_READS, "[...]" },
+            { "b", TERN_REAL, TERN_DIFF | TERN_BACKWARD_READS, "[...]" } },
+    .out = { { "y", TERN_REAL, 0, "broadcast shape" } },
+    .shape = tern_broadcast_shape,
+    .cost = div_cost,
+    .samples = div_samples,
+};
+
+const tern_op tern_op_pow = {
+    .name = "pow",
+    .summary = "power of two tensors, element by element, broadcasting",
+    .doc = "y = a ^ b, shapes aligned at the last axis, extents of 1 repeated as in NumPy;\n"
+           "NaN where a < 0 and b is no integer; the gradient of b is 0 where a = 0 and b >= 0",
+    .in = { { "a", TERN_REAL, TERN_DIFF | TERN_BACKWARD_READS, "[...]" },
+            { "b", TERN_REAL, TERN_DIFF | TERN_BACKWARD_READS, "[...]" } },
+    .out = { { "y", TERN_REAL, 0, "broadcast shape" } },
+    .shape = tern_broadcast_shape,
+    .cost = pow_cost,
+    .samples = pow_samples,
+};
+
 tern_tensor *tern_add(tern_ctx *ctx, tern_tensor *a, tern_tensor *b)
 {
     tern_tensor *inputs[] = { a, b };
     return tern_apply(ctx, &tern_op_add, inputs, 2, NULL, NULL);
 }
 
+tern_tensor *tern_sub(tern_ctx *ctx, tern_tensor *a, tern_tensor *b)
+{
+    tern_tensor *inputs[] = { a, b };
+    return tern_apply(ctx, &tern_op_sub, inputs, 2, NULL, NULL);
+}
+
 tern_tensor *tern_mul(tern_ctx *ctx, tern_tensor *a, tern_tensor *b)
 {
     tern_tensor *inputs[] = { a, b };
     return tern_apply(ctx, &tern_op_mul, inputs, 2, NULL, NULL);
+}
+
+tern_tensor *tern_div(tern_ctx *ctx, tern_tensor *a, tern_tensor *b)
+{
+    tern_tensor *inputs[] = { a, b };
+    return tern_apply(ctx, &tern_op_div, inputs, 2, NULL, NULL);
+}
+
+tern_tensor *tern_pow(tern_ctx *ctx, tern_tensor *a, tern_tensor *b)
+{
+    tern_tensor *inputs[] = { a, b };
+    return tern_apply(ctx, &tern_op_pow, inputs, 2, NULL, NULL);
 }

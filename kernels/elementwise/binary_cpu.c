@@ -1,169 +1,339 @@
-/* add and mul on cpu: float32, by rows of the broadcast walk.
+/* add, sub, mul, div and pow on cpu: float32, by rows of the broadcast walk.
  *
  * The output is cut into tiles of TILE elements; a tile covers parts of rows (see
  * broadcast.h), so equal shapes are one long row and a vector over rows is read
  * again for each.  The gradient of an input that was not repeated is the same
- * walk; of one that was, a sum (broadcast_sum.h). */
+ * walk; of one that was, a sum (broadcast_sum.h).
+ *
+ * An op is three functions of vectors, what y is and what each input gets, and the
+ * tile in which they are inlined. */
 #include "kernels/elementwise/binary.h"
 
-#include "core/simd.h"
 #include "core/threads.h"
+#include "core/vmath.h"
 #include "kernels/elementwise/broadcast.h"
 #include "kernels/elementwise/broadcast_sum.h"
 
 enum { TILE = 16384 };
 
-typedef enum operation { ADD, MUL, FIRST /* the first operand itself */ } operation;
+typedef tern_vf (*value_fn)(tern_vf a, tern_vf b);
+typedef tern_vf (*share_fn)(tern_vf a, tern_vf b, tern_vf g); /* g: the gradient of y */
 
-typedef struct walk {
-    operation operation;
+typedef enum walk_role { VALUE, TO_A, TO_B } walk_role;
+
+typedef struct binary_task {
+    walk_role role;
     tern_broadcast plan;
-    const float *first, *second;
-    float *y;
+    const float *a, *b;
+    const float *g; /* NULL for VALUE */
+    float *to;
     int64_t count;
     bool accumulate;
-} walk;
+} binary_task;
 
-/* n elements of a row; a stride is 0 (one value repeated) or 1, and a constant
- * where this is inlined. */
-static inline void row(operation op, const float *restrict a, int64_t stride_a,
-                       const float *restrict b, int64_t stride_b, float *restrict y, int64_t n,
-                       bool accumulate)
+/* n elements of a row, by value or by share; a stride is 0 (one value repeated) or 1,
+ * and a constant where this is inlined. */
+static inline __attribute__((always_inline)) void
+row(value_fn value, share_fn share, const float *a, int64_t stride_a, const float *b,
+    int64_t stride_b, const float *g, float *to, int64_t n, bool accumulate)
 {
-    for (int64_t i = 0; i < n; i++) {
-        float u = a[i * stride_a], v = b[i * stride_b];
-        float value = op == ADD ? u + v : op == MUL ? u * v : u;
-        y[i] = accumulate ? y[i] + value : value;
+    for (int64_t i = 0; i < n; i += TERN_LANES) {
+        tern_vf u = stride_a ? tern_load_part(a + i, n - i) : tern_splat(*a);
+        tern_vf v = stride_b ? tern_load_part(b + i, n - i) : tern_splat(*b);
+        tern_vf result = value ? value(u, v) : share(u, v, tern_load_part(g + i, n - i));
+        if (accumulate)
+            result += tern_load_part(to + i, n - i);
+        tern_store_part(to + i, result, n - i);
     }
 }
 
-static inline void row_of(operation op, const float *a, int64_t stride_a, const float *b,
-                          int64_t stride_b, float *y, int64_t n, bool accumulate)
+static inline __attribute__((always_inline)) void rows(const binary_task *task, int64_t tile,
+                                                       value_fn value, share_fn share)
 {
-    if (stride_a && stride_b)
-        row(op, a, 1, b, 1, y, n, accumulate);
-    else if (stride_a)
-        row(op, a, 1, b, 0, y, n, accumulate);
-    else
-        row(op, a, 0, b, 1, y, n, accumulate);
-}
-
-static void any_row(const walk *w, const float *a, const float *b, float *y, int64_t n)
-{
-    int last = w->plan.axes - 1;
-    int64_t stride_a = w->plan.stride[0][last], stride_b = w->plan.stride[1][last];
-    switch (w->operation) {
-    case ADD: row_of(ADD, a, stride_a, b, stride_b, y, n, w->accumulate); break;
-    case MUL: row_of(MUL, a, stride_a, b, stride_b, y, n, w->accumulate); break;
-    case FIRST: row_of(FIRST, a, stride_a, b, stride_b, y, n, w->accumulate); break;
-    }
-}
-
-static void walk_tile(void *argument, int64_t tile, int worker)
-{
-    const walk *w = argument;
-    const tern_broadcast *plan = &w->plan;
-    int last = plan->axes - 1;
-    int64_t at = tile * TILE, end = at + TILE < w->count ? at + TILE : w->count;
-    (void)worker;
+    const tern_broadcast *plan = &task->plan;
+    int64_t at = tile * TILE, end = at + TILE < task->count ? at + TILE : task->count;
+    int64_t stride_a = plan->stride[0][plan->axes - 1];
+    int64_t stride_b = plan->stride[1][plan->axes - 1];
 
     while (at < end) {
-        int64_t column = at % plan->extent[last], left = plan->extent[last] - column;
-        int64_t n = left < end - at ? left : end - at, index = at / plan->extent[last];
-        int64_t a = column * plan->stride[0][last], b = column * plan->stride[1][last];
-        for (int axis = last - 1; axis >= 0; axis--) {
-            a += index % plan->extent[axis] * plan->stride[0][axis];
-            b += index % plan->extent[axis] * plan->stride[1][axis];
-            index /= plan->extent[axis];
-        }
-        any_row(w, w->first + a, w->second + b, w->y + at, n);
-        at += n;
+        tern_broadcast_piece piece = tern_broadcast_next(plan, at, end);
+        const float *a = task->a + piece.offset[0], *b = task->b + piece.offset[1];
+        const float *g = task->g ? task->g + at : NULL;
+        float *to = task->to + at;
+        if (stride_a && stride_b)
+            row(value, share, a, 1, b, 1, g, to, piece.count, task->accumulate);
+        else if (stride_a)
+            row(value, share, a, 1, b, 0, g, to, piece.count, task->accumulate);
+        else
+            row(value, share, a, 0, b, 1, g, to, piece.count, task->accumulate);
+        at += piece.count;
     }
 }
 
-/* y (+)= first op second, both broadcast to y. */
-static void apply(tern_ctx *ctx, operation op, const tern_tensor *first, const tern_tensor *second,
-                  tern_tensor *y, bool accumulate)
+static inline __attribute__((always_inline)) void run_tile(const binary_task *task, int64_t tile,
+                                                           value_fn value, share_fn to_a,
+                                                           share_fn to_b)
 {
-    walk w = { op, tern_broadcast_plan(y, first, second), first->data, second->data, y->data,
-               y->count, accumulate };
-    tern_parallel(tern_ctx_pool(ctx), (y->count + TILE - 1) / TILE, walk_tile, &w);
+    switch (task->role) {
+    case VALUE: rows(task, tile, value, NULL); break;
+    case TO_A: rows(task, tile, NULL, to_a); break;
+    case TO_B: rows(task, tile, NULL, to_b); break;
+    }
 }
 
-static void add_forward(tern_call *call)
+/* Run a walk over y's shape.  An input that backward does not read has no data; the
+ * gradient, whose shape fits, stands in for it. */
+static void walk(tern_call *call, tern_tile_fn tile, walk_role role, float *to,
+                 bool accumulate)
 {
-    apply(call->ctx, ADD, call->in[0], call->in[1], call->out[0], false);
+    const tern_tensor *g = role == VALUE ? NULL : call->grad_out[0], *operands[2];
+    for (int i = 0; i < 2; i++)
+        operands[i] = call->in[i]->data || !g ? call->in[i] : g;
+    binary_task task = { .role = role, .plan = tern_broadcast_plan(call->out[0], operands, 2),
+                         .a = operands[0]->data, .b = operands[1]->data,
+                         .g = g ? g->data : NULL, .to = to, .count = call->out[0]->count,
+                         .accumulate = accumulate };
+    tern_parallel(tern_ctx_pool(call->ctx), (task.count + TILE - 1) / TILE, tile, &task);
 }
 
-static void mul_forward(tern_call *call)
+static void forward(tern_call *call, tern_tile_fn tile)
 {
-    apply(call->ctx, MUL, call->in[0], call->in[1], call->out[0], false);
+    walk(call, tile, VALUE, call->out[0]->data, false);
 }
 
-/* What input `which` is multiplied with; NULL stands for 1. */
-static const tern_tensor *factor_of(const tern_call *call, operation op, int which)
+/* ------------------------------------------------------------ gradients -- */
+
+/* What the gradient of an input is, by element of y: grad_y times a factor, if the op
+ * is linear in it; otherwise terms that have to be computed. */
+typedef enum factor_kind { ONES, MINUS_ONES, OTHER_INPUT, TERMS } factor_kind;
+
+static bool is_repeated(const tern_call *call, int which)
 {
-    return op == MUL ? call->in[1 - which] : NULL;
+    return call->in[which]->count != call->out[0]->count;
 }
 
-static size_t workspace(const tern_call *call, operation op)
+static const tern_tensor *factor_of(const tern_call *call, factor_kind kind, int which)
+{
+    static const float minus_one = -1;
+    static const tern_tensor minus_ones = { .dtype = TERN_F32, .count = 1,
+                                            .data = (void *)&minus_one };
+    return kind == OTHER_INPUT ? call->in[1 - which] : kind == MINUS_ONES ? &minus_ones : NULL;
+}
+
+/* Room for the terms, padded so that what follows is aligned. */
+static size_t terms_bytes(const tern_call *call, factor_kind kind)
+{
+    return kind == TERMS ? ((size_t)call->out[0]->count * sizeof(float) + 63) & ~(size_t)63 : 0;
+}
+
+static size_t workspace(const tern_call *call, factor_kind kind_a, factor_kind kind_b)
 {
     size_t most = 0;
     for (int which = 0; which < 2; which++) {
-        if (!call->grad_in[which] || call->in[which]->count == call->out[0]->count)
+        factor_kind kind = which ? kind_b : kind_a;
+        if (!call->grad_in[which] || !is_repeated(call, which))
             continue;
-        size_t bytes = TERN_LEVEL(tern_broadcast_sum_bytes)(
-            call->out[0], factor_of(call, op, which), call->in[which]);
+        size_t bytes = terms_bytes(call, kind) +
+                       TERN_LEVEL(tern_broadcast_sum_bytes)(
+                           call->out[0], factor_of(call, kind, which), call->in[which]);
         most = bytes > most ? bytes : most;
     }
     return most;
 }
 
-static size_t add_workspace(const tern_call *call)
+static void sum_gradient(tern_call *call, tern_tile_fn tile, factor_kind kind, int which)
 {
-    return workspace(call, ADD);
+    tern_tensor terms = *call->grad_out[0];
+    char *sums = (char *)call->workspace + terms_bytes(call, kind);
+    if (kind == TERMS) {
+        terms.data = call->workspace;
+        walk(call, tile, which ? TO_B : TO_A, terms.data, false);
+    }
+    TERN_LEVEL(tern_broadcast_sum)(call->ctx, &terms, factor_of(call, kind, which),
+                                   call->grad_in[which], call->accumulate[which], sums);
 }
 
-static size_t mul_workspace(const tern_call *call)
+static void backward(tern_call *call, tern_tile_fn tile, factor_kind kind_a, factor_kind kind_b)
 {
-    return workspace(call, MUL);
-}
-
-static void backward(tern_call *call, operation op)
-{
-    const tern_tensor *grad_y = call->grad_out[0];
     for (int which = 0; which < 2; which++) {
-        const tern_tensor *factor = factor_of(call, op, which);
-        tern_tensor *grad = call->grad_in[which];
-        bool accumulate = call->accumulate[which];
-        if (!grad)
+        if (!call->grad_in[which])
             continue;
-        if (grad->count != grad_y->count)
-            TERN_LEVEL(tern_broadcast_sum)(call->ctx, grad_y, factor, grad, accumulate,
-                                           call->workspace);
-        else if (factor)
-            apply(call->ctx, MUL, grad_y, factor, grad, accumulate);
+        if (is_repeated(call, which))
+            sum_gradient(call, tile, which ? kind_b : kind_a, which);
         else
-            apply(call->ctx, FIRST, grad_y, grad_y, grad, accumulate);
+            walk(call, tile, which ? TO_B : TO_A, call->grad_in[which]->data,
+                 call->accumulate[which]);
     }
 }
 
-static void add_backward(tern_call *call)
+/* ------------------------------------------------------------------ add -- */
+
+static tern_vf add_value(tern_vf a, tern_vf b)
 {
-    backward(call, ADD);
+    return a + b;
 }
 
-static void mul_backward(tern_call *call)
+static tern_vf add_to_a(tern_vf a, tern_vf b, tern_vf g)
 {
-    backward(call, MUL);
+    (void)a, (void)b;
+    return g;
 }
+
+static tern_vf add_to_b(tern_vf a, tern_vf b, tern_vf g)
+{
+    (void)a, (void)b;
+    return g;
+}
+
+static void add_tile(void *task, int64_t tile, int worker)
+{
+    (void)worker;
+    run_tile(task, tile, add_value, add_to_a, add_to_b);
+}
+
+static void add_forward(tern_call *call) { forward(call, add_tile); }
+static void add_backward(tern_call *call) { backward(call, add_tile, ONES, ONES); }
+static size_t add_workspace(const tern_call *call) { return workspace(call, ONES, ONES); }
 
 const tern_impl TERN_LEVEL(tern_add_cpu) = {
     .op = "add", .backend = "cpu", .provider = "hand",
     .forward = add_forward, .backward = add_backward, .backward_workspace = add_workspace,
 };
 
+/* ------------------------------------------------------------------ sub -- */
+
+static tern_vf sub_value(tern_vf a, tern_vf b)
+{
+    return a - b;
+}
+
+static tern_vf sub_to_a(tern_vf a, tern_vf b, tern_vf g)
+{
+    (void)a, (void)b;
+    return g;
+}
+
+static tern_vf sub_to_b(tern_vf a, tern_vf b, tern_vf g)
+{
+    (void)a, (void)b;
+    return -g;
+}
+
+static void sub_tile(void *task, int64_t tile, int worker)
+{
+    (void)worker;
+    run_tile(task, tile, sub_value, sub_to_a, sub_to_b);
+}
+
+static void sub_forward(tern_call *call) { forward(call, sub_tile); }
+static void sub_backward(tern_call *call) { backward(call, sub_tile, ONES, MINUS_ONES); }
+static size_t sub_workspace(const tern_call *call) { return workspace(call, ONES, MINUS_ONES); }
+
+const tern_impl TERN_LEVEL(tern_sub_cpu) = {
+    .op = "sub", .backend = "cpu", .provider = "hand",
+    .forward = sub_forward, .backward = sub_backward, .backward_workspace = sub_workspace,
+};
+
+/* ------------------------------------------------------------------ mul -- */
+
+static tern_vf mul_value(tern_vf a, tern_vf b)
+{
+    return a * b;
+}
+
+static tern_vf mul_to_a(tern_vf a, tern_vf b, tern_vf g)
+{
+    (void)a;
+    return g * b;
+}
+
+static tern_vf mul_to_b(tern_vf a, tern_vf b, tern_vf g)
+{
+    (void)b;
+    return g * a;
+}
+
+static void mul_tile(void *task, int64_t tile, int worker)
+{
+    (void)worker;
+    run_tile(task, tile, mul_value, mul_to_a, mul_to_b);
+}
+
+static void mul_forward(tern_call *call) { forward(call, mul_tile); }
+
+static void mul_backward(tern_call *call)
+{
+    backward(call, mul_tile, OTHER_INPUT, OTHER_INPUT);
+}
+
+static size_t mul_workspace(const tern_call *call)
+{
+    return workspace(call, OTHER_INPUT, OTHER_INPUT);
+}
+
+
 const tern_impl TERN_LEVEL(tern_mul_cpu) = {
     .op = "mul", .backend = "cpu", .provider = "hand",
     .forward = mul_forward, .backward = mul_backward, .backward_workspace = mul_workspace,
+};
+
+/* ------------------------------------------------------------------ div -- */
+
+static tern_vf div_value(tern_vf a, tern_vf b)
+{
+    return a / b;
+}
+
+static tern_vf div_to_a(tern_vf a, tern_vf b, tern_vf g)
+{
+    (void)a;
+    return g / b;
+}
+
+static tern_vf div_to_b(tern_vf a, tern_vf b, tern_vf g)
+{
+    return -g * (a / b / b);
+}
+
+static void div_tile(void *task, int64_t tile, int worker)
+{
+    (void)worker;
+    run_tile(task, tile, div_value, div_to_a, div_to_b);
+}
+
+static void div_forward(tern_call *call) { forward(call, div_tile); }
+static void div_backward(tern_call *call) { backward(call, div_tile, TERMS, TERMS); }
+static size_t div_workspace(const tern_call *call) { return workspace(call, TERMS, TERMS); }
+
+const tern_impl TERN_LEVEL(tern_div_cpu) = {
+    .op = "div", .backend = "cpu", .provider = "hand",
+    .forward = div_forward, .backward = div_backward, .backward_workspace = div_workspace,
+};
+
+/* ------------------------------------------------------------------ pow -- */
+
+static tern_vf pow_to_a(tern_vf a, tern_vf b, tern_vf g)
+{
+    return tern_select(b == 0, (tern_vf){ 0 }, g * (b * tern_vpow(a, b - 1.0f)));
+}
+
+static tern_vf pow_to_b(tern_vf a, tern_vf b, tern_vf g)
+{
+    tern_vi flat = (a == 0) & (b >= 0);
+    return g * tern_select(flat, (tern_vf){ 0 }, tern_vpow(a, b) * tern_vlog(a));
+}
+
+static void pow_tile(void *task, int64_t tile, int worker)
+{
+    (void)worker;
+    run_tile(task, tile, tern_vpow, pow_to_a, pow_to_b);
+}
+
+static void pow_forward(tern_call *call) { forward(call, pow_tile); }
+static void pow_backward(tern_call *call) { backward(call, pow_tile, TERMS, TERMS); }
+static size_t pow_workspace(const tern_call *call) { return workspace(call, TERMS, TERMS); }
+
+const tern_impl TERN_LEVEL(tern_pow_cpu) = {
+    .op = "pow", .backend = "cpu", .provider = "hand",
+    .forward = pow_forward, .backward = pow_backward, .backward_workspace = pow_workspace,
 };

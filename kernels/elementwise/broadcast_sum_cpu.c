@@ -89,7 +89,8 @@ static int64_t at_most(int64_t value, int64_t limit)
 static sum_task plan_sum(const tern_tensor *grad_y, const tern_tensor *factor,
                          const tern_tensor *grad)
 {
-    tern_broadcast plan = tern_broadcast_plan(grad_y, grad, factor ? factor : grad);
+    const tern_tensor *operands[] = { grad, factor ? factor : grad };
+    tern_broadcast plan = tern_broadcast_plan(grad_y, operands, 2);
     int last = plan.axes - 1;
     sum_task task = { .kept = { .count = 1 }, .summed = { .count = 1 }, .count = grad->count,
                       .row = plan.extent[last], .row_kept = plan.stride[0][last] != 0,

@@ -1,147 +1,181 @@
-/* relu, gelu, sigmoid and tanh on cpu: tiles of TILE elements, vector by vector. */
+/* neg, abs, exp, log, sqrt and clamp on cpu. */
 #include "kernels/elementwise/unary.h"
 
-#include "core/threads.h"
-#include "kernels/elementwise/activation_cpu.h"
+#include <math.h>
 
-enum { TILE = 8192 };
+#include "core/vmath.h"
+#include "kernels/elementwise/unary_cpu.h"
 
-typedef struct unary_task {
-    const float *x, *y, *grad_y; /* backward: x or y is NULL */
-    float *to;                   /* y, or the gradient of x  */
-    int64_t count;
-    bool accumulate;
-} unary_task;
+/* ------------------------------------------------------------------ neg -- */
 
-static inline int64_t tile_end(const unary_task *task, int64_t tile)
+static tern_vf neg_value(tern_vf x)
 {
-    return (tile + 1) * TILE < task->count ? (tile + 1) * TILE : task->count;
+    return -x;
 }
 
-/* Inlined once for each activation, which is then a constant. */
-static inline void forward_tile(const unary_task *task, int64_t tile, tern_activation activation)
+static tern_vf neg_gradient(tern_vf grad_y, tern_vf known)
 {
-    int64_t i = tile * TILE, end = tile_end(task, tile);
-    for (; i < end; i += TERN_LANES) {
-        tern_vf x = tern_load_part(task->x + i, end - i);
-        tern_store_part(task->to + i, tern_vactivate(activation, x), end - i);
-    }
+    (void)known;
+    return -grad_y;
 }
 
-static inline void backward_tile(const unary_task *task, int64_t tile, tern_activation activation)
-{
-    int64_t i = tile * TILE, end = tile_end(task, tile);
-    /* gelu's slope is found from x, the others' from y. */
-    const float *from = tern_activation_saves_input(activation) ? task->x : task->y;
-    for (; i < end; i += TERN_LANES) {
-        tern_vf value = tern_load_part(from + i, end - i);
-        tern_vf grad = tern_load_part(task->grad_y + i, end - i) *
-                       tern_vactivation_slope(activation, value, value);
-        if (task->accumulate)
-            grad += tern_load_part(task->to + i, end - i);
-        tern_store_part(task->to + i, grad, end - i);
-    }
-}
+static const tern_unary neg_op = { .value = neg_value, .gradient = neg_gradient };
 
-static void forward(tern_call *call, tern_tile_fn tile)
-{
-    unary_task task = { .x = call->in[0]->data, .to = call->out[0]->data,
-                        .count = call->in[0]->count };
-    tern_parallel(tern_ctx_pool(call->ctx), (task.count + TILE - 1) / TILE, tile, &task);
-}
-
-static void backward(tern_call *call, tern_tile_fn tile)
-{
-    unary_task task = { .x = call->in[0]->data, .y = call->out[0]->data,
-                        .grad_y = call->grad_out[0]->data, .to = call->grad_in[0]->data,
-                        .count = call->in[0]->count, .accumulate = call->accumulate[0] };
-    tern_parallel(tern_ctx_pool(call->ctx), (task.count + TILE - 1) / TILE, tile, &task);
-}
-
-/* ----------------------------------------------------------------- relu -- */
-
-static void relu_forward_tile(void *task, int64_t tile, int worker)
+static void neg_tile(void *task, int64_t tile, int worker)
 {
     (void)worker;
-    forward_tile(task, tile, TERN_ACT_RELU);
+    tern_unary_tile(task, tile, &neg_op);
 }
 
-static void relu_backward_tile(void *task, int64_t tile, int worker)
-{
-    (void)worker;
-    backward_tile(task, tile, TERN_ACT_RELU);
-}
+static void neg_forward(tern_call *call) { tern_unary_forward(call, neg_tile, NULL); }
+static void neg_backward(tern_call *call) { tern_unary_backward(call, neg_tile, NULL); }
 
-static void relu_forward(tern_call *call) { forward(call, relu_forward_tile); }
-static void relu_backward(tern_call *call) { backward(call, relu_backward_tile); }
-
-const tern_impl TERN_LEVEL(tern_relu_cpu) = {
-    .op = "relu", .backend = "cpu", .provider = "hand",
-    .forward = relu_forward, .backward = relu_backward,
+const tern_impl TERN_LEVEL(tern_neg_cpu) = {
+    .op = "neg", .backend = "cpu", .provider = "hand",
+    .forward = neg_forward, .backward = neg_backward,
 };
 
-/* ----------------------------------------------------------------- gelu -- */
+/* ------------------------------------------------------------------ abs -- */
 
-static void gelu_forward_tile(void *task, int64_t tile, int worker)
+static tern_vf abs_gradient(tern_vf grad_y, tern_vf x)
 {
-    (void)worker;
-    forward_tile(task, tile, TERN_ACT_GELU);
+    tern_vf zero = { 0 };
+    return tern_select(x > 0, grad_y, tern_select(x < 0, -grad_y, zero));
 }
 
-static void gelu_backward_tile(void *task, int64_t tile, int worker)
+static const tern_unary abs_op = { .value = tern_vabs, .gradient = abs_gradient };
+
+static void abs_tile(void *task, int64_t tile, int worker)
 {
     (void)worker;
-    backward_tile(task, tile, TERN_ACT_GELU);
+    tern_unary_tile(task, tile, &abs_op);
 }
 
-static void gelu_forward(tern_call *call) { forward(call, gelu_forward_tile); }
-static void gelu_backward(tern_call *call) { backward(call, gelu_backward_tile); }
+static void abs_forward(tern_call *call) { tern_unary_forward(call, abs_tile, NULL); }
+static void abs_backward(tern_call *call) { tern_unary_backward(call, abs_tile, NULL); }
 
-const tern_impl TERN_LEVEL(tern_gelu_cpu) = {
-    .op = "gelu", .backend = "cpu", .provider = "hand",
-    .forward = gelu_forward, .backward = gelu_backward,
+const tern_impl TERN_LEVEL(tern_abs_cpu) = {
+    .op = "abs", .backend = "cpu", .provider = "hand",
+    .forward = abs_forward, .backward = abs_backward,
 };
 
-/* -------------------------------------------------------------- sigmoid -- */
+/* ------------------------------------------------------------------ exp -- */
 
-static void sigmoid_forward_tile(void *task, int64_t tile, int worker)
+static tern_vf exp_gradient(tern_vf grad_y, tern_vf y)
 {
-    (void)worker;
-    forward_tile(task, tile, TERN_ACT_SIGMOID);
+    return grad_y * y;
 }
 
-static void sigmoid_backward_tile(void *task, int64_t tile, int worker)
+static const tern_unary exp_op = { .value = tern_vexp, .gradient = exp_gradient };
+
+static void exp_tile(void *task, int64_t tile, int worker)
 {
     (void)worker;
-    backward_tile(task, tile, TERN_ACT_SIGMOID);
+    tern_unary_tile(task, tile, &exp_op);
 }
 
-static void sigmoid_forward(tern_call *call) { forward(call, sigmoid_forward_tile); }
-static void sigmoid_backward(tern_call *call) { backward(call, sigmoid_backward_tile); }
+static void exp_forward(tern_call *call) { tern_unary_forward(call, exp_tile, NULL); }
+static void exp_backward(tern_call *call) { tern_unary_backward(call, exp_tile, NULL); }
 
-const tern_impl TERN_LEVEL(tern_sigmoid_cpu) = {
-    .op = "sigmoid", .backend = "cpu", .provider = "hand",
-    .forward = sigmoid_forward, .backward = sigmoid_backward,
+const tern_impl TERN_LEVEL(tern_exp_cpu) = {
+    .op = "exp", .backend = "cpu", .provider = "hand",
+    .forward = exp_forward, .backward = exp_backward,
 };
 
-/* ----------------------------------------------------------------- tanh -- */
+/* ------------------------------------------------------------------ log -- */
 
-static void tanh_forward_tile(void *task, int64_t tile, int worker)
+static tern_vf log_gradient(tern_vf grad_y, tern_vf x)
 {
-    (void)worker;
-    forward_tile(task, tile, TERN_ACT_TANH);
+    return grad_y / x;
 }
 
-static void tanh_backward_tile(void *task, int64_t tile, int worker)
+static const tern_unary log_op = { .value = tern_vlog, .gradient = log_gradient };
+
+static void log_tile(void *task, int64_t tile, int worker)
 {
     (void)worker;
-    backward_tile(task, tile, TERN_ACT_TANH);
+    tern_unary_tile(task, tile, &log_op);
 }
 
-static void tanh_forward(tern_call *call) { forward(call, tanh_forward_tile); }
-static void tanh_backward(tern_call *call) { backward(call, tanh_backward_tile); }
+static void log_forward(tern_call *call) { tern_unary_forward(call, log_tile, NULL); }
+static void log_backward(tern_call *call) { tern_unary_backward(call, log_tile, NULL); }
 
-const tern_impl TERN_LEVEL(tern_tanh_cpu) = {
-    .op = "tanh", .backend = "cpu", .provider = "hand",
-    .forward = tanh_forward, .backward = tanh_backward,
+const tern_impl TERN_LEVEL(tern_log_cpu) = {
+    .op = "log", .backend = "cpu", .provider = "hand",
+    .forward = log_forward, .backward = log_backward,
+};
+
+/* ----------------------------------------------------------------- sqrt -- */
+
+static tern_vf sqrt_gradient(tern_vf grad_y, tern_vf y)
+{
+    return grad_y / (2.0f * y);
+}
+
+static const tern_unary sqrt_op = { .value = tern_vsqrt, .gradient = sqrt_gradient };
+
+static void sqrt_tile(void *task, int64_t tile, int worker)
+{
+    (void)worker;
+    tern_unary_tile(task, tile, &sqrt_op);
+}
+
+static void sqrt_forward(tern_call *call) { tern_unary_forward(call, sqrt_tile, NULL); }
+static void sqrt_backward(tern_call *call) { tern_unary_backward(call, sqrt_tile, NULL); }
+
+const tern_impl TERN_LEVEL(tern_sqrt_cpu) = {
+    .op = "sqrt", .backend = "cpu", .provider = "hand",
+    .forward = sqrt_forward, .backward = sqrt_backward,
+};
+
+/* ---------------------------------------------------------------- clamp -- */
+
+static tern_vf clamp_value(tern_vf x, const float *bound)
+{
+    tern_vf low = tern_splat(bound[0]), high = tern_splat(bound[1]);
+    x = tern_select(x < low, low, x);
+    return tern_select(x > high, high, x);
+}
+
+static tern_vf clamp_gradient(tern_vf grad_y, tern_vf x, const float *bound)
+{
+    tern_vi stopped = (x <= bound[0]) | (x >= bound[1]) | (x != x);
+    return tern_select(stopped, (tern_vf){ 0 }, grad_y);
+}
+
+static const tern_unary clamp_op = {
+    .value_with = clamp_value, .gradient_with = clamp_gradient
+};
+
+static void clamp_tile(void *task, int64_t tile, int worker)
+{
+    (void)worker;
+    tern_unary_tile(task, tile, &clamp_op);
+}
+
+/* A bound that is not set is NaN, to which nothing compares. */
+static void find_bounds(const tern_call *call, float bound[TERN_UNARY_OPTIONS])
+{
+    const tern_clamp_opts *opts = call->options;
+    bound[0] = opts->has_min ? (float)opts->min : NAN;
+    bound[1] = opts->has_max ? (float)opts->max : NAN;
+}
+
+static void clamp_forward(tern_call *call)
+{
+    float bound[TERN_UNARY_OPTIONS];
+    find_bounds(call, bound);
+    tern_unary_forward(call, clamp_tile, bound);
+}
+
+static void clamp_backward(tern_call *call)
+{
+    float bound[TERN_UNARY_OPTIONS];
+    find_bounds(call, bound);
+    tern_unary_backward(call, clamp_tile, bound);
+}
+
+const tern_impl TERN_LEVEL(tern_clamp_cpu) = {
+    .op = "clamp", .backend = "cpu", .provider = "hand",
+    .forward = clamp_forward, .backward = clamp_backward,
 };
