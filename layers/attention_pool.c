@@ -13,7 +13,6 @@ tern_attention_pool tern_attention_pool_declare(tern_ctx *ctx, const char *name,
     layer.query = tern_param(ctx, "query", 1, &size,
                              (tern_param_opts){ .init = { TERN_INIT_NORMAL, 1 }, .no_decay = true });
     layer.key = tern_linear_layer_declare(ctx, "key", size, size, (tern_linear_opts){ 0 });
-    layer.value = tern_linear_layer_declare(ctx, "value", size, size, (tern_linear_opts){ 0 });
     tern_scope_pop(ctx);
     return layer;
 }
@@ -27,8 +26,7 @@ tern_tensor *tern_attention_pool_forward(tern_ctx *ctx, const tern_attention_poo
     tern_tensor *zeros = tern_full(ctx, 3, (int64_t[]){ rows, 1, layer->size }, 0);
     tern_tensor *query = tern_add(ctx, zeros, layer->query);
     tern_tensor *key = tern_linear_layer_forward(ctx, &layer->key, x);
-    tern_tensor *value = tern_linear_layer_forward(ctx, &layer->value, x);
-    tern_tensor *y = tern_attention(ctx, query, key, value, NULL, mask,
+    tern_tensor *y = tern_attention(ctx, query, key, x, NULL, mask,
                                     (tern_attention_opts){ .heads = layer->heads }, NULL);
     y = tern_reshape(ctx, y, (tern_reshape_opts){ .shape = { rows, layer->size } });
     tern_scope_pop(ctx);

@@ -1,10 +1,13 @@
 /* Attention pooling: one learned query looks at a sequence.
  *
- *   y[n] = sum_t softmax_t( <query, Wk x[n,t] + bk> / sqrt(D) ) (Wv x[n,t] + bv)
+ *   y[n] = sum_t softmax_t( <query, Wk x[n,t] + bk> / sqrt(D) ) x[n,t]
+ *
+ * for each head's part of query, keys and x by itself.  It weighs the steps and leaves
+ * them as they are, so what it starts from is close to their mean.
  *
  *   x [N,T,D], mask [N,T] -> y [N,D]; a fully masked row gives zero
  *
- * State: query [D], key.*, value.*
+ * State: query [D], key.*
  */
 #ifndef TERN_LAYERS_ATTENTION_POOL_H
 #define TERN_LAYERS_ATTENTION_POOL_H
@@ -14,7 +17,7 @@
 typedef struct tern_attention_pool {
     const char *name;
     tern_tensor *query;
-    tern_linear_layer key, value;
+    tern_linear_layer key;
     int64_t size, heads;
 } tern_attention_pool;
 

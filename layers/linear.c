@@ -1,12 +1,10 @@
 #include "layers/linear.h"
 
-#include "core/params.h"
-
-tern_linear_layer tern_linear_layer_declare(tern_ctx *ctx, const char *name, int64_t inputs,
-                                            int64_t outputs, tern_linear_opts opts)
+tern_linear_layer tern_linear_layer_declare_from(tern_ctx *ctx, const char *name, int64_t inputs,
+                                                 int64_t outputs, tern_init init,
+                                                 tern_linear_opts opts)
 {
     tern_linear_layer layer = { .name = name, .opts = opts };
-    tern_init init = tern_init_fan_in(inputs);
     tern_scope_push(ctx, "%s", name);
     layer.weight = tern_param(ctx, "weight", 2, (int64_t[]){ outputs, inputs },
                               (tern_param_opts){ .init = init });
@@ -14,6 +12,13 @@ tern_linear_layer tern_linear_layer_declare(tern_ctx *ctx, const char *name, int
                             (tern_param_opts){ .init = init, .no_decay = true });
     tern_scope_pop(ctx);
     return layer;
+}
+
+tern_linear_layer tern_linear_layer_declare(tern_ctx *ctx, const char *name, int64_t inputs,
+                                            int64_t outputs, tern_linear_opts opts)
+{
+    return tern_linear_layer_declare_from(ctx, name, inputs, outputs, tern_init_fan_in(inputs),
+                                          opts);
 }
 
 tern_tensor *tern_linear_layer_forward(tern_ctx *ctx, const tern_linear_layer *layer,

@@ -8,6 +8,7 @@
 #define TERN_LAYERS_LINEAR_H
 
 #include "core/context.h"
+#include "core/params.h"
 #include "kernels/linear/linear.h"
 
 typedef struct tern_linear_layer {
@@ -18,6 +19,10 @@ typedef struct tern_linear_layer {
 
 tern_linear_layer tern_linear_layer_declare(tern_ctx *ctx, const char *name, int64_t inputs,
                                             int64_t outputs, tern_linear_opts opts);
+/* With another initialisation of weight and bias. */
+tern_linear_layer tern_linear_layer_declare_from(tern_ctx *ctx, const char *name, int64_t inputs,
+                                                 int64_t outputs, tern_init init,
+                                                 tern_linear_opts opts);
 tern_tensor *tern_linear_layer_forward(tern_ctx *ctx, const tern_linear_layer *layer,
                                        tern_tensor *x);
 

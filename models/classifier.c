@@ -104,7 +104,7 @@ tern_tensor *tern_classifier_forward(tern_ctx *ctx, const tern_classifier *model
         return tern_nil(ctx);
     switch (model->config.fusion) {
     case TERN_FUSION_ATTENTION:
-        logits = tern_fusion_attention_forward(ctx, &model->attention, streams, inputs->present);
+        logits = tern_fusion_attention_forward(ctx, &model->attention, streams, inputs);
         break;
     case TERN_FUSION_CROSSMODAL:
         logits = tern_fusion_crossmodal_forward(ctx, &model->crossmodal, streams);

@@ -15,10 +15,11 @@ void tern_fusion_attention_declare(tern_ctx *ctx, const tern_model_config *confi
             continue;
         tern_scope_push(ctx, "%s", tern_stream_names[s]);
         fusion->pool[s] = tern_attention_pool_declare(ctx, "pool", config->size, config->heads);
-        fusion->score[s] = tern_linear_layer_declare(ctx, "score", config->size, 1,
-                                                     (tern_linear_opts){ 0 });
-        fusion->gate[s] = tern_linear_layer_declare(
-            ctx, "gate", config->size, config->size,
+        /* Who is to be trusted is learnt from trusting all alike. */
+        fusion->score[s] = tern_linear_layer_declare_from(
+            ctx, "score", config->size, 1, (tern_init){ TERN_INIT_ZERO }, (tern_linear_opts){ 0 });
+        fusion->gate[s] = tern_linear_layer_declare_from(
+            ctx, "gate", config->size, config->size, (tern_init){ TERN_INIT_ZERO },
             (tern_linear_opts){ .activation = TERN_ACT_SIGMOID });
         tern_scope_pop(ctx);
     }
@@ -29,7 +30,7 @@ void tern_fusion_attention_declare(tern_ctx *ctx, const tern_model_config *confi
 
 tern_tensor *tern_fusion_attention_forward(tern_ctx *ctx, const tern_fusion_attention *fusion,
                                            const tern_stream *streams,
-                                           tern_tensor *const *present)
+                                           const tern_model_inputs *inputs)
 {
     tern_tensor *pooled[TERN_STREAMS], *scores[TERN_STREAMS], *there[TERN_STREAMS];
     int which[TERN_STREAMS], count = 0;
@@ -41,15 +42,15 @@ tern_tensor *tern_fusion_attention_forward(tern_ctx *ctx, const tern_fusion_atte
         pooled[count] = tern_attention_pool_forward(ctx, &fusion->pool[s], streams[s].x,
                                                     streams[s].mask);
         scores[count] = tern_linear_layer_forward(ctx, &fusion->score[s], pooled[count]);
-        there[count] = present[s];
+        there[count] = inputs->present[s];
         which[count++] = s;
         tern_scope_pop(ctx);
     }
     tern_concat_opts side_by_side = { .axis = -1 };
     tern_tensor *weights = tern_softmax(ctx, tern_concat(ctx, scores, count, side_by_side),
                                         tern_concat(ctx, there, count, side_by_side));
-    /* softmax sums to one; M times that keeps the vectors' scale */
-    weights = tern_mul(ctx, weights, tern_full(ctx, 1, (int64_t[]){ 1 }, count));
+    /* softmax sums to one; times the row's modalities it keeps the vectors' scale */
+    weights = tern_mul(ctx, weights, inputs->modalities);
     for (int m = 0; m < count; m++) {
         tern_tensor *weight = tern_slice(ctx, weights, (tern_slice_opts){ .axis = -1, .start = m,
                                                                           .length = 1 });

@@ -6,16 +6,17 @@
  *   gate_m  = sigmoid(G_m v_m + c_m)                          what to let through
  *
  *   u_m = M * a_m * gate_m * v_m        [N,D]                 whom to trust
- *   concat(u_1 .. u_M) [N,M*D] --> head --> logits
+ *   concat(u_1 .. u_3) [N,3*D] --> head --> logits
  *
- * M, the number of modalities, keeps the scale: equal weights multiply by one.
- * A missing modality gets weight zero and its share goes to the others.
+ * M, the number of modalities that the row has, keeps the scale: equal weights multiply by
+ * one, whoever is missing.  A missing modality gets weight zero.
  */
 #ifndef TERN_MODELS_FUSION_ATTENTION_H
 #define TERN_MODELS_FUSION_ATTENTION_H
 
 #include "layers/attention_pool.h"
 #include "models/head.h"
+#include "models/inputs.h"
 #include "models/stream.h"
 
 typedef struct tern_fusion_attention {
@@ -26,9 +27,8 @@ typedef struct tern_fusion_attention {
 
 void tern_fusion_attention_declare(tern_ctx *ctx, const tern_model_config *config,
                                    tern_fusion_attention *fusion);
-/* present[TERN_STREAMS]: u8 [N,1], whether the row has the modality. */
 tern_tensor *tern_fusion_attention_forward(tern_ctx *ctx, const tern_fusion_attention *fusion,
                                            const tern_stream *streams,
-                                           tern_tensor *const *present);
+                                           const tern_model_inputs *inputs);
 
 #endif

@@ -93,15 +93,17 @@ static void mask_lengths(const uint8_t *mask, int64_t rows, int64_t steps, int32
     }
 }
 
-/* A row has a modality if it has a valid step of it. */
+/* A row has a modality if it has a valid step of it; modalities counts those it has. */
 static tern_tensor *presence(tern_ctx *ctx, const tern_model_arrays *arrays, int stream,
-                             const int32_t *lengths)
+                             const int32_t *lengths, float *modalities)
 {
     uint8_t *there = tern_step_scratch(ctx, (size_t)arrays->rows);
     if (!there)
         return tern_nil(ctx);
-    for (int64_t n = 0; n < arrays->rows; n++)
+    for (int64_t n = 0; n < arrays->rows; n++) {
         there[n] = lengths[n] > 0 && shown(arrays, stream, n);
+        modalities[n] += there[n];
+    }
     return tern_input(ctx, "present", TERN_U8, 2, (int64_t[]){ arrays->rows, 1 }, there);
 }
 
@@ -122,7 +124,6 @@ static void upload_face(tern_ctx *ctx, const tern_model_config *config,
     free(pixels);
     free(no_mask);
     inputs->face_time = time_codes(ctx, config, "face_time", rows, steps, lengths, 0);
-    inputs->present[TERN_STREAM_FACE] = presence(ctx, arrays, TERN_STREAM_FACE, lengths);
 }
 
 static void upload_text(tern_ctx *ctx, const tern_model_config *config,
@@ -140,7 +141,6 @@ static void upload_text(tern_ctx *ctx, const tern_model_config *config,
     free(no_tokens);
     free(no_mask);
     inputs->token_time = time_codes(ctx, config, "token_time", rows, steps, lengths, 1);
-    inputs->present[TERN_STREAM_TEXT] = presence(ctx, arrays, TERN_STREAM_TEXT, lengths);
 }
 
 /* lengths begins as frames of the spectrogram and shrinks block by block. */
@@ -190,18 +190,26 @@ static void upload_audio(tern_ctx *ctx, const tern_model_config *config,
 tern_model_inputs tern_model_inputs_upload(tern_ctx *ctx, const tern_model_config *config,
                                            const tern_model_arrays *arrays)
 {
+    typedef void upload_stream(tern_ctx *, const tern_model_config *, const tern_model_arrays *,
+                               int32_t *lengths, tern_model_inputs *);
+    static upload_stream *const upload[TERN_STREAMS] = {
+        [TERN_STREAM_FACE] = upload_face,
+        [TERN_STREAM_AUDIO] = upload_audio,
+        [TERN_STREAM_TEXT] = upload_text,
+    };
     tern_model_inputs inputs = { 0 };
     int32_t *lengths = tern_step_scratch(ctx, (size_t)arrays->rows * sizeof *lengths);
-    if (!lengths)
+    float *modalities = tern_step_scratch(ctx, (size_t)arrays->rows * sizeof *modalities);
+    if (!lengths || !modalities)
         return inputs;
-    if (tern_model_has(config, TERN_STREAM_FACE))
-        upload_face(ctx, config, arrays, lengths, &inputs);
-    if (tern_model_has(config, TERN_STREAM_AUDIO)) {
-        upload_audio(ctx, config, arrays, lengths, &inputs); /* leaves steps in lengths */
-        inputs.present[TERN_STREAM_AUDIO] = presence(ctx, arrays, TERN_STREAM_AUDIO, lengths);
-    }
-    if (tern_model_has(config, TERN_STREAM_TEXT))
-        upload_text(ctx, config, arrays, lengths, &inputs);
+    memset(modalities, 0, (size_t)arrays->rows * sizeof *modalities);
+    for (int s = 0; s < TERN_STREAMS; s++)
+        if (tern_model_has(config, s)) {
+            upload[s](ctx, config, arrays, lengths, &inputs); /* leaves steps in lengths */
+            inputs.present[s] = presence(ctx, arrays, s, lengths, modalities);
+        }
+    inputs.modalities = tern_input(ctx, "modalities", TERN_F32, 2, (int64_t[]){ arrays->rows, 1 },
+                                   modalities);
     if (arrays->label)
         inputs.label = tern_input(ctx, "label", TERN_I32, 1, &arrays->rows, arrays->label);
     if (arrays->row_weight)

@@ -111,7 +111,7 @@ class FullLength(torch.nn.Module):
 
     def pool(self, x, pool):
         query = self.split(pool.query.expand(len(x), 1, -1))
-        key, value = self.split(pool.key(x)), self.split(pool.value(x))
+        key, value = self.split(pool.key(x)), self.split(x)
         return F.scaled_dot_product_attention(query, key, value).flatten(1)
 
     def attention(self, streams, fusion):
