@@ -2,15 +2,15 @@
  *
  * Every row leaves its weighted term and its weight in the workspace, in float64;
  * one thread adds them up in the order of the rows.  With z = logits - maximum and
- * L = log(sum exp z), so that -log p[c] = L - z[c], a row's term is
+ * L = log(sum exp z), so that -log p[c] = L - z[c], the term of a row with class
+ * number t is
  *   hard * (L - z[t]) + soft * (L * sum(class_weight) - sum(class_weight * z))
- * where hard = (1-e) * class_weight[t] and soft = e/C. */
+ * where hard = (1-e) * class_weight[t] and soft = e/C, and that of a row with soft
+ * targets is the sum of w * (L - z), w = class_weight * ((1-e) * soft_target + e/C). */
 #include "kernels/cross_entropy/cross_entropy.h"
 
 #include "core/threads.h"
-#include "core/vmath.h"
-
-#include <math.h>
+#include "kernels/cross_entropy/softmax_rows_cpu.h"
 
 enum { TILE_ELEMENTS = 4096 };
 
@@ -19,26 +19,34 @@ typedef struct row_share {
 } row_share;
 
 typedef struct cross_entropy_task {
-    const float *logits, *class_weight, *row_weight;
-    const int32_t *target;
+    const tern_cross_entropy_opts *opts;
+    const float *logits, *class_weight, *row_weight, *soft_target;
+    const int32_t *target; /* NULL with soft targets */
     int64_t rows, classes, rows_per_tile;
     float hard, soft;         /* 1-e and e/C                                 */
     float class_weight_sum;
     row_share *shares;        /* forward                                     */
     float *row_max, *inverse_sum; /* written by forward unless NULL, read by backward */
-    float *grad, scale;       /* backward: gradient of the loss over the sum of weights */
-    bool accumulate;
+    const float *grad_loss;   /* backward: one, or with reduction none one for each row */
+    float divisor;
+    float *grad, *grad_soft;  /* NULL where it is not wanted                 */
+    bool accumulate, accumulate_soft;
 } cross_entropy_task;
+
+static const void *values(const tern_call *call, int input)
+{
+    return call->in[input] ? call->in[input]->data : NULL;
+}
 
 static cross_entropy_task task_of(const tern_call *call)
 {
     const tern_cross_entropy_opts *opts = call->options;
-    int64_t classes = call->in[0]->shape[1];
+    int64_t classes = call->in[CE_LOGITS]->shape[1];
     cross_entropy_task task = {
-        .logits = call->in[0]->data, .target = call->in[1]->data,
-        .class_weight = call->in[2] ? call->in[2]->data : NULL,
-        .row_weight = call->in[3] ? call->in[3]->data : NULL,
-        .rows = call->in[0]->shape[0], .classes = classes,
+        .opts = opts, .logits = values(call, CE_LOGITS), .target = values(call, CE_TARGET),
+        .soft_target = values(call, CE_SOFT_TARGET), .class_weight = values(call, CE_CLASS_WEIGHT),
+        .row_weight = values(call, CE_ROW_WEIGHT),
+        .rows = call->in[CE_LOGITS]->shape[0], .classes = classes,
         .rows_per_tile = (TILE_ELEMENTS + classes - 1) / classes,
         .hard = (float)(1 - opts->label_smoothing),
         .soft = (float)(opts->label_smoothing / (double)classes),
@@ -63,21 +71,14 @@ static int64_t tile_end(const cross_entropy_task *task, int64_t tile)
     return end < task->rows ? end : task->rows;
 }
 
-static float row_maximum(const float *x, int64_t width)
+static float row_weight_of(const cross_entropy_task *task, int64_t i)
 {
-    tern_vf largest = tern_splat(-INFINITY);
-    for (int64_t i = 0; i < width; i += TERN_LANES)
-        largest = tern_vmax(tern_load_part_or(x + i, width - i, -INFINITY), largest);
-    return tern_hmax(largest);
+    if (task->opts->has_ignore_index && task->target[i] == task->opts->ignore_index)
+        return 0;
+    return task->row_weight ? task->row_weight[i] : 1;
 }
 
-static float exponential_sum(const float *x, int64_t width, float shift)
-{
-    tern_vf sum = { 0 };
-    for (int64_t i = 0; i < width; i += TERN_LANES)
-        sum += tern_vexp(tern_load_part_or(x + i, width - i, -INFINITY) - shift);
-    return tern_hsum(sum);
-}
+/* -------------------------------------------------------------- forward -- */
 
 /* sum of class_weight * (x - shift) */
 static float weighted_sum(const float *x, const float *weight, int64_t width, float shift)
@@ -91,28 +92,61 @@ static float weighted_sum(const float *x, const float *weight, int64_t width, fl
     return tern_hsum(sum);
 }
 
-static row_share forward_row(const cross_entropy_task *task, int64_t i)
+static double number_term(const cross_entropy_task *task, const float *x, int32_t target,
+                          float shift, float log_sum)
 {
-    const float *x = task->logits + i * task->classes;
-    float row_weight = task->row_weight ? task->row_weight[i] : 1;
-    if (row_weight == 0)
-        return (row_share){ 0, 0 };
-
-    int32_t target = task->target[i];
     float class_weight = task->class_weight ? task->class_weight[target] : 1;
-    float shift = row_maximum(x, task->classes);
-    float sum = exponential_sum(x, task->classes, shift), log_sum = tern_logf(sum);
     double term = 0;
     if (task->hard * class_weight != 0)
         term += task->hard * class_weight * (log_sum - (x[target] - shift));
     if (task->soft != 0)
         term += task->soft * (log_sum * task->class_weight_sum -
                               weighted_sum(x, task->class_weight, task->classes, shift));
+    return term;
+}
+
+/* w of classes c to c + n - 1 of row i; 0 in lanes beyond. */
+static inline tern_vf soft_weight(const cross_entropy_task *task, int64_t i, int64_t c, int64_t n)
+{
+    static const float ones[16] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 };
+    tern_vf share = tern_load_part(task->soft_target + i * task->classes + c, n);
+    return (share * task->hard + task->soft) *
+           tern_load_part(task->class_weight ? task->class_weight + c : ones, n);
+}
+
+static double soft_term(const cross_entropy_task *task, int64_t i, float shift, float log_sum)
+{
+    const float *x = task->logits + i * task->classes;
+    tern_vf sum = { 0 };
+    for (int64_t c = 0; c < task->classes; c += TERN_LANES) {
+        int64_t n = task->classes - c;
+        tern_vf weight = soft_weight(task, i, c, n);
+        tern_vf surprise = log_sum - (tern_load_part_or(x + c, n, shift) - shift);
+        /* A class ruled out by -inf does not matter where it has no share. */
+        sum += tern_select(weight == 0, (tern_vf){ 0 }, weight * surprise);
+    }
+    return tern_hsum(sum);
+}
+
+static row_share forward_row(const cross_entropy_task *task, int64_t i)
+{
+    const float *x = task->logits + i * task->classes;
+    float row_weight = row_weight_of(task, i);
+    if (row_weight == 0)
+        return (row_share){ 0, 0 };
+
+    float shift = tern_row_maximum(x, task->classes);
+    float sum = tern_row_exponentials(x, task->classes, shift), log_sum = tern_logf(sum);
     if (task->row_max) {
         task->row_max[i] = shift;
         task->inverse_sum[i] = 1 / sum;
     }
-    return (row_share){ row_weight * term, (double)row_weight * class_weight };
+    if (task->soft_target)
+        return (row_share){ row_weight * soft_term(task, i, shift, log_sum), row_weight };
+    int32_t target = task->target[i];
+    float class_weight = task->class_weight ? task->class_weight[target] : 1;
+    return (row_share){ row_weight * number_term(task, x, target, shift, log_sum),
+                        (double)row_weight * class_weight };
 }
 
 static void forward_tile(void *argument, int64_t tile, int worker)
@@ -125,38 +159,40 @@ static void forward_tile(void *argument, int64_t tile, int worker)
 
 static size_t forward_workspace(const tern_call *call)
 {
-    return (size_t)call->in[0]->shape[0] * sizeof(row_share);
+    return (size_t)call->in[CE_LOGITS]->shape[0] * sizeof(row_share);
 }
 
 static void cross_entropy_forward(tern_call *call)
 {
     cross_entropy_task task = task_of(call);
-    double sum = 0, weight_sum = 0;
+    float *loss = call->out[0]->data;
+    double sum = 0, divisor = 0;
     if (!tern_cross_entropy_targets_fit(call))
         return;
     task.shares = call->workspace;
     tern_parallel(tern_ctx_pool(call->ctx), tile_count(&task), forward_tile, &task);
     for (int64_t i = 0; i < task.rows; i++) {
+        if (task.opts->reduction == TERN_REDUCE_NONE)
+            loss[i] = (float)task.shares[i].term;
         sum += task.shares[i].term;
-        weight_sum += task.shares[i].weight;
+        divisor += task.shares[i].weight;
     }
-    *(float *)call->out[0]->data = weight_sum != 0 ? (float)(sum / weight_sum) : 0;
+    if (task.opts->reduction != TERN_REDUCE_MEAN)
+        divisor = 1;
+    if (task.opts->reduction != TERN_REDUCE_NONE)
+        *loss = divisor != 0 ? (float)(sum / divisor) : 0;
     if (call->saved[2])
-        *(float *)call->saved[2]->data = (float)weight_sum;
+        *(float *)call->saved[2]->data = (float)divisor;
 }
+
+/* ------------------------------------------------------------- backward -- */
 
 /* d term / d x[k] = p[k] * (hard + soft * sum(class_weight)) - soft * class_weight[k],
  * and - hard at the target. */
-static void backward_row(const cross_entropy_task *task, int64_t i)
+static void backward_number_row(const cross_entropy_task *task, int64_t i, float scale)
 {
     const float *x = task->logits + i * task->classes;
     float *grad = task->grad + i * task->classes;
-    float scale = task->scale * (task->row_weight ? task->row_weight[i] : 1);
-    if (scale == 0) {
-        if (!task->accumulate)
-            memset(grad, 0, (size_t)task->classes * sizeof *grad);
-        return;
-    }
     int32_t target = task->target[i];
     float hard = task->hard * (task->class_weight ? task->class_weight[target] : 1);
     float factor = scale * (hard + task->soft * task->class_weight_sum) * task->inverse_sum[i];
@@ -173,6 +209,69 @@ static void backward_row(const cross_entropy_task *task, int64_t i)
     grad[target] -= scale * hard;
 }
 
+static float soft_weight_sum(const cross_entropy_task *task, int64_t i)
+{
+    tern_vf sum = { 0 };
+    for (int64_t c = 0; c < task->classes; c += TERN_LANES)
+        sum += soft_weight(task, i, c, task->classes - c);
+    return tern_hsum(sum);
+}
+
+/* d term / d x[k] = p[k] * sum(w) - w[k] */
+static void backward_soft_row(const cross_entropy_task *task, int64_t i, float scale)
+{
+    const float *x = task->logits + i * task->classes;
+    float *grad = task->grad + i * task->classes;
+    float factor = soft_weight_sum(task, i) * task->inverse_sum[i];
+    for (int64_t k = 0; k < task->classes; k += TERN_LANES) {
+        int64_t n = task->classes - k;
+        tern_vf value = tern_vexp(tern_load_part(x + k, n) - task->row_max[i]) * factor;
+        value = (value - soft_weight(task, i, k, n)) * scale;
+        if (task->accumulate)
+            value += tern_load_part(grad + k, n);
+        tern_store_part(grad + k, value, n);
+    }
+}
+
+/* d term / d soft_target[k] = (1-e) * class_weight[k] * (L - z[k]) */
+static void backward_to_soft_target(const cross_entropy_task *task, int64_t i, float scale)
+{
+    const float *x = task->logits + i * task->classes;
+    float *grad = task->grad_soft + i * task->classes;
+    float log_sum = -tern_logf(task->inverse_sum[i]);
+    for (int64_t k = 0; k < task->classes; k += TERN_LANES) {
+        int64_t n = task->classes - k;
+        tern_vf value = log_sum - (tern_load_part(x + k, n) - task->row_max[i]);
+        value *= scale * task->hard;
+        if (task->class_weight)
+            value *= tern_load_part(task->class_weight + k, n);
+        if (task->accumulate_soft)
+            value += tern_load_part(grad + k, n);
+        tern_store_part(grad + k, value, n);
+    }
+}
+
+static void backward_row(const cross_entropy_task *task, int64_t i)
+{
+    size_t bytes = (size_t)task->classes * sizeof(float);
+    bool none = task->opts->reduction == TERN_REDUCE_NONE;
+    float scale = task->divisor != 0 ? task->grad_loss[none ? i : 0] / task->divisor : 0;
+    scale *= row_weight_of(task, i);
+    if (scale == 0) {
+        if (task->grad && !task->accumulate)
+            memset(task->grad + i * task->classes, 0, bytes);
+        if (task->grad_soft && !task->accumulate_soft)
+            memset(task->grad_soft + i * task->classes, 0, bytes);
+        return;
+    }
+    if (task->grad && task->soft_target)
+        backward_soft_row(task, i, scale);
+    else if (task->grad)
+        backward_number_row(task, i, scale);
+    if (task->grad_soft)
+        backward_to_soft_target(task, i, scale);
+}
+
 static void backward_tile(void *argument, int64_t tile, int worker)
 {
     const cross_entropy_task *task = argument;
@@ -184,11 +283,13 @@ static void backward_tile(void *argument, int64_t tile, int worker)
 static void cross_entropy_backward(tern_call *call)
 {
     cross_entropy_task task = task_of(call);
-    float weight_sum = *(const float *)call->saved[2]->data;
-    float grad_loss = *(const float *)call->grad_out[0]->data;
-    task.scale = weight_sum != 0 ? grad_loss / weight_sum : 0;
-    task.grad = call->grad_in[0]->data;
-    task.accumulate = call->accumulate[0];
+    const tern_tensor *grad = call->grad_in[CE_LOGITS], *grad_soft = call->grad_in[CE_SOFT_TARGET];
+    task.divisor = *(const float *)call->saved[2]->data;
+    task.grad_loss = call->grad_out[0]->data;
+    task.grad = grad ? grad->data : NULL;
+    task.grad_soft = grad_soft ? grad_soft->data : NULL;
+    task.accumulate = call->accumulate[CE_LOGITS];
+    task.accumulate_soft = call->accumulate[CE_SOFT_TARGET];
     tern_parallel(tern_ctx_pool(call->ctx), tile_count(&task), backward_tile, &task);
 }
 

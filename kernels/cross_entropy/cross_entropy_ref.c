@@ -4,20 +4,26 @@
 #include <math.h>
 
 typedef struct problem {
-    const double *logits, *class_weight, *row_weight;
+    const tern_cross_entropy_opts *opts;
+    const double *logits, *soft_target, *class_weight, *row_weight;
     const int32_t *target;
     int64_t rows, classes;
-    double smoothing;
 } problem;
+
+static const void *values(const tern_call *call, int input)
+{
+    return call->in[input] ? call->in[input]->data : NULL;
+}
 
 static problem problem_of(const tern_call *call)
 {
-    const tern_cross_entropy_opts *opts = call->options;
-    return (problem){ .logits = call->in[0]->data, .target = call->in[1]->data,
-                      .class_weight = call->in[2] ? call->in[2]->data : NULL,
-                      .row_weight = call->in[3] ? call->in[3]->data : NULL,
-                      .rows = call->in[0]->shape[0], .classes = call->in[0]->shape[1],
-                      .smoothing = opts->label_smoothing };
+    return (problem){ .opts = call->options, .logits = values(call, CE_LOGITS),
+                      .target = values(call, CE_TARGET),
+                      .soft_target = values(call, CE_SOFT_TARGET),
+                      .class_weight = values(call, CE_CLASS_WEIGHT),
+                      .row_weight = values(call, CE_ROW_WEIGHT),
+                      .rows = call->in[CE_LOGITS]->shape[0],
+                      .classes = call->in[CE_LOGITS]->shape[1] };
 }
 
 static double class_weight(const problem *p, int64_t c)
@@ -27,14 +33,44 @@ static double class_weight(const problem *p, int64_t c)
 
 static double row_weight(const problem *p, int64_t i)
 {
+    if (p->opts->has_ignore_index && p->target[i] == p->opts->ignore_index)
+        return 0;
     return p->row_weight ? p->row_weight[i] : 1;
 }
 
 /* How much -log p[i,c] counts in row i. */
 static double term_weight(const problem *p, int64_t i, int64_t c)
 {
-    double hard = c == p->target[i] ? (1 - p->smoothing) * class_weight(p, c) : 0;
-    return row_weight(p, i) * (hard + p->smoothing / (double)p->classes * class_weight(p, c));
+    double smoothing = p->opts->label_smoothing;
+    double hard = p->soft_target ? p->soft_target[i * p->classes + c] : c == p->target[i];
+    double share = (1 - smoothing) * hard + smoothing / (double)p->classes;
+    return row_weight(p, i) * share * class_weight(p, c);
+}
+
+/* What row i adds to the sum by which the mean divides. */
+static double divisor_share(const problem *p, int64_t i)
+{
+    return row_weight(p, i) * (p->soft_target ? 1 : class_weight(p, p->target[i]));
+}
+
+/* -log p[i,c] = log(sum exp(z - largest)) - (z[c] - largest) */
+static double row_term(const problem *p, int64_t i, double *row_max, double *inverse_sum)
+{
+    const double *z = p->logits + i * p->classes;
+    double largest = -INFINITY, exponentials = 0, term = 0;
+
+    for (int64_t c = 0; c < p->classes; c++)
+        largest = fmax(largest, z[c]);
+    for (int64_t c = 0; c < p->classes; c++)
+        exponentials += exp(z[c] - largest);
+    for (int64_t c = 0; c < p->classes; c++)
+        if (term_weight(p, i, c) != 0)
+            term += term_weight(p, i, c) * (log(exponentials) - (z[c] - largest));
+    if (row_max) {
+        row_max[i] = largest;
+        inverse_sum[i] = 1 / exponentials;
+    }
+    return term;
 }
 
 static void cross_entropy_forward(tern_call *call)
@@ -43,56 +79,59 @@ static void cross_entropy_forward(tern_call *call)
     double *loss = call->out[0]->data;
     double *row_max = call->saved[0] ? call->saved[0]->data : NULL;
     double *inverse_sum = call->saved[1] ? call->saved[1]->data : NULL;
-    double sum = 0, weight_sum = 0;
+    double sum = 0, divisor = 0;
+    bool none = p.opts->reduction == TERN_REDUCE_NONE;
 
     if (!tern_cross_entropy_targets_fit(call))
         return;
     for (int64_t i = 0; i < p.rows; i++) {
-        const double *z = p.logits + i * p.classes;
-        double largest = -INFINITY, exponentials = 0;
-        if (row_weight(&p, i) == 0)
-            continue;
-        for (int64_t c = 0; c < p.classes; c++)
-            largest = fmax(largest, z[c]);
-        for (int64_t c = 0; c < p.classes; c++)
-            exponentials += exp(z[c] - largest);
-        for (int64_t c = 0; c < p.classes; c++)
-            if (term_weight(&p, i, c) != 0)
-                sum += term_weight(&p, i, c) * (log(exponentials) - (z[c] - largest));
-        weight_sum += row_weight(&p, i) * class_weight(&p, p.target[i]);
-        if (row_max) {
-            row_max[i] = largest;
-            inverse_sum[i] = 1 / exponentials;
-        }
+        bool counts = row_weight(&p, i) != 0;
+        double term = counts ? row_term(&p, i, row_max, inverse_sum) : 0;
+        if (none)
+            loss[i] = term;
+        sum += term;
+        divisor += counts ? divisor_share(&p, i) : 0;
     }
-    *loss = weight_sum != 0 ? sum / weight_sum : 0;
+    if (p.opts->reduction != TERN_REDUCE_MEAN)
+        divisor = 1;
+    if (!none)
+        *loss = divisor != 0 ? sum / divisor : 0;
     if (call->saved[2])
-        *(double *)call->saved[2]->data = weight_sum;
+        *(double *)call->saved[2]->data = divisor;
 }
 
-/* d term[i] / d logits[i,k] = p[i,k] * (sum of term weights) - term weight of k */
+/* With w = term_weight:
+ *   d term[i] / d logits[i,k]      = p[i,k] * sum_c w[i,c] - w[i,k]
+ *   d term[i] / d soft_target[i,k] = row_weight * (1-e) * class_weight[k] * -log p[i,k] */
 static void cross_entropy_backward(tern_call *call)
 {
     problem p = problem_of(call);
     const double *row_max = call->saved[0]->data, *inverse_sum = call->saved[1]->data;
-    double weight_sum = *(const double *)call->saved[2]->data;
-    double grad_loss = *(const double *)call->grad_out[0]->data;
-    double *grad = call->grad_in[0]->data;
+    const double *grad_loss = call->grad_out[0]->data;
+    double divisor = *(const double *)call->saved[2]->data;
+    bool none = p.opts->reduction == TERN_REDUCE_NONE;
+    double *grad_logits = call->grad_in[CE_LOGITS] ? call->grad_in[CE_LOGITS]->data : NULL;
+    double *grad_soft = call->grad_in[CE_SOFT_TARGET] ? call->grad_in[CE_SOFT_TARGET]->data : NULL;
 
     for (int64_t i = 0; i < p.rows; i++) {
-        bool counts = weight_sum != 0 && row_weight(&p, i) != 0;
-        double row_sum = 0;
+        bool counts = divisor != 0 && row_weight(&p, i) != 0;
+        double upstream = counts ? grad_loss[none ? i : 0] / divisor : 0, row_sum = 0;
         for (int64_t c = 0; c < p.classes && counts; c++)
             row_sum += term_weight(&p, i, c);
         for (int64_t k = 0; k < p.classes; k++) {
             int64_t at = i * p.classes + k;
-            double value = 0;
+            double to_logits = 0, to_soft = 0;
             if (counts) {
-                double probability = exp(p.logits[at] - row_max[i]) * inverse_sum[i];
-                value = grad_loss / weight_sum *
-                        (probability * row_sum - term_weight(&p, i, k));
+                double shifted = p.logits[at] - row_max[i];
+                to_logits = upstream * (exp(shifted) * inverse_sum[i] * row_sum -
+                                        term_weight(&p, i, k));
+                to_soft = upstream * row_weight(&p, i) * (1 - p.opts->label_smoothing) *
+                          class_weight(&p, k) * -(shifted + log(inverse_sum[i]));
             }
-            grad[at] = (call->accumulate[0] ? grad[at] : 0) + value;
+            if (grad_logits)
+                grad_logits[at] = (call->accumulate[CE_LOGITS] ? grad_logits[at] : 0) + to_logits;
+            if (grad_soft)
+                grad_soft[at] = (call->accumulate[CE_SOFT_TARGET] ? grad_soft[at] : 0) + to_soft;
         }
     }
 }
