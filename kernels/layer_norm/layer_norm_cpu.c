@@ -1,5 +1,5 @@
 /* layer_norm on cpu: tiles of rows in vectors; a row is read from memory once and
- * from cache after that.
+ * from cache after that.  add_layer_norm goes the same way, with a residual.
  *
  * The gradients of gain and bias are sums over rows.  Backward cuts the rows into
  * blocks whose size depends on the shape alone:
@@ -9,10 +9,9 @@
  *   ...
  * and then adds the blocks up in their order, so that the number of threads does
  * not touch the bits. */
-#include "kernels/layer_norm/layer_norm.h"
+#include "kernels/layer_norm/layer_norm_cpu.h"
 
 #include "core/simd.h"
-#include "core/threads.h"
 
 #include <math.h>
 
@@ -21,16 +20,6 @@ enum {
     BLOCK_ROWS = 32, /* at least, so that partial sums are few against the rows */
     MERGE_COLUMNS = 256
 };
-
-typedef struct layer_norm_task {
-    const float *x, *gain, *bias, *grad_y;
-    float *y, *mean, *rstd; /* mean and rstd are NULL in inference */
-    float *grad_x, *partial; /* NULL when not wanted */
-    float *grad_gain, *grad_bias;
-    bool accumulate_x, accumulate_gain, accumulate_bias;
-    double eps;
-    int64_t rows, width, rows_per_tile, tiles;
-} layer_norm_task;
 
 static void cut_rows(layer_norm_task *task, const tern_tensor *x, int64_t least_rows)
 {
@@ -50,9 +39,21 @@ static int64_t tile_end(const layer_norm_task *task, int64_t tile)
 
 /* -------------------------------------------------------------- forward -- */
 
+/* sum = x + residual, row r, which is then what is normalised. */
+static const float *add_row(const layer_norm_task *task, int64_t r)
+{
+    const float *x = task->x + r * task->width, *residual = task->residual + r * task->width;
+    float *sum = task->sum + r * task->width;
+    for (int64_t d = 0; d < task->width; d += TERN_LANES) {
+        int64_t n = task->width - d;
+        tern_store_part(sum + d, tern_load_part(x + d, n) + tern_load_part(residual + d, n), n);
+    }
+    return sum;
+}
+
 static void forward_row(const layer_norm_task *task, int64_t r)
 {
-    const float *x = task->x + r * task->width;
+    const float *x = task->residual ? add_row(task, r) : task->x + r * task->width;
     float *y = task->y + r * task->width;
     int64_t width = task->width;
     tern_vf sum = { 0 }, squares = { 0 };
@@ -88,6 +89,12 @@ static void forward_tile(void *argument, int64_t tile, int worker)
         forward_row(task, r);
 }
 
+void TERN_LEVEL(tern_layer_norm_forward)(const tern_call *call, layer_norm_task *task)
+{
+    cut_rows(task, call->in[0], 1);
+    tern_parallel(tern_ctx_pool(call->ctx), task->tiles, forward_tile, task);
+}
+
 static void layer_norm_forward(tern_call *call)
 {
     const tern_layer_norm_opts *opts = call->options;
@@ -96,19 +103,25 @@ static void layer_norm_forward(tern_call *call)
                              .bias = call->in[2] ? call->in[2]->data : NULL,
                              .mean = call->saved[0] ? call->saved[0]->data : NULL,
                              .rstd = call->saved[1] ? call->saved[1]->data : NULL };
-    cut_rows(&task, call->in[0], 1);
-    tern_parallel(tern_ctx_pool(call->ctx), task.tiles, forward_tile, &task);
+    TERN_LEVEL(tern_layer_norm_forward)(call, &task);
 }
 
 /* ------------------------------------------------------------- backward -- */
 
+static inline void store_grad(float *to, tern_vf value, bool accumulate, int64_t n)
+{
+    if (accumulate)
+        value += tern_load_part_or(to, n, 0);
+    tern_store_part(to, value, n);
+}
+
 /* With n = (x - mean) * rstd and g = dy * gain:
- *   dx = rstd * (g - mean(g) - n * mean(g * n))
+ *   dx = rstd * (g - mean(g) - n * mean(g * n))   and what comes back to the sum
  * Lanes beyond the row have g = 0, so they add nothing to the means. */
 static void backward_x_row(const layer_norm_task *task, int64_t r)
 {
     const float *x = task->x + r * task->width, *grad_y = task->grad_y + r * task->width;
-    float *grad_x = task->grad_x + r * task->width;
+    int64_t first = r * task->width;
     float mean = task->mean[r], rstd = task->rstd[r];
     int64_t width = task->width;
     tern_vf sum_g = { 0 }, sum_gn = { 0 };
@@ -129,9 +142,12 @@ static void backward_x_row(const layer_norm_task *task, int64_t r)
             g *= tern_load_part_or(task->gain + d, n, 0);
         tern_vf normal = (tern_load_part_or(x + d, n, mean) - mean) * rstd;
         tern_vf value = rstd * (g - mean_g - normal * mean_gn);
-        if (task->accumulate_x)
-            value += tern_load_part_or(grad_x + d, n, 0);
-        tern_store_part(grad_x + d, value, n);
+        if (task->grad_sum)
+            value += tern_load_part(task->grad_sum + first + d, n);
+        if (task->grad_x)
+            store_grad(task->grad_x + first + d, value, task->accumulate_x, n);
+        if (task->grad_residual)
+            store_grad(task->grad_residual + first + d, value, task->accumulate_residual, n);
     }
 }
 
@@ -157,7 +173,7 @@ static void backward_tile(void *argument, int64_t tile, int worker)
     if (gain)
         memset(gain, 0, (size_t)(2 * task->width) * sizeof *gain);
     for (int64_t r = tile * task->rows_per_tile; r < tile_end(task, tile); r++) {
-        if (task->grad_x)
+        if (task->grad_x || task->grad_residual)
             backward_x_row(task, r);
         if (gain)
             add_to_partial(task, r, gain, gain + task->width);
@@ -191,13 +207,28 @@ static void merge_tile(void *argument, int64_t tile, int worker)
               task->accumulate_bias, columns);
 }
 
-static size_t backward_workspace(const tern_call *call)
+size_t TERN_LEVEL(tern_layer_norm_workspace)(const tern_tensor *x)
 {
     layer_norm_task task = { 0 };
-    if (!call->grad_in[1] && !call->grad_in[2])
-        return 0;
-    cut_rows(&task, call->in[0], BLOCK_ROWS);
+    cut_rows(&task, x, BLOCK_ROWS);
     return (size_t)(2 * task.width * task.tiles) * sizeof(float);
+}
+
+void TERN_LEVEL(tern_layer_norm_backward)(const tern_call *call, layer_norm_task *task)
+{
+    bool sums = task->grad_gain || task->grad_bias;
+    task->partial = sums ? call->workspace : NULL;
+    cut_rows(task, call->in[0], BLOCK_ROWS);
+    tern_parallel(tern_ctx_pool(call->ctx), task->tiles, backward_tile, task);
+    if (sums)
+        tern_parallel(tern_ctx_pool(call->ctx), (task->width + MERGE_COLUMNS - 1) / MERGE_COLUMNS,
+                      merge_tile, task);
+}
+
+static size_t backward_workspace(const tern_call *call)
+{
+    bool sums = call->grad_in[1] || call->grad_in[2];
+    return sums ? TERN_LEVEL(tern_layer_norm_workspace)(call->in[0]) : 0;
 }
 
 static void layer_norm_backward(tern_call *call)
@@ -211,13 +242,7 @@ static void layer_norm_backward(tern_call *call)
                              .accumulate_x = call->accumulate[0],
                              .accumulate_gain = call->accumulate[1],
                              .accumulate_bias = call->accumulate[2] };
-    bool sums = task.grad_gain || task.grad_bias;
-    task.partial = sums ? call->workspace : NULL;
-    cut_rows(&task, call->in[0], BLOCK_ROWS);
-    tern_parallel(tern_ctx_pool(call->ctx), task.tiles, backward_tile, &task);
-    if (sums)
-        tern_parallel(tern_ctx_pool(call->ctx), (task.width + MERGE_COLUMNS - 1) / MERGE_COLUMNS,
-                      merge_tile, &task);
+    TERN_LEVEL(tern_layer_norm_backward)(call, &task);
 }
 
 const tern_impl TERN_LEVEL(tern_layer_norm_cpu) = {
