@@ -24,7 +24,7 @@ static const tern_option options[] = {
     { 0 },
 };
 
-static void adamw_shape(tern_call *call)
+void tern_adamw_shape(tern_call *call)
 {
     const tern_tensor *value = call->in[VALUE], *scale = call->in[SCALE];
     char vt[TERN_SHAPE_TEXT], ot[TERN_SHAPE_TEXT];
@@ -91,7 +91,7 @@ const tern_op tern_op_adamw = {
             { "scale", TERN_REAL, TERN_OPTIONAL, "[] or [1]" } },
     .options_size = sizeof(tern_adamw_opts),
     .options = options,
-    .shape = adamw_shape,
+    .shape = tern_adamw_shape,
     .cost = adamw_cost,
     .samples = samples,
 };

@@ -51,4 +51,7 @@ typedef struct tern_adamw_factors {
 } tern_adamw_factors;
 tern_adamw_factors tern_adamw_prepare(const tern_adamw_opts *opts);
 
+/* The shape rule, which adam has in common. */
+void tern_adamw_shape(tern_call *call);
+
 #endif

@@ -1,0 +1,72 @@
+/* The contract of adam; see adam.h for the formula. */
+#include "kernels/adamw/adam.h"
+
+static const tern_option options[] = {
+    { .name = "lr", .type = TERN_OPTION_REAL, .offset = offsetof(tern_adamw_opts, lr),
+      .lowest = 0, .highest = 1e6, .doc = "learning rate of this step" },
+    { .name = "beta1", .type = TERN_OPTION_REAL, .offset = offsetof(tern_adamw_opts, beta1),
+      .fallback = 0.9, .lowest = 0, .highest = 0.9999999,
+      .doc = "how much of the first moment stays" },
+    { .name = "beta2", .type = TERN_OPTION_REAL, .offset = offsetof(tern_adamw_opts, beta2),
+      .fallback = 0.999, .lowest = 0, .highest = 0.9999999,
+      .doc = "how much of the second moment stays" },
+    { .name = "eps", .type = TERN_OPTION_REAL, .offset = offsetof(tern_adamw_opts, eps),
+      .fallback = 1e-8, .lowest = 0, .highest = 1, .doc = "added to the root of the second moment" },
+    { .name = "weight_decay", .type = TERN_OPTION_REAL,
+      .offset = offsetof(tern_adamw_opts, weight_decay), .lowest = 0, .highest = 1e6,
+      .doc = "how much of the value is added to the gradient" },
+    { .name = "step", .type = TERN_OPTION_INT, .offset = offsetof(tern_adamw_opts, step),
+      .lowest = 1, .highest = 0x1p53, .doc = "number of this step, from 1" },
+    { 0 },
+};
+
+static void adam_cost(const tern_call *call, tern_cost *forward, tern_cost *backward)
+{
+    (void)backward;
+    forward->flops = 16 * (double)call->in[0]->count;
+    forward->bytes = 8 * (double)tern_tensor_bytes(call->in[0]);
+}
+
+static const tern_sample samples[] = {
+    { TERN_SAMPLE_CHECK,
+      "value=[1009] grad=[1009] moment1=[1009] moment2=[1009]{0.01..1} decay=[1009]{0..1} "
+      "scale=[1]{0.5..0.5}",
+      "lr=0.01 weight_decay=0.1 step=7" },
+    { TERN_SAMPLE_CHECK, "value=[31] grad=[31] moment1=[31] moment2=[31]{0.1..1}",
+      "lr=0.1 weight_decay=0.5 step=3" },
+    { TERN_SAMPLE_CHECK, "value=[1] grad=[1] moment1=[1] moment2=[1]{0.1..1}",
+      "lr=0.001 beta1=0.5 beta2=0.9 eps=0.1 step=1000" },
+    { TERN_SAMPLE_CHECK, "value=[0] grad=[0] moment1=[0] moment2=[0] decay=[0]", "step=2" },
+    { TERN_SAMPLE_BENCH,
+      "value=[1000000] grad=[1000000] moment1=[1000000] moment2=[1000000]{0.01..1} "
+      "decay=[1000000]{1..1} scale=[1]{0.5..0.5}",
+      "lr=0.001 weight_decay=0.01 step=10" },
+    { 0, NULL, NULL },
+};
+
+const tern_op tern_op_adam = {
+    .name = "adam",
+    .summary = "one step of the Adam optimiser, in place",
+    .doc = "g = scale * grad + weight_decay * decay * value\n"
+           "moment1 += (1 - beta1) (g - moment1);  moment2 += (1 - beta2) (g^2 - moment2)\n"
+           "value -= lr / (1 - beta1^step) * moment1 / (sqrt(moment2 / (1 - beta2^step)) + eps)",
+    .in = { { "value", TERN_REAL, TERN_MUTATED, "[n]" },
+            { "grad", TERN_REAL, 0, "[n]" },
+            { "moment1", TERN_REAL, TERN_MUTATED, "[n]" },
+            { "moment2", TERN_REAL, TERN_MUTATED, "[n]" },
+            { "decay", TERN_REAL, TERN_OPTIONAL, "[n], 1 or 0" },
+            { "scale", TERN_REAL, TERN_OPTIONAL, "[] or [1]" } },
+    .options_size = sizeof(tern_adamw_opts),
+    .options = options,
+    .shape = tern_adamw_shape,
+    .cost = adam_cost,
+    .samples = samples,
+};
+
+void tern_adam(tern_ctx *ctx, const tern_param_blocks *blocks, tern_tensor *scale,
+               tern_adamw_opts opts)
+{
+    tern_tensor *inputs[] = { blocks->value,   blocks->grad,  blocks->moment1,
+                              blocks->moment2, blocks->decay, scale };
+    tern_apply(ctx, &tern_op_adam, inputs, 6, &opts, NULL);
+}
