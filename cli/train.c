@@ -120,7 +120,7 @@ int cmd_train(int argc, char **argv)
         { "--augment", CLI_REAL, &opts.train.augment, "X", "strength: 0 (default) to 1" },
         { "--balance", CLI_FLAG, &opts.train.balance, NULL, "weight classes by their rarity" },
         { "--set", CLI_REPEAT, &settings, "K=V", "any other option: weight_decay, warmup, clip, "
-          "model.size, model.face_width ..." },
+          "schedule (cosine, constant, step, one_cycle, plateau), model.size, model.face_width ..." },
         { "--init", CLI_REPEAT, &init, "RUN", "start encoders from this run's; may be repeated" },
         { "--seed", CLI_INT, &seed, "N", "default 0" },
         { "--device", CLI_TEXT, &opts.device, "NAME", "cpu (default), ref" },

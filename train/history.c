@@ -88,3 +88,26 @@ bool tern_history_cut(const char *run, int64_t epochs, tern_error *error)
     free(kept);
     return ok;
 }
+
+bool tern_history_losses(const char *run, void (*see)(void *user, double valid_loss), void *user,
+                         tern_error *error)
+{
+    char path[TERN_PATH_BYTES], *line = NULL;
+    size_t room = 0;
+    if (!tern_run_path(run, FILE_NAME, path, error))
+        return false;
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return errno == ENOENT || tern_error_set(error, TERN_ERR_IO, "%s: cannot be opened: %s",
+                                                 path, strerror(errno));
+    while (getline(&line, &room, file) >= 0) {
+        json_t *json = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
+        const json_t *loss = json_object_get(json, "valid_loss");
+        see(user, json_is_number(loss) ? json_number_value(loss) : NAN);
+        json_decref(json);
+    }
+    bool ok = !ferror(file);
+    free(line);
+    fclose(file);
+    return ok || tern_error_set(error, TERN_ERR_IO, "%s: cannot be read", path);
+}

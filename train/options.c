@@ -1,8 +1,11 @@
 /* Training options: defaults, checks, text and JSON, from one table. */
 #include "train/options.h"
 
+#include "train/schedule.h"
+
 #include <math.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,10 +14,12 @@ typedef struct field {
     size_t offset;
     bool whole; /* int64_t or uint64_t, else double */
     double fallback, lowest, highest;
+    const char *const *choices; /* names of 0, 1 ...; NULL: a number              */
+    bool optional; /* configurations of older runs do not have it: the fallback */
 } field;
 
 #define FIELD(name, whole, fallback, lowest, highest)                                             \
-    { #name, offsetof(tern_train_opts, name), whole, fallback, lowest, highest }
+    { #name, offsetof(tern_train_opts, name), whole, fallback, lowest, highest, NULL, false }
 
 static const field fields[] = {
     FIELD(epochs, true, 20, 1, 1e6),
@@ -23,6 +28,11 @@ static const field fields[] = {
     FIELD(lr, false, 1e-3, 0, 10),
     FIELD(weight_decay, false, 0.01, 0, 10),
     FIELD(warmup, false, 0.05, 0, 1),
+    { "schedule", offsetof(tern_train_opts, schedule), true, TERN_SCHEDULE_COSINE, 0,
+      TERN_SCHEDULE_PLATEAU, tern_schedule_names, true },
+    { "lr_factor", offsetof(tern_train_opts, lr_factor), false, 0.1, 0, 1, NULL, true },
+    { "lr_every", offsetof(tern_train_opts, lr_every), true, 10, 1, 1e6, NULL, true },
+    { "patience", offsetof(tern_train_opts, patience), true, 3, 0, 1e6, NULL, true },
     FIELD(clip, false, 1, 0, 1e9),
     FIELD(label_smoothing, false, 0, 0, 0.99),
     FIELD(auxiliary, false, 0.3, 0, 100),
@@ -63,6 +73,26 @@ bool tern_train_opts_resolve(tern_train_opts *opts, tern_error *error)
     return true;
 }
 
+/* The number that a text stands for. */
+static bool parse(const field *f, const char *text, double *number, tern_error *error)
+{
+    char *end;
+    char all[256] = "";
+    if (!f->choices) {
+        *number = strtod(text, &end);
+        return (end != text && !*end) || tern_error_set(error, TERN_ERR_OPTION,
+                                                        "%s=%s: a number wanted", f->name, text);
+    }
+    for (int i = 0; f->choices[i]; i++) {
+        size_t length = strlen(all);
+        snprintf(all + length, sizeof all - length, "%s%s", i ? ", " : "", f->choices[i]);
+        *number = i;
+        if (strcmp(f->choices[i], text) == 0)
+            return true;
+    }
+    return tern_error_set(error, TERN_ERR_OPTION, "%s=%s: one of %s wanted", f->name, text, all);
+}
+
 bool tern_train_opts_set(tern_train_opts *opts, const char *name, const char *value,
                          tern_error *error)
 {
@@ -71,11 +101,8 @@ bool tern_train_opts_set(tern_train_opts *opts, const char *name, const char *va
         names[i] = fields[i].name;
         if (strcmp(names[i], name) != 0)
             continue;
-        char *end;
-        double number = strtod(value, &end);
-        if (end == value || *end)
-            return tern_error_set(error, TERN_ERR_OPTION, "%s=%s: a number wanted", name, value);
-        if (!check(&fields[i], number, error))
+        double number;
+        if (!parse(&fields[i], value, &number, error) || !check(&fields[i], number, error))
             return false;
         put(opts, &fields[i], number);
         return true;
@@ -90,12 +117,31 @@ json_t *tern_train_opts_to_json(const tern_train_opts *opts)
 {
     json_t *json = json_object();
     for (int i = 0; i < FIELDS; i++) {
-        double value = get(opts, &fields[i]);
-        json_object_set_new(json, fields[i].name,
-                            fields[i].whole ? json_integer((json_int_t)value) : json_real(value));
+        const field *f = &fields[i];
+        double value = get(opts, f);
+        json_object_set_new(json, f->name,
+                            f->choices ? json_string(f->choices[(int)value])
+                            : f->whole ? json_integer((json_int_t)value)
+                                       : json_real(value));
     }
     json_object_set_new(json, "balance", json_boolean(opts->balance));
     return json;
+}
+
+static bool read_field(const json_t *json, const field *f, double *number, tern_error *error)
+{
+    const json_t *value = json_object_get(json, f->name);
+    *number = f->fallback;
+    if (!value && f->optional)
+        return true;
+    if (f->choices ? !json_is_string(value) : !json_is_number(value))
+        return tern_error_set(error, TERN_ERR_FORMAT, "\"train\".\"%s\" must be a %s", f->name,
+                              f->choices ? "name" : "number");
+    if (f->choices && !parse(f, json_string_value(value), number, error))
+        return false;
+    if (!f->choices)
+        *number = json_number_value(value);
+    return check(f, *number, error);
 }
 
 bool tern_train_opts_from_json(const json_t *json, tern_train_opts *opts, tern_error *error)
@@ -107,13 +153,10 @@ bool tern_train_opts_from_json(const json_t *json, tern_train_opts *opts, tern_e
     if (!tern_json_keys(json, "\"train\"", keys, error))
         return false;
     for (int i = 0; i < FIELDS; i++) {
-        const json_t *value = json_object_get(json, fields[i].name);
-        if (!json_is_number(value))
-            return tern_error_set(error, TERN_ERR_FORMAT, "\"train\".\"%s\" must be a number",
-                                  fields[i].name);
-        if (!check(&fields[i], json_number_value(value), error))
+        double number;
+        if (!read_field(json, &fields[i], &number, error))
             return false;
-        put(opts, &fields[i], json_number_value(value));
+        put(opts, &fields[i], number);
     }
     const json_t *balance = json_object_get(json, "balance");
     opts->balance = json_is_true(balance);

@@ -13,6 +13,10 @@ typedef struct tern_train_opts {
     double lr;               /* peak learning rate; default 1e-3                      */
     double weight_decay;     /* default 0.01                                          */
     double warmup;           /* part of all steps; default 0.05                       */
+    int64_t schedule;        /* tern_schedule_kind of the learning rate; default cosine */
+    double lr_factor;        /* what step and plateau multiply lr by; default 0.1     */
+    int64_t lr_every;        /* step: epochs between two drops; default 10            */
+    int64_t patience;        /* plateau: epochs without a better loss; default 3      */
     double clip;             /* largest gradient norm; default 1                      */
     double label_smoothing;  /* default 0                                             */
     double auxiliary;        /* weight of each encoder's own loss; default 0.3        */

@@ -7,7 +7,6 @@
 #include "train/evaluate.h"
 #include "train/feed.h"
 #include "train/history.h"
-#include "train/schedule.h"
 
 #include <math.h>
 
@@ -40,8 +39,7 @@ static tern_tensor *step_ops(trainer *t, const tern_model_arrays *arrays, int64_
     const tern_param_blocks *blocks = tern_blocks(ctx);
     tern_grad_norm(ctx, blocks->grad, &scale, (tern_grad_norm_opts){ .max_norm = train->clip });
     tern_adamw(ctx, blocks, scale,
-               (tern_adamw_opts){ .lr = tern_warmup_cosine(train->lr, step, t->warmup_steps,
-                                                           t->total_steps),
+               (tern_adamw_opts){ .lr = t->plateau.scale * tern_schedule_rate(&t->schedule, step),
                                   .weight_decay = train->weight_decay, .step = step });
     return loss;
 }
@@ -162,12 +160,28 @@ static bool run_batches(trainer *t, tern_progress *progress, bool *stopped)
     return t->error->code == TERN_OK;
 }
 
+static void see_loss(void *plateau, double valid_loss)
+{
+    tern_plateau_see(plateau, valid_loss);
+}
+
+/* From the history on disk, so that a run that is resumed decides as if it had not
+ * stopped. */
+static bool look_for_plateau(trainer *t)
+{
+    const tern_train_opts *train = &t->config.train;
+    if (train->schedule != TERN_SCHEDULE_PLATEAU)
+        return true;
+    t->plateau = tern_plateau_begin(train->lr_factor, train->patience);
+    return tern_history_losses(t->opts->run, see_loss, &t->plateau, t->error);
+}
+
 static bool run_epoch(trainer *t, int64_t epoch, tern_train_result *result)
 {
     tern_progress progress = { .epoch = epoch, .epochs = t->config.train.epochs,
                                .batches = tern_loader_batches(t->train) };
     tern_checkpoint_info before = t->at;
-    bool ok = run_batches(t, &progress, &result->stopped);
+    bool ok = look_for_plateau(t) && run_batches(t, &progress, &result->stopped);
     result->flops_per_sample = tern_step_flops(t->ctx) / (double)t->config.train.batch;
     ok = ok && (result->stopped || finish_epoch(t, &progress));
     if (!ok || result->stopped)

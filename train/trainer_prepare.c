@@ -199,6 +199,18 @@ static bool warm_start(trainer *t)
     return true;
 }
 
+static void plan_schedule(trainer *t)
+{
+    const tern_train_opts *train = &t->config.train;
+    int64_t batches = tern_loader_batches(t->train), total = train->epochs * batches;
+    t->schedule = (tern_schedule){ .kind = (tern_schedule_kind)train->schedule,
+                                   .peak = train->lr, .total = total,
+                                   .warmup = (int64_t)(train->warmup * (double)total),
+                                   .every = train->lr_every * batches,
+                                   .factor = train->lr_factor };
+    t->plateau = tern_plateau_begin(train->lr_factor, train->patience);
+}
+
 static bool build_model(trainer *t)
 {
     char path[TERN_PATH_BYTES];
@@ -215,8 +227,7 @@ static bool build_model(trainer *t)
         return false;
     if (t->opts->resume && tern_run_path(t->opts->run, "last.safetensors", path, t->error))
         tern_checkpoint_load(t->ctx, path, true, &t->at);
-    t->total_steps = t->config.train.epochs * tern_loader_batches(t->train);
-    t->warmup_steps = (int64_t)(t->config.train.warmup * (double)t->total_steps);
+    plan_schedule(t);
     return tern_trainer_pass_error(t);
 }
 

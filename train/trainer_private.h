@@ -4,6 +4,7 @@
 
 #include "datasets/loader.h"
 #include "train/checkpoint.h"
+#include "train/schedule.h"
 #include "train/trainer.h"
 
 #include <time.h>
@@ -19,7 +20,8 @@ typedef struct trainer {
     float *class_weight;            /* [classes], or NULL */
     uint8_t *hidden[TERN_STREAMS];  /* modality dropout   */
     tern_checkpoint_info at;        /* how far the run is */
-    int64_t total_steps, warmup_steps;
+    tern_schedule schedule;
+    tern_plateau plateau;           /* of a schedule that waits for the loss */
     struct timespec begun;
     tern_error *error;
 } trainer;
