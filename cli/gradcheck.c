@@ -1,5 +1,7 @@
 /* tern gradcheck: signed directional derivatives of every op, on ref. */
 #include "cli/commands.h"
+#include "cli/open.h"
+#include "core/registry.h"
 
 #include "kernels/gradcheck.h"
 #include "kernels/table.h"
@@ -47,18 +49,18 @@ static int check_one(tern_ctx *ctx, const tern_op *op)
 
 int cmd_gradcheck(int argc, char **argv)
 {
-    const cli_flag flags[] = { { 0 } };
-    cli_list words;
+    cli_list plugins = { { NULL }, 0 }, words;
+    const cli_flag flags[] = { CLI_PLUGIN_FLAG(plugins), { 0 } };
     tern_error error = { 0 };
     int status = cli_parse(&command, flags, argc, argv, &words);
     if (status >= 0)
         return status;
-    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = "ref" }, &error);
+    tern_ctx *ctx = cli_open((tern_ctx_opts){ .device = "ref" }, &plugins, &error);
     if (!ctx)
         return cli_fail("gradcheck", "%s", error.message);
     bool wrong = false;
     for (int i = 0; i < words.count; i++) {
-        const tern_op *op = tern_op_find(words.items[i], &error);
+        const tern_op *op = tern_ctx_op_find(ctx, words.items[i], &error);
         if (!op) {
             tern_ctx_free(ctx);
             return cli_fail("gradcheck", "%s", error.message);
@@ -67,6 +69,8 @@ int cmd_gradcheck(int argc, char **argv)
     }
     for (const tern_op *const *op = tern_op_table(); !words.count && *op; op++)
         wrong = check_one(ctx, *op) != 0 || wrong;
+    for (int i = 0; !words.count && tern_plugin_op(ctx, i); i++)
+        wrong = check_one(ctx, tern_plugin_op(ctx, i)) != 0 || wrong;
     tern_ctx_free(ctx);
     return wrong ? CLI_FAILED : CLI_OK;
 }

@@ -1,5 +1,6 @@
 /* tern op: one op on tensors of a safetensors file. */
 #include "cli/commands.h"
+#include "cli/open.h"
 
 #include "kernels/op_file.h"
 #include "kernels/table.h"
@@ -18,7 +19,7 @@ int cmd_op(int argc, char **argv)
     int threads = 0;
     long seed = 0;
     tern_op_file file = { 0 };
-    cli_list options = { { NULL }, 0 }, words;
+    cli_list options = { { NULL }, 0 }, plugins = { { NULL }, 0 }, words;
     const cli_flag flags[] = {
         { "--in", CLI_TEXT, &file.in, "FILE", "safetensors file with the inputs" },
         { "--out", CLI_TEXT, &file.out, "FILE", "safetensors file to write" },
@@ -29,6 +30,7 @@ int cmd_op(int argc, char **argv)
         { "--train", CLI_FLAG, &file.training, NULL, "training behaviour (dropout, batch norm)" },
         { "--threads", CLI_COUNT, &threads, "N", "cpu threads (default: one per core)" },
         { "--seed", CLI_INT, &seed, "N", "of random numbers (dropout)" },
+        CLI_PLUGIN_FLAG(plugins),
         { 0 },
     };
     int status = cli_parse(&command, flags, argc, argv, &words);
@@ -39,13 +41,15 @@ int cmd_op(int argc, char **argv)
     if (!file.in || !file.out)
         return cli_misused("op", "--in and --out are needed");
     tern_error error = { 0 };
-    const tern_op *op = tern_op_find(words.items[0], &error);
-    if (!op)
-        return cli_fail("op", "%s", error.message);
-    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = device, .threads = threads,
-                                               .seed = (uint64_t)seed }, &error);
+    tern_ctx *ctx = cli_open((tern_ctx_opts){ .device = device, .threads = threads,
+                                              .seed = (uint64_t)seed }, &plugins, &error);
     if (!ctx)
         return cli_fail("op", "%s", error.message);
+    const tern_op *op = tern_ctx_op_find(ctx, words.items[0], &error);
+    if (!op) {
+        tern_ctx_free(ctx);
+        return cli_fail("op", "%s", error.message);
+    }
     file.options = options.items;
     file.option_count = options.count;
     if (provider)

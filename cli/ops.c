@@ -1,6 +1,7 @@
 /* tern ops: the matrix op x backend, and one op's documentation; both are made
  * from the contracts. */
 #include "cli/commands.h"
+#include "cli/open.h"
 
 #include "core/registry.h"
 #include "kernels/table.h"
@@ -18,25 +19,32 @@ static const cli_command command = {
 static const char *const devices[] = { "ref", "cpu", "cuda-sim", "cuda" };
 enum { DEVICES = sizeof devices / sizeof devices[0] };
 
-static void print_matrix(void)
+static void print_row(tern_ctx *const *contexts, const tern_op *op)
+{
+    printf("%-18s", op->name);
+    for (int d = 0; d < DEVICES; d++) {
+        const tern_impl *impl = contexts[d] ? tern_find_impl(contexts[d], op) : NULL;
+        printf(" %-9s", !contexts[d] ? "absent" : !impl ? "-" : impl->backward ? "f b" : "f");
+    }
+    printf(" %s\n", op->summary);
+}
+
+static void print_matrix(const cli_list *plugins)
 {
     tern_ctx *contexts[DEVICES];
     for (int d = 0; d < DEVICES; d++) {
         tern_error error = { 0 };
-        contexts[d] = tern_open((tern_ctx_opts){ .device = devices[d], .threads = 1 }, &error);
+        contexts[d] = cli_open((tern_ctx_opts){ .device = devices[d], .threads = 1 }, plugins,
+                               &error);
     }
     printf("%-18s", "op");
     for (int d = 0; d < DEVICES; d++)
         printf(" %-9s", devices[d]);
     printf("\n");
-    for (const tern_op *const *op = tern_op_table(); *op; op++) {
-        printf("%-18s", (*op)->name);
-        for (int d = 0; d < DEVICES; d++) {
-            const tern_impl *impl = contexts[d] ? tern_find_impl(contexts[d], *op) : NULL;
-            printf(" %-9s", !contexts[d] ? "absent" : !impl ? "-" : impl->backward ? "f b" : "f");
-        }
-        printf(" %s\n", (*op)->summary);
-    }
+    for (const tern_op *const *op = tern_op_table(); *op; op++)
+        print_row(contexts, *op);
+    for (int i = 0; tern_plugin_op(contexts[0], i); i++)
+        print_row(contexts, tern_plugin_op(contexts[0], i));
     for (int d = 0; d < DEVICES; d++)
         tern_ctx_free(contexts[d]);
 }
@@ -83,21 +91,24 @@ static void print_op(const tern_op *op)
 
 int cmd_ops(int argc, char **argv)
 {
-    const cli_flag flags[] = { { 0 } };
-    cli_list words;
+    cli_list plugins = { { NULL }, 0 }, words;
+    const cli_flag flags[] = { CLI_PLUGIN_FLAG(plugins), { 0 } };
     int status = cli_parse(&command, flags, argc, argv, &words);
     if (status >= 0)
         return status;
     if ((status = cli_check_words(&command, &words, 0, 1)) >= 0)
         return status;
-    if (words.count == 0) {
-        print_matrix();
-        return CLI_OK;
-    }
     tern_error error = { 0 };
-    const tern_op *op = tern_op_find(words.items[0], &error);
-    if (!op)
+    tern_ctx *ctx = cli_open((tern_ctx_opts){ .device = "ref" }, &plugins, &error);
+    if (!ctx)
         return cli_fail("ops", "%s", error.message);
-    print_op(op);
-    return CLI_OK;
+    const tern_op *op = words.count ? tern_ctx_op_find(ctx, words.items[0], &error) : NULL;
+    if (words.count == 0)
+        print_matrix(&plugins);
+    else if (op)
+        print_op(op);
+    else
+        status = cli_fail("ops", "%s", error.message);
+    tern_ctx_free(ctx);
+    return words.count && !op ? status : CLI_OK;
 }

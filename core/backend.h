@@ -40,11 +40,12 @@ typedef struct tern_host {
     void *registry;
     void (*add_backend)(void *registry, const tern_backend *backend);
     void (*add_impl)(void *registry, const tern_impl *impl);
+    void (*add_op)(void *registry, const tern_op *op); /* a new one, before its impls */
 } tern_host;
 
 /* Every plugin exports this one function, which refuses a version that it was not
  * built for.  The program itself has none. */
-enum { TERN_PLUGIN_VERSION = 1 };
+enum { TERN_PLUGIN_VERSION = 2 };
 bool tern_plugin(int version, const tern_host *host, tern_error *error);
 typedef bool (*tern_plugin_fn)(int version, const tern_host *host, tern_error *error);
 

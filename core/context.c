@@ -275,6 +275,11 @@ void tern_load_plugin(tern_ctx *ctx, const char *path)
     memset(ctx->impl_cache, 0, sizeof ctx->impl_cache);
 }
 
+const tern_op *tern_plugin_op(const tern_ctx *ctx, int index)
+{
+    return index < ctx->registry.op_count ? ctx->registry.ops[index] : NULL;
+}
+
 static void fail_provider(tern_ctx *ctx, const char *op, const char *provider)
 {
     enum { MOST = 32 };

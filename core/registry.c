@@ -33,6 +33,21 @@ void tern_registry_add_impl(tern_registry *registry, const tern_impl *impl)
     registry->impls[registry->impl_count++] = impl;
 }
 
+void tern_registry_add_op(tern_registry *registry, const tern_op *op)
+{
+    for (int i = 0; i < registry->impl_count; i++)
+        if (strcmp(registry->impls[i]->op, op->name) == 0)
+            registry->taken = op->name;
+    const tern_op **grown =
+        realloc(registry->ops, (size_t)(registry->op_count + 1) * sizeof *registry->ops);
+    if (!grown) {
+        registry->out_of_memory = true;
+        return;
+    }
+    registry->ops = grown;
+    registry->ops[registry->op_count++] = op;
+}
+
 const tern_backend *tern_registry_backend(const tern_registry *registry, const char *name)
 {
     for (int i = 0; i < registry->backend_count; i++)
@@ -64,6 +79,11 @@ static void host_add_impl(void *registry, const tern_impl *impl)
     tern_registry_add_impl(registry, impl);
 }
 
+static void host_add_op(void *registry, const tern_op *op)
+{
+    tern_registry_add_op(registry, op);
+}
+
 bool tern_registry_load(tern_registry *registry, const char *path, tern_error *error)
 {
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
@@ -84,13 +104,19 @@ bool tern_registry_load(tern_registry *registry, const char *path, tern_error *e
         return tern_error_set(error, TERN_ERR_FORMAT,
                               "plugin %s: it exports no function tern_plugin", path);
     memcpy(&entry, &symbol, sizeof entry); /* object to function pointer, as POSIX allows */
-    const tern_host host = { registry, host_add_backend, host_add_impl };
+    const tern_host host = { registry, host_add_backend, host_add_impl, host_add_op };
     if (!entry(TERN_PLUGIN_VERSION, &host, error)) {
         tern_error_set(error, TERN_ERR_MISSING, "it refused plugin interface version %d",
                        TERN_PLUGIN_VERSION);
         tern_error_prefix(error, "plugin %s", path);
         return false;
     }
+    if (registry->out_of_memory)
+        return tern_error_set(error, TERN_ERR_MEMORY, "plugin %s: out of memory", path);
+    if (registry->taken)
+        return tern_error_set(error, TERN_ERR_ARGUMENT,
+                              "plugin %s: there is an op %s already; give yours another name", path,
+                              registry->taken);
     return true;
 }
 
@@ -100,6 +126,7 @@ void tern_registry_free(tern_registry *registry)
         dlclose(registry->libraries[i]);
     free(registry->libraries);
     free(registry->impls);
+    free(registry->ops);
     free(registry->backends);
     *registry = (tern_registry){ 0 };
 }

@@ -14,6 +14,9 @@ typedef struct tern_registry {
     int backend_count;
     const tern_impl **impls;
     int impl_count, impl_capacity;
+    const tern_op **ops; /* those that plugins brought */
+    int op_count;
+    const char *taken; /* name of a plugin's op that there was already, or NULL */
     void **libraries; /* handles of loaded plugins */
     int library_count;
     bool out_of_memory;
@@ -21,6 +24,7 @@ typedef struct tern_registry {
 
 void tern_registry_add_backend(tern_registry *registry, const tern_backend *backend);
 void tern_registry_add_impl(tern_registry *registry, const tern_impl *impl);
+void tern_registry_add_op(tern_registry *registry, const tern_op *op);
 const tern_backend *tern_registry_backend(const tern_registry *registry, const char *name);
 /* NULL if there is none. */
 const tern_impl *tern_registry_impl(const tern_registry *registry, const char *op,
@@ -35,8 +39,10 @@ extern const tern_backend tern_backend_ref, tern_backend_cpu, tern_backend_meta;
 /* Register an implementation in a context (the built-in ops, a plugin in the
  * program itself, a test's own). */
 void tern_add_impl(tern_ctx *ctx, const tern_impl *impl);
-/* Load a plugin that adds ops' implementations or providers. */
+/* Load a plugin that adds ops, implementations or providers. */
 void tern_load_plugin(tern_ctx *ctx, const char *path);
+/* The ops that plugins brought; NULL from `index` = their number on. */
+const tern_op *tern_plugin_op(const tern_ctx *ctx, int index);
 /* The implementation that tern_apply would use; NULL if there is none. */
 const tern_impl *tern_find_impl(const tern_ctx *ctx, const tern_op *op);
 

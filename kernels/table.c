@@ -65,19 +65,27 @@ const tern_op *const *tern_op_table(void)
     return table;
 }
 
-const tern_op *tern_op_find(const char *name, tern_error *error)
+const tern_op *tern_ctx_op_find(const tern_ctx *ctx, const char *name, tern_error *error)
 {
-    const char *names[sizeof table / sizeof table[0]] = { NULL };
+    enum { BUILT_IN = sizeof table / sizeof table[0] - 1, MOST = BUILT_IN + 64 };
+    const char *names[MOST];
     int count = 0;
-    for (const tern_op *const *op = table; *op; op++) {
-        if (strcmp((*op)->name, name) == 0)
-            return *op;
-        names[count++] = (*op)->name;
+    for (const tern_op *op; count < MOST; names[count++] = op->name) {
+        op = count < BUILT_IN ? table[count] : ctx ? tern_plugin_op(ctx, count - BUILT_IN) : NULL;
+        if (!op)
+            break;
+        if (strcmp(op->name, name) == 0)
+            return op;
     }
     const char *nearest = tern_nearest_name(name, names, count);
     tern_error_set(error, TERN_ERR_ARGUMENT, "there is no op %s%s%s%s", name,
                    nearest ? ", did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
     return NULL;
+}
+
+const tern_op *tern_op_find(const char *name, tern_error *error)
+{
+    return tern_ctx_op_find(NULL, name, error);
 }
 
 /* ------------------------------------------------------- SIMD levels -- */

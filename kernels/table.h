@@ -11,6 +11,8 @@
 const tern_op *const *tern_op_table(void);
 /* NULL if there is none of that name; error then suggests the nearest. */
 const tern_op *tern_op_find(const char *name, tern_error *error);
+/* The same among the table's ops and those of the plugins that ctx has loaded. */
+const tern_op *tern_ctx_op_find(const tern_ctx *ctx, const char *name, tern_error *error);
 
 /* The SIMD levels that this machine can run, best first, into names (room for 4);
  * returns how many.  tern_ctx_opts.simd takes one of them. */
