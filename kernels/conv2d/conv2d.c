@@ -3,7 +3,7 @@
 
 #include "kernels/conv2d/conv2d_geometry.h"
 
-enum { STRIDE_MAX = 1 << 20, PAD_MAX = 1 << 20 };
+enum { STRIDE_MAX = 1 << 20, PAD_MAX = 1 << 20, DILATION_MAX = 1 << 20, GROUPS_MAX = 1 << 20 };
 
 static const tern_option options[] = {
     { .name = "stride", .type = TERN_OPTION_INT, .offset = offsetof(tern_conv2d_opts, stride),
@@ -12,11 +12,42 @@ static const tern_option options[] = {
     { .name = "pad", .type = TERN_OPTION_INT, .offset = offsetof(tern_conv2d_opts, pad),
       .length = 2, .highest = PAD_MAX,
       .doc = "zero rows above and below, zero columns left and right" },
+    { .name = "dilation", .type = TERN_OPTION_INT,
+      .offset = offsetof(tern_conv2d_opts, dilation), .length = 2, .fallback = 1, .lowest = 1,
+      .highest = DILATION_MAX, .doc = "pixels from one kernel element to the next" },
+    { .name = "groups", .type = TERN_OPTION_INT, .offset = offsetof(tern_conv2d_opts, groups),
+      .fallback = 1, .lowest = 1, .highest = GROUPS_MAX,
+      .doc = "parts of the channels that do not see each other; I for depthwise" },
     { .name = "activation", .type = TERN_OPTION_CHOICE,
       .offset = offsetof(tern_conv2d_opts, activation), .choices = tern_activation_names,
       .doc = "applied to the result" },
     { 0 },
 };
+
+/* Groups divide the channels, and weight has as many as one group. */
+static bool check_channels(tern_call *call, const char *xt, const char *wt)
+{
+    const tern_conv2d_opts *opts = call->options;
+    int64_t inputs = call->in[0]->shape[3], outputs = call->in[1]->shape[0];
+    if (inputs % opts->groups != 0 || outputs % opts->groups != 0) {
+        tern_call_fail(call, TERN_ERR_SHAPE,
+                       "groups %lld must divide the channels of x %s (N,H,W,C) and the outputs "
+                       "of weight %s (O,kh,kw,I)", (long long)opts->groups, xt, wt);
+        return false;
+    }
+    int64_t wanted = call->in[1]->shape[3] * opts->groups;
+    if (wanted == inputs)
+        return true;
+    if (opts->groups == 1)
+        tern_call_fail(call, TERN_ERR_SHAPE,
+                       "weight %s (O,kh,kw,I) wants %lld input channels, x is %s (N,H,W,C)", wt,
+                       (long long)wanted, xt);
+    else
+        tern_call_fail(call, TERN_ERR_SHAPE,
+                       "weight %s (O,kh,kw,I/groups) wants %lld input channels in %lld groups, "
+                       "x is %s (N,H,W,C)", wt, (long long)wanted, (long long)opts->groups, xt);
+    return false;
+}
 
 /* x, weight and bias agree with each other and with the padding. */
 static bool check_shapes(tern_call *call)
@@ -37,12 +68,8 @@ static bool check_shapes(tern_call *call)
                        "x %s (N,H,W,C) and weight %s (O,kh,kw,I): only N may be 0", xt, wt);
         return false;
     }
-    if (weight->shape[3] != x->shape[3]) {
-        tern_call_fail(call, TERN_ERR_SHAPE,
-                       "weight %s (O,kh,kw,I) wants %lld input channels, x is %s (N,H,W,C)", wt,
-                       (long long)weight->shape[3], xt);
+    if (!check_channels(call, xt, wt))
         return false;
-    }
     if (bias && (bias->rank != 1 || bias->shape[0] != weight->shape[0])) {
         tern_call_fail(call, TERN_ERR_SHAPE,
                        "bias %s must be [%lld], one for each output channel of weight %s",
@@ -50,10 +77,12 @@ static bool check_shapes(tern_call *call)
         return false;
     }
     for (int axis = 0; axis < 2; axis++)
-        if (weight->shape[axis + 1] > x->shape[axis + 1] + 2 * opts->pad[axis]) {
+        if (conv2d_span(weight->shape[axis + 1], opts->dilation[axis]) >
+            x->shape[axis + 1] + 2 * opts->pad[axis]) {
             tern_call_fail(call, TERN_ERR_SHAPE,
-                           "weight %s (O,kh,kw,I) is larger than x %s (N,H,W,C) padded by "
-                           "%lld,%lld", wt, xt, (long long)opts->pad[0], (long long)opts->pad[1]);
+                           "weight %s (O,kh,kw,I)%s is larger than x %s (N,H,W,C) padded by "
+                           "%lld,%lld", wt, opts->dilation[axis] > 1 ? ", dilated," : "", xt,
+                           (long long)opts->pad[0], (long long)opts->pad[1]);
             return false;
         }
     return true;
@@ -82,8 +111,11 @@ static void conv2d_cost(const tern_call *call, tern_cost *forward, tern_cost *ba
 
 /* CHECK: strides and pads that differ by axis, a kernel wider than the image, a
  * stride beyond the kernel (input pixels that nothing reads), a remainder of rows
- * that the last stride leaves out, channel counts 1, 3, primes and 31.
- * BENCH: the layers of a small face CNN, and a first layer. */
+ * that the last stride leaves out, channel counts 1, 3, primes and 31; dilations
+ * alone and with strides that share a factor with them or do not; groups of several
+ * channels, depthwise with whole and broken vectors, one input for several outputs.
+ * BENCH: the layers of a small face CNN, and a first layer; dilated, grouped and
+ * depthwise ones. */
 static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK, "x=[2,5,6,3] weight=[4,3,3,3] bias=[4]", "pad=1,1" },
     { TERN_SAMPLE_CHECK, "x=[1,1,1,1] weight=[1,1,1,1] bias=[1]", "" },
@@ -96,6 +128,22 @@ static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK, "x=[1,3,17,2] weight=[31,2,3,2] bias=[31]", "pad=0,1" },
     { TERN_SAMPLE_CHECK, "x=[1,4,3,31] weight=[3,2,2,31] bias=[3]", "pad=1,1" },
     { TERN_SAMPLE_CHECK, "x=[0,4,4,2] weight=[3,3,3,2] bias=[3]", "pad=1,1" },
+    { TERN_SAMPLE_CHECK, "x=[1,7,9,3] weight=[5,3,3,3] bias=[5]",
+      "dilation=2,3 pad=2,1 activation=sigmoid" },
+    { TERN_SAMPLE_CHECK, "x=[2,9,11,2] weight=[3,3,2,2] bias=[3]",
+      "stride=2,3 dilation=2,2 pad=3,1" },
+    { TERN_SAMPLE_CHECK, "x=[1,13,8,1] weight=[2,2,3,1]", "stride=6,4 dilation=4,3 pad=1,2" },
+    { TERN_SAMPLE_CHECK, "x=[2,4,5,6] weight=[4,3,3,3] bias=[4]",
+      "groups=2 pad=1,1 activation=relu" },
+    { TERN_SAMPLE_CHECK, "x=[1,5,6,31] weight=[62,2,1,1] bias=[62]",
+      "groups=31 stride=2,1 activation=tanh" },
+    { TERN_SAMPLE_CHECK, "x=[1,6,7,21] weight=[9,2,2,7]", "groups=3 dilation=2,3 stride=1,2" },
+    { TERN_SAMPLE_CHECK, "x=[2,6,13,5] weight=[5,3,3,1] bias=[5]",
+      "groups=5 pad=1,1 activation=gelu" },
+    { TERN_SAMPLE_CHECK, "x=[1,11,12,37] weight=[37,3,2,1] bias=[37]",
+      "groups=37 stride=2,3 dilation=2,2 pad=2,1 activation=sigmoid" },
+    { TERN_SAMPLE_CHECK, "x=[1,3,17,2] weight=[2,1,5,1]", "groups=2 pad=1,7 stride=2,1" },
+    { TERN_SAMPLE_CHECK, "x=[0,4,4,2] weight=[2,3,3,1] bias=[2]", "groups=2 pad=1,1" },
     { TERN_SAMPLE_BENCH, "x=[16,64,64,3] weight=[32,3,3,3] bias=[32]", "pad=1,1 activation=relu" },
     { TERN_SAMPLE_BENCH, "x=[16,64,64,32] weight=[32,3,3,32] bias=[32]", "pad=1,1" },
     { TERN_SAMPLE_BENCH, "x=[16,32,32,32] weight=[64,3,3,32] bias=[64]", "pad=1,1" },
@@ -103,17 +151,24 @@ static const tern_sample samples[] = {
     { TERN_SAMPLE_BENCH, "x=[16,8,8,128] weight=[128,3,3,128] bias=[128]", "pad=1,1" },
     { TERN_SAMPLE_BENCH, "x=[16,32,32,64] weight=[128,3,3,64] bias=[128]", "stride=2,2 pad=1,1" },
     { TERN_SAMPLE_BENCH, "x=[16,16,16,64] weight=[128,1,1,64] bias=[128]", "" },
+    { TERN_SAMPLE_BENCH, "x=[16,16,16,64] weight=[128,3,3,64] bias=[128]",
+      "dilation=2,2 pad=2,2" },
+    { TERN_SAMPLE_BENCH, "x=[16,16,16,128] weight=[128,3,3,32] bias=[128]", "groups=4 pad=1,1" },
+    { TERN_SAMPLE_BENCH, "x=[16,32,32,64] weight=[64,3,3,1] bias=[64]", "groups=64 pad=1,1" },
     { 0, NULL, NULL },
 };
 
 const tern_op tern_op_conv2d = {
     .name = "conv2d",
-    .summary = "2-D convolution with stride and padding, fused bias and activation",
-    .doc = "y[n,p,q,o] = act( bias[o] + sum_{u,v,i} x[n, p*stride0+u-pad0, q*stride1+v-pad1, i]\n"
-           "                                        * weight[o,u,v,i] ),  x zero outside\n"
-           "Ho = floor((H + 2*pad0 - kh) / stride0) + 1, Wo likewise",
+    .summary = "2-D convolution with stride, padding, dilation and groups, fused bias and "
+               "activation",
+    .doc = "y[n,p,q,o] = act( bias[o] + sum_{u,v,i} x[n, row, column, first(o)+i] * "
+           "weight[o,u,v,i] )\n"
+           "row = p*stride0 + u*dilation0 - pad0, column likewise; x is zero outside\n"
+           "first(o) = floor(o / (O/groups)) * I/groups: an output sees its group's inputs\n"
+           "Ho = floor((H + 2*pad0 - dilation0*(kh-1) - 1) / stride0) + 1, Wo likewise",
     .in = { { "x", TERN_REAL, TERN_DIFF | TERN_BACKWARD_READS, "[N, H, W, I]" },
-            { "weight", TERN_REAL, TERN_DIFF | TERN_BACKWARD_READS, "[O, kh, kw, I]" },
+            { "weight", TERN_REAL, TERN_DIFF | TERN_BACKWARD_READS, "[O, kh, kw, I/groups]" },
             { "bias", TERN_REAL, TERN_DIFF | TERN_OPTIONAL, "[O]" } },
     .out = { { "y", TERN_REAL, TERN_BACKWARD_READS, "[N, Ho, Wo, O]" } },
     .saved = { { "before_activation", TERN_REAL, 0, "[N, Ho, Wo, O], gelu only" } },

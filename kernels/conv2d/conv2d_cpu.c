@@ -1,4 +1,5 @@
-/* conv2d on cpu: a direct convolution, without unfolding the image.
+/* conv2d on cpu: a direct convolution, without unfolding the image.  Depthwise ones
+ * have kernels of their own, conv2d_depthwise_cpu.c.
  *
  * In NHWC the kernel's row u at an output pixel sees kw*I contiguous floats, and
  * the next output pixel sees the same run stride*I floats further on:
@@ -11,10 +12,13 @@
  * place through strides (panel_product.h); the weights are packed once a call into
  * panels of output channels, [O/PANEL_WIDTH][kh*kw*I][PANEL_WIDTH].  Only a zero
  * border, where there is one, costs a copy of the input rows that a tile needs; it
- * stays in the L2 cache.
+ * stays in the L2 cache.  A dilation cuts the run into one for each kernel column.
  *
- * A tile of work is (image, block of output rows, panel).  Its extent depends on the
- * shapes alone, so that the bits do not depend on the number of threads.
+ * Groups are convolutions beside each other; a tile copies its group's channels, so
+ * that they lie together as if there were no others.
+ *
+ * A tile of work is (image, block of output rows, group, panel).  Its extent depends on
+ * the shapes alone, so that the bits do not depend on the number of threads.
  */
 #include "kernels/conv2d/conv2d_cpu.h"
 
@@ -29,11 +33,12 @@ enum {
 
 typedef struct forward_plan {
     conv2d_geometry g;
-    int64_t taps; /* kh*kw*I, rows of a panel */
-    int64_t panels, tile_rows, blocks;
-    bool bordered; /* the tile's input rows are copied between zeros */
+    int64_t taps;   /* kh*kw*I/groups, rows of a panel */
+    int64_t panels; /* of a group                       */
+    int64_t tile_rows, blocks;
+    bool copied; /* the tile's input rows are copied, between zeros */
     int64_t window_columns;
-    int64_t packed_floats, window_floats;
+    int64_t group_floats, packed_floats, window_floats;
 
     const float *weight, *bias;
     image_source x;
@@ -47,21 +52,24 @@ static forward_plan plan_forward(const tern_call *call)
     forward_plan plan = { .g = conv2d_geometry_of(call) };
     const conv2d_geometry *g = &plan.g;
 
-    plan.taps = g->kernel_rows * g->kernel_columns * g->inputs;
-    plan.panels = panel_count(g->outputs);
+    plan.taps = g->kernel_rows * g->kernel_columns * g->group_inputs;
+    plan.panels = panel_count(g->group_outputs);
     int64_t row_work = g->out_columns * plan.taps * PANEL_WIDTH;
     plan.tile_rows = smaller(divide_up(TILE_MULTIPLY_ADDS, row_work), g->out_rows);
-    while (plan.tile_rows > 1 && g->images * plan.panels *
+    while (plan.tile_rows > 1 && g->images * g->groups * plan.panels *
                                          divide_up(g->out_rows, plan.tile_rows) < ENOUGH_TILES)
         plan.tile_rows = divide_up(plan.tile_rows, 2);
     plan.blocks = divide_up(g->out_rows, plan.tile_rows);
 
-    plan.bordered = g->row_pad > 0 || g->column_pad > 0;
-    plan.window_columns = (g->out_columns - 1) * g->column_stride + g->kernel_columns;
-    int64_t window_rows = (plan.tile_rows - 1) * g->row_stride + g->kernel_rows;
-    plan.packed_floats = whole_lines(plan.panels * plan.taps * PANEL_WIDTH);
+    plan.copied = g->row_pad > 0 || g->column_pad > 0 || g->groups > 1;
+    plan.window_columns = (g->out_columns - 1) * g->column_stride +
+                          conv2d_span(g->kernel_columns, g->column_dilation);
+    int64_t window_rows =
+        (plan.tile_rows - 1) * g->row_stride + conv2d_span(g->kernel_rows, g->row_dilation);
+    plan.group_floats = plan.panels * plan.taps * PANEL_WIDTH;
+    plan.packed_floats = whole_lines(g->groups * plan.group_floats);
     plan.window_floats =
-        plan.bordered ? whole_lines(window_rows * plan.window_columns * g->inputs) : 0;
+        plan.copied ? whole_lines(window_rows * plan.window_columns * g->group_inputs) : 0;
     return plan;
 }
 
@@ -79,15 +87,17 @@ static void pack_vector(const float *weight, int64_t taps, int64_t channels, int
             packed[t * pitch + j] = j < channels ? weight[j * taps + t] : 0;
 }
 
-/* Some rows of a panel: weight [O, taps] becomes [taps, pitch]. */
+/* Some rows of a panel: weight [O/groups, taps] becomes [taps, pitch]. */
 static void pack_tile(void *argument, int64_t tile, int worker)
 {
     const forward_plan *plan = argument;
-    int64_t panel = tile % plan->panels, taps = plan->taps;
-    int64_t first = tile / plan->panels * PACK_ROWS;
-    int64_t width = panel_columns(plan->g.outputs, panel), pitch = panel_pitch(width);
-    const float *weight = plan->weight + panel * PANEL_WIDTH * taps + first;
-    float *packed = plan->packed + panel * PANEL_WIDTH * taps + first * pitch;
+    int64_t panel = tile % plan->panels, group = tile / plan->panels % plan->g.groups;
+    int64_t taps = plan->taps, first = tile / plan->panels / plan->g.groups * PACK_ROWS;
+    int64_t width = panel_columns(plan->g.group_outputs, panel), pitch = panel_pitch(width);
+    int64_t channel = group * plan->g.group_outputs + panel * PANEL_WIDTH;
+    const float *weight = plan->weight + channel * taps + first;
+    float *packed = plan->packed + group * plan->group_floats + panel * PANEL_WIDTH * taps +
+                    first * pitch;
 
     (void)worker;
     for (int64_t j = 0; j < pitch; j += TERN_LANES)
@@ -119,47 +129,63 @@ static void activate_row(const forward_plan *plan, int64_t at, int64_t width)
         activate(plan->y + at, plan->sums + at, width, plan->activation);
 }
 
+/* The input rows of output rows [first, last), in place or copied; returns the floats
+ * from one row to the next. */
+static int64_t tile_rows_of_x(const forward_plan *plan, int64_t image, int64_t group,
+                              int64_t first, int64_t last, int worker, const float **rows)
+{
+    const conv2d_geometry *g = &plan->g;
+    if (!plan->copied) {
+        int64_t x_row = g->columns * g->inputs;
+        *rows = plan->x.values + (image * g->rows + first * g->row_stride) * x_row;
+        return x_row;
+    }
+    image_window window = {
+        .row = first * g->row_stride - g->row_pad, .column = -g->column_pad,
+        .rows = (last - first - 1) * g->row_stride + conv2d_span(g->kernel_rows, g->row_dilation),
+        .columns = plan->window_columns,
+    };
+    image_source x = plan->x;
+    float *copy = plan->windows + worker * plan->window_floats;
+    x.first = group * g->group_inputs;
+    copy_window(copy, &x, image, &window);
+    *rows = copy;
+    return plan->window_columns * g->group_inputs;
+}
+
 static void forward_tile(void *argument, int64_t tile, int worker)
 {
     static const float no_bias[PANEL_WIDTH] = { 0 };
     const forward_plan *plan = argument;
     const conv2d_geometry *g = &plan->g;
-    int64_t panel = tile % plan->panels, image = tile / plan->panels / plan->blocks;
-    int64_t first = tile / plan->panels % plan->blocks * plan->tile_rows;
+    int64_t panel = tile % plan->panels, group = tile / plan->panels % g->groups;
+    int64_t block = tile / plan->panels / g->groups, image = block / plan->blocks;
+    int64_t first = block % plan->blocks * plan->tile_rows;
     int64_t last = smaller(first + plan->tile_rows, g->out_rows);
+    int64_t channel = group * g->group_outputs + panel * PANEL_WIDTH, runs = kernel_runs(g);
     panel_product product = {
-        .rows = g->out_columns, .width = panel_columns(g->outputs, panel),
-        .outer = g->kernel_rows, .inner = g->kernel_columns * g->inputs,
-        .a_row = g->column_stride * g->inputs, .a_inner = 1,
-        .panel = plan->packed + panel * PANEL_WIDTH * plan->taps,
-        .start = plan->bias ? plan->bias + panel * PANEL_WIDTH : no_bias,
+        .rows = g->out_columns, .width = panel_columns(g->group_outputs, panel),
+        .outer = g->kernel_rows, .middle = runs,
+        .inner = g->kernel_columns / runs * g->group_inputs,
+        .a_row = g->column_stride * g->group_inputs,
+        .a_middle = g->column_dilation * g->group_inputs, .a_inner = 1,
+        .panel = plan->packed + group * plan->group_floats + panel * PANEL_WIDTH * plan->taps,
+        .start = plan->bias ? plan->bias + channel : no_bias,
         .c_row = g->outputs,
     };
+    int64_t x_row = tile_rows_of_x(plan, image, group, first, last, worker, &product.a);
 
-    if (plan->bordered) {
-        image_window window = {
-            .row = first * g->row_stride - g->row_pad, .column = -g->column_pad,
-            .rows = (last - first - 1) * g->row_stride + g->kernel_rows,
-            .columns = plan->window_columns,
-        };
-        float *copy = plan->windows + worker * plan->window_floats;
-        copy_window(copy, &plan->x, image, &window);
-        product.a = copy;
-        product.a_outer = plan->window_columns * g->inputs;
-    } else {
-        product.a_outer = g->columns * g->inputs;
-        product.a = plan->x.values + (image * g->rows + first * g->row_stride) * product.a_outer;
-    }
+    product.a_outer = g->row_dilation * x_row;
     for (int64_t p = first; p < last; p++) {
-        int64_t at = (image * g->out_rows + p) * g->out_columns * g->outputs + panel * PANEL_WIDTH;
+        int64_t at = (image * g->out_rows + p) * g->out_columns * g->outputs + channel;
         product.c = plan->sums + at;
         TERN_LEVEL(tern_panel_product)(&product);
         activate_row(plan, at, product.width);
-        product.a += g->row_stride * product.a_outer;
+        product.a += g->row_stride * x_row;
     }
 }
 
-static void conv2d_forward(tern_call *call)
+static void dense_forward(tern_call *call)
 {
     const tern_conv2d_opts *opts = call->options;
     tern_pool *pool = tern_ctx_pool(call->ctx);
@@ -168,8 +194,7 @@ static void conv2d_forward(tern_call *call)
 
     plan.weight = call->in[1]->data;
     plan.bias = call->in[2] ? call->in[2]->data : NULL;
-    plan.x = (image_source){ .values = call->in[0]->data, .rows = g->rows, .columns = g->columns,
-                             .channels = g->inputs };
+    plan.x = x_source(call, g);
     plan.packed = call->workspace;
     plan.windows = plan.packed + plan.packed_floats;
     plan.y = call->out[0]->data;
@@ -177,19 +202,38 @@ static void conv2d_forward(tern_call *call)
     plan.activation = (tern_activation)opts->activation;
     if (g->images == 0)
         return;
-    tern_parallel(pool, plan.panels * divide_up(plan.taps, PACK_ROWS), pack_tile, &plan);
-    tern_parallel(pool, g->images * plan.blocks * plan.panels, forward_tile, &plan);
+    int64_t panels = g->groups * plan.panels;
+    tern_parallel(pool, panels * divide_up(plan.taps, PACK_ROWS), pack_tile, &plan);
+    tern_parallel(pool, g->images * plan.blocks * panels, forward_tile, &plan);
+}
+
+static void conv2d_forward(tern_call *call)
+{
+    if (is_depthwise(call))
+        TERN_LEVEL(tern_conv2d_depthwise)(call);
+    else
+        dense_forward(call);
 }
 
 static size_t forward_workspace(const tern_call *call)
 {
-    forward_plan plan = plan_forward(call);
-    int64_t threads = tern_pool_threads(tern_ctx_pool(call->ctx));
-    return (size_t)(plan.packed_floats + threads * plan.window_floats) * sizeof(float);
+    int64_t floats;
+    if (is_depthwise(call)) {
+        floats = TERN_LEVEL(tern_conv2d_depthwise_floats)(call);
+    } else {
+        forward_plan plan = plan_forward(call);
+        int64_t threads = tern_pool_threads(tern_ctx_pool(call->ctx));
+        floats = plan.packed_floats + threads * plan.window_floats;
+    }
+    return (size_t)floats * sizeof(float);
 }
 
 static void conv2d_backward(tern_call *call)
 {
+    if (is_depthwise(call)) {
+        TERN_LEVEL(tern_conv2d_depthwise_backward)(call);
+        return;
+    }
     if (call->grad_in[0])
         TERN_LEVEL(tern_conv2d_grad_x)(call, call->workspace);
     if (call->grad_in[1] || call->grad_in[2])
@@ -199,6 +243,8 @@ static void conv2d_backward(tern_call *call)
 static size_t backward_workspace(const tern_call *call)
 {
     int64_t floats = 0;
+    if (is_depthwise(call))
+        return (size_t)TERN_LEVEL(tern_conv2d_depthwise_backward_floats)(call) * sizeof(float);
     if (call->grad_in[0])
         floats = TERN_LEVEL(tern_conv2d_grad_x_floats)(call);
     if (call->grad_in[1] || call->grad_in[2])

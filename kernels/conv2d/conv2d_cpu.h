@@ -14,6 +14,7 @@ typedef struct image_source {
     const float *y, *before; /* before: gelu only */
     tern_activation activation;
     int64_t rows, columns, channels;
+    int64_t first, width; /* the channels that a window takes: those of one group */
 } image_source;
 
 /* Rows [row, row + rows) and columns [column, column + columns) of an image; may
@@ -49,11 +50,24 @@ static inline void read_source(float *to, const image_source *source, int64_t at
         tern_store_part(to + i, read_vector(source, at + i, count - i), count - i);
 }
 
-/* Copy a window of one image to [rows, columns, channels]. */
+/* `pixels` pixels from pixel number `pixel` on, their window's channels only. */
+static inline void read_pixels(float *to, const image_source *source, int64_t pixel,
+                               int64_t pixels)
+{
+    int64_t at = pixel * source->channels + source->first;
+    if (source->width == source->channels) {
+        read_source(to, source, at, pixels * source->width);
+        return;
+    }
+    for (; pixels > 0; pixels--, at += source->channels, to += source->width)
+        read_source(to, source, at, source->width);
+}
+
+/* Copy a window of one image to [rows, columns, width]. */
 static inline void copy_window(float *to, const image_source *source, int64_t image,
                                const image_window *window)
 {
-    int64_t channels = source->channels, width = window->columns;
+    int64_t channels = source->width, width = window->columns;
     int64_t left = window->column < 0 ? -window->column : 0;
     int64_t right = window->column + width - source->columns;
     left = left < width ? left : width;
@@ -66,10 +80,9 @@ static inline void copy_window(float *to, const image_source *source, int64_t im
             memset(to, 0, (size_t)(width * channels) * sizeof(float));
             continue;
         }
-        int64_t at = ((image * source->rows + row) * source->columns + window->column + left) *
-                     channels;
+        int64_t pixel = (image * source->rows + row) * source->columns + window->column + left;
         memset(to, 0, (size_t)(left * channels) * sizeof(float));
-        read_source(to + left * channels, source, at, middle * channels);
+        read_pixels(to + left * channels, source, pixel, middle);
         memset(to + (left + middle) * channels, 0, (size_t)(right * channels) * sizeof(float));
     }
 }
@@ -95,6 +108,13 @@ static inline int64_t whole_lines(int64_t floats)
     return (floats + 15) / 16 * 16;
 }
 
+/* x, of whose channels group 0's are taken. */
+static inline image_source x_source(const tern_call *call, const conv2d_geometry *g)
+{
+    return (image_source){ .values = call->in[0]->data, .rows = g->rows, .columns = g->columns,
+                           .channels = g->inputs, .width = g->group_inputs };
+}
+
 /* The gradient of y, to be read as the gradient before the activation. */
 static inline image_source gradient_source(const tern_call *call, const conv2d_geometry *g)
 {
@@ -104,9 +124,36 @@ static inline image_source gradient_source(const tern_call *call, const conv2d_g
         .before = call->saved[0] ? call->saved[0]->data : NULL,
         .activation = (tern_activation)opts->activation,
         .rows = g->out_rows, .columns = g->out_columns, .channels = g->outputs,
+        .width = g->group_outputs,
     };
     return source;
 }
+
+/* A kernel row's floats in a window: one run, or one for each column if they are
+ * dilated. */
+static inline int64_t kernel_runs(const conv2d_geometry *g)
+{
+    return g->column_dilation > 1 ? g->kernel_columns : 1;
+}
+
+/* One input channel for each output channel: the sums are too short for the panel
+ * product, and channels are the vectors. */
+static inline bool is_depthwise(const tern_call *call)
+{
+    const tern_conv2d_opts *opts = call->options;
+    return opts->groups > 1 && call->in[0]->shape[3] == opts->groups &&
+           call->in[1]->shape[0] == opts->groups;
+}
+
+/* conv2d_depthwise_cpu.c and conv2d_depthwise_weight_cpu.c; workspace in floats.  The
+ * gradient of y that the latter reads is that before the activation, [N,Ho,Wo,O]. */
+int64_t TERN_LEVEL(tern_conv2d_depthwise_floats)(const tern_call *call);
+void TERN_LEVEL(tern_conv2d_depthwise)(tern_call *call);
+int64_t TERN_LEVEL(tern_conv2d_depthwise_backward_floats)(const tern_call *call);
+void TERN_LEVEL(tern_conv2d_depthwise_backward)(tern_call *call);
+int64_t TERN_LEVEL(tern_conv2d_depthwise_weight_floats)(const tern_call *call);
+void TERN_LEVEL(tern_conv2d_depthwise_weight)(tern_call *call, const float *grad_y,
+                                              float *workspace);
 
 /* conv2d_grad_x_cpu.c and conv2d_grad_weight_cpu.c; workspace in floats. */
 int64_t TERN_LEVEL(tern_conv2d_grad_x_floats)(const tern_call *call);

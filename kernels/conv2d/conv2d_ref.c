@@ -15,7 +15,13 @@ static int64_t y_at(const conv2d_geometry *g, int64_t n, int64_t p, int64_t q, i
 
 static int64_t weight_at(const conv2d_geometry *g, int64_t o, int64_t u, int64_t v, int64_t i)
 {
-    return ((o * g->kernel_rows + u) * g->kernel_columns + v) * g->inputs + i;
+    return ((o * g->kernel_rows + u) * g->kernel_columns + v) * g->group_inputs + i;
+}
+
+/* The first input channel that output channel o sees. */
+static int64_t first_input(const conv2d_geometry *g, int64_t o)
+{
+    return o / g->group_outputs * g->group_inputs;
 }
 
 /* The input pixel under kernel element (u, v) for output pixel (p, q); false if
@@ -23,8 +29,8 @@ static int64_t weight_at(const conv2d_geometry *g, int64_t o, int64_t u, int64_t
 static bool pixel_under(const conv2d_geometry *g, int64_t p, int64_t q, int64_t u, int64_t v,
                         int64_t *row, int64_t *column)
 {
-    *row = p * g->row_stride + u - g->row_pad;
-    *column = q * g->column_stride + v - g->column_pad;
+    *row = p * g->row_stride + u * g->row_dilation - g->row_pad;
+    *column = q * g->column_stride + v * g->column_dilation - g->column_pad;
     return *row >= 0 && *row < g->rows && *column >= 0 && *column < g->columns;
 }
 
@@ -38,8 +44,9 @@ static double weighted_sum(const conv2d_geometry *g, const double *x, const doub
         for (int64_t v = 0; v < g->kernel_columns; v++) {
             if (!pixel_under(g, p, q, u, v, &row, &column))
                 continue;
-            for (int64_t i = 0; i < g->inputs; i++)
-                sum += x[x_at(g, n, row, column, i)] * weight[weight_at(g, o, u, v, i)];
+            for (int64_t i = 0; i < g->group_inputs; i++)
+                sum += x[x_at(g, n, row, column, first_input(g, o) + i)] *
+                       weight[weight_at(g, o, u, v, i)];
         }
     return sum;
 }
@@ -79,8 +86,9 @@ static void spread_gradient(const conv2d_geometry *g, const tern_call *call, int
         for (int64_t v = 0; v < g->kernel_columns; v++) {
             if (!pixel_under(g, p, q, u, v, &row, &column))
                 continue;
-            for (int64_t i = 0; i < g->inputs; i++) {
-                int64_t from = x_at(g, n, row, column, i), by = weight_at(g, o, u, v, i);
+            for (int64_t i = 0; i < g->group_inputs; i++) {
+                int64_t from = x_at(g, n, row, column, first_input(g, o) + i);
+                int64_t by = weight_at(g, o, u, v, i);
                 if (grad_x)
                     grad_x[from] += grad * weight[by];
                 if (grad_weight)

@@ -2,32 +2,41 @@
  * factor is read where it lies, through strides, and whose right factor is a packed
  * panel.
  *
- *   c[r,j] = start[r,j] + sum_{s < outer, t < inner} a(r,s,t) * panel[s*inner + t, j]
+ *   c[r,j] = start[r,j] + sum over s < outer, u < middle, t < inner of
+ *                             a(r,s,u,t) * panel[(s*middle + u)*inner + t, j]
  *
- *   a(r,s,t) = a[r*a_row + s*a_outer + t*a_inner]
- *   panel    [outer*inner, vectors*LANES], rows one after the other
- *   start    start[r*start_row + j]: zeros or a bias (start_row 0), or c itself to
- *            accumulate
- *   c        c[r*c_row + j], r < rows, j < width <= vectors*LANES
+ *   a(r,s,u,t) = a[r*a_row + s*a_outer + u*a_middle + t*a_inner]
+ *   panel      [outer*middle*inner, vectors*LANES], rows one after the other
+ *   start      start[r*start_row + j]: zeros or a bias (start_row 0), or c itself to
+ *              accumulate
+ *   c          c[r*c_row + j], r < rows, j < width <= vectors*LANES
  *
  * Forward takes output pixels for r, kernel rows for s and the contiguous run of
- * kernel columns and input channels for t; the gradient of x is the same over the
- * output's gradient; the gradient of the weights takes a kernel row's run for r and
- * pixels for s and t.  See conv2d_cpu.c.
+ * kernel columns and input channels for t, with middle 1; where a dilation pulls the
+ * columns apart, they are u and the run is one column's channels.  The gradient of x
+ * is the same over the output's gradient; the gradient of the weights takes a run for
+ * r and pixels for s and t.  See conv2d_cpu.c.
  */
 #ifndef TERN_KERNELS_CONV2D_PANEL_PRODUCT_H
 #define TERN_KERNELS_CONV2D_PANEL_PRODUCT_H
 
 #include "core/simd.h"
 
+/* Before a short loop over registers. */
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
 /* A panel is at most this many columns wide: two vectors feed both multiply-add
  * units for each value of a that is loaded. */
 enum { PANEL_VECTORS = 2, PANEL_WIDTH = PANEL_VECTORS * TERN_LANES };
 
 typedef struct panel_product {
-    int64_t rows, outer, inner, width;
+    int64_t rows, outer, middle, inner, width;
     const float *a;
-    int64_t a_row, a_outer, a_inner;
+    int64_t a_row, a_outer, a_middle, a_inner;
     const float *panel;
     const float *start;
     int64_t start_row;

@@ -21,18 +21,13 @@ enum { BLOCK_ROWS = 14 };
 enum { BLOCK_ROWS = 6 };
 #endif
 
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
-
 /* rows and vectors are constants where this is inlined, so that the sums are
  * registers. */
 static inline __attribute__((always_inline)) void block_product(const panel_product *product,
                                                                 const int rows, const int vectors)
 {
     const int64_t a_row = product->a_row, a_inner = product->a_inner, inner = product->inner;
+    const int64_t middle = product->middle;
     const float *outer_a = product->a, *panel = product->panel;
     tern_vf sum[BLOCK_ROWS][PANEL_VECTORS];
 
@@ -41,16 +36,20 @@ static inline __attribute__((always_inline)) void block_product(const panel_prod
             sum[r][v] = tern_load(product->start + r * product->start_row + v * TERN_LANES);
 
     for (int64_t s = 0; s < product->outer; s++) {
-        const float *a = outer_a;
-        for (int64_t t = 0; t < inner; t++) {
-            tern_vf p[PANEL_VECTORS];
-            UNROLL for (int v = 0; v < vectors; v++)
-                p[v] = tern_load(panel + v * TERN_LANES);
-            UNROLL for (int r = 0; r < rows; r++)
+        const float *run = outer_a;
+        for (int64_t u = 0; u < middle; u++) {
+            const float *a = run;
+            for (int64_t t = 0; t < inner; t++) {
+                tern_vf p[PANEL_VECTORS];
                 UNROLL for (int v = 0; v < vectors; v++)
-                    sum[r][v] += a[r * a_row] * p[v];
-            a += a_inner;
-            panel += vectors * TERN_LANES;
+                    p[v] = tern_load(panel + v * TERN_LANES);
+                UNROLL for (int r = 0; r < rows; r++)
+                    UNROLL for (int v = 0; v < vectors; v++)
+                        sum[r][v] += a[r * a_row] * p[v];
+                a += a_inner;
+                panel += vectors * TERN_LANES;
+            }
+            run += product->a_middle;
         }
         outer_a += product->a_outer;
     }
