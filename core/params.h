@@ -36,7 +36,8 @@ tern_init tern_init_xavier(int64_t fan_in, int64_t fan_out);
 /* How tern's layout of a tensor differs from PyTorch's on file. */
 typedef enum tern_layout {
     TERN_LAYOUT_SAME,
-    TERN_LAYOUT_OHWI_FROM_OIHW /* conv weight: ours [O,kh,kw,I], theirs [O,I,kh,kw] */
+    TERN_LAYOUT_OHWI_FROM_OIHW, /* conv2d weight: ours [O,kh,kw,I], theirs [O,I,kh,kw] */
+    TERN_LAYOUT_OTI_FROM_OIT    /* conv1d weight: ours [O,k,I], theirs [O,I,k]         */
 } tern_layout;
 
 typedef struct tern_param_opts {

@@ -74,10 +74,13 @@ static void free_buffers(buffer_list *buffers)
     free(buffers->list);
 }
 
-/* Ours is [O,h,w,I], the file's is [O,I,h,w]. */
-static void permute(const void *from, void *to, size_t size, const int64_t *ours, bool to_file)
+/* Ours is [O,h,w,I] or [O,k,I], the file's is [O,I,h,w] or [O,I,k]. */
+static void permute(const void *from, void *to, size_t size, const tern_tensor *ours,
+                    bool to_file)
 {
-    int64_t o_count = ours[0], area = ours[1] * ours[2], i_count = ours[3];
+    int last = ours->rank - 1;
+    int64_t o_count = ours->shape[0], area = tern_extent(ours, 1, last);
+    int64_t i_count = ours->shape[last];
     const char *source = from;
     char *target = to;
     for (int64_t o = 0; o < o_count; o++)
@@ -92,10 +95,10 @@ static void permute(const void *from, void *to, size_t size, const int64_t *ours
 static void file_shape(const entry *e, int64_t *shape)
 {
     memcpy(shape, e->tensor.shape, sizeof e->tensor.shape);
-    if (e->layout == TERN_LAYOUT_OHWI_FROM_OIHW) {
-        shape[1] = e->tensor.shape[3];
-        shape[2] = e->tensor.shape[1];
-        shape[3] = e->tensor.shape[2];
+    if (e->layout != TERN_LAYOUT_SAME) {
+        shape[1] = e->tensor.shape[e->tensor.rank - 1];
+        for (int axis = 2; axis < e->tensor.rank; axis++)
+            shape[axis] = e->tensor.shape[axis - 1];
     }
 }
 
@@ -112,11 +115,11 @@ static void add_tensor(tern_ctx *ctx, tern_safetensors_writer *writer, buffer_li
         return;
     tern_read(ctx, tensor, tensor->dtype, values);
     file_shape(e, shape);
-    if (e->layout == TERN_LAYOUT_OHWI_FROM_OIHW) {
+    if (e->layout != TERN_LAYOUT_SAME) {
         void *permuted = new_buffer(ctx, buffers, bytes);
         if (!permuted)
             return;
-        permute(values, permuted, tern_dtype_size(tensor->dtype), tensor->shape, true);
+        permute(values, permuted, tern_dtype_size(tensor->dtype), tensor, true);
         values = permuted;
     }
     tern_safetensors_add(writer, e->name, tensor->dtype, tensor->rank, shape, values);
@@ -229,13 +232,13 @@ static void load_entry(tern_ctx *ctx, const source *from, entry *e)
     void *permuted = NULL;
     if (!stored)
         return;
-    if (e->layout == TERN_LAYOUT_OHWI_FROM_OIHW) {
+    if (e->layout != TERN_LAYOUT_SAME) {
         permuted = malloc(stored->bytes + 1);
         if (!permuted) {
             tern_fail(ctx, TERN_ERR_MEMORY, "no memory to read %s", e->name);
             return;
         }
-        permute(stored->data, permuted, tern_dtype_size(stored->dtype), e->tensor.shape, false);
+        permute(stored->data, permuted, tern_dtype_size(stored->dtype), &e->tensor, false);
         values = permuted;
     }
     tern_write(ctx, &e->tensor, stored->dtype, values);
