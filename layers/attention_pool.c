@@ -26,7 +26,7 @@ tern_tensor *tern_attention_pool_forward(tern_ctx *ctx, const tern_attention_poo
     tern_tensor *zeros = tern_full(ctx, 3, (int64_t[]){ rows, 1, layer->size }, 0);
     tern_tensor *query = tern_add(ctx, zeros, layer->query);
     tern_tensor *key = tern_linear_layer_forward(ctx, &layer->key, x);
-    tern_tensor *y = tern_attention(ctx, query, key, x, NULL, mask,
+    tern_tensor *y = tern_attention(ctx, query, key, x, NULL, mask, NULL,
                                     (tern_attention_opts){ .heads = layer->heads }, NULL);
     y = tern_reshape(ctx, y, (tern_reshape_opts){ .shape = { rows, layer->size } });
     tern_scope_pop(ctx);

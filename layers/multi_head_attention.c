@@ -111,7 +111,7 @@ tern_tensor *tern_multi_head_attention_forward(tern_ctx *ctx,
     tern_scope_push(ctx, "%s", layer->name);
     project_all(ctx, layer, query, key, value, projected);
     tern_tensor *y = tern_attention(ctx, projected[QUERY], projected[KEY], projected[VALUE],
-                                    query_mask, key_mask, opts, weights);
+                                    query_mask, key_mask, NULL, opts, weights);
     y = tern_linear_layer_forward(ctx, &layer->out, y);
     tern_scope_pop(ctx);
     return y;

@@ -28,6 +28,12 @@ static const problem problems[] = {
     { "q=[2,40,16] k=[2,45,16] v=[2,45,24] key_mask=[2,45]", "heads=2 dropout=0.3" },
     { "q=[1,35,8] k=[1,35,8] v=[1,35,8]", "dropout=0.5 return_weights=true causal=true" },
     { "q=[2,3,4] k=[2,3,4] v=[2,3,4] key_mask=[2,3]{0..0}", "heads=2 return_weights=true" },
+    { "q=[2,40,6] k=[2,67,6] v=[2,67,3] query_mask=[2,40] key_mask=[2,67] bias=[2,3,40,67]",
+      "heads=3" },
+    { "q=[3,33,8] k=[3,31,8] v=[3,31,6] bias=[2,33,31]",
+      "heads=2 causal=true return_weights=true" },
+    { "q=[5,7,4] k=[5,17,4] v=[5,17,4] key_mask=[5,17] bias=[7,17]", "heads=4 dropout=0.3" },
+    { "q=[3,2,4] k=[3,5,4] v=[3,5,4] bias=[3,1,2,5]", "heads=2" },
     { "q=[2,3,4] k=[2,0,4] v=[2,0,6]", "heads=2" },
     { "q=[2,0,4] k=[2,3,4] v=[2,3,4]", "" },
     { "q=[0,3,4] k=[0,2,4] v=[0,2,4]", "" },
@@ -47,7 +53,7 @@ static void check_against_ref(const problem *p, op_run_how how)
         snprintf(what, sizeof what, "output %d, %s %s %s", i, p->inputs, p->options, how.simd);
         assert_values_near(what, &got.out[i], &want.out[i], NULL, TOLERANCE);
     }
-    for (int i = 0; i <= TERN_ATTENTION_V; i++) {
+    for (int i = 0; i < TERN_ATTENTION_INPUTS; i++) {
         snprintf(what, sizeof what, "gradient %d, %s %s %s", i, p->inputs, p->options, how.simd);
         assert_values_near(what, &got.grad[i], &want.grad[i], NULL, TOLERANCE);
     }
@@ -114,12 +120,14 @@ enum { Q_WIDTH = HEADS * DEPTH, V_WIDTH = HEADS * VALUE_DEPTH };
 typedef struct sequences {
     float q[QUERIES][Q_WIDTH], k[KEYS][Q_WIDTH], v[KEYS][V_WIDTH], grad_y[QUERIES][V_WIDTH];
     uint8_t query_mask[QUERIES], key_mask[KEYS];
+    bool has_bias;
+    float bias[HEADS * QUERIES * KEYS]; /* [HEADS][queries][keys] */
     int64_t queries, keys;
 } sequences;
 
 typedef struct answer {
     float y[QUERIES][V_WIDTH], grad_q[QUERIES][Q_WIDTH], grad_k[KEYS][Q_WIDTH],
-        grad_v[KEYS][V_WIDTH], weights[HEADS][QUERIES][KEYS];
+        grad_v[KEYS][V_WIDTH], weights[HEADS][QUERIES][KEYS], grad_bias[HEADS * QUERIES * KEYS];
 } answer;
 
 static void draw(float *values, size_t bytes, tern_rng *rng)
@@ -162,8 +170,13 @@ static answer attend(const char *device, const sequences *s, bool causal)
     tern_require_grad(ctx, q);
     tern_require_grad(ctx, k);
     tern_require_grad(ctx, v);
+    tern_tensor *bias = NULL;
+    if (s->has_bias)
+        bias = tern_require_grad(ctx, tern_input(ctx, "bias", TERN_F32, 3,
+                                                 (int64_t[]){ HEADS, s->queries, s->keys },
+                                                 s->bias));
     tern_tensor *out = NULL;
-    tern_tensor *y = tern_attention(ctx, q, k, v, query_mask, key_mask,
+    tern_tensor *y = tern_attention(ctx, q, k, v, query_mask, key_mask, bias,
                                     (tern_attention_opts){ .heads = HEADS, .causal = causal,
                                                            .return_weights = true },
                                     &out);
@@ -173,6 +186,8 @@ static answer attend(const char *device, const sequences *s, bool causal)
     tern_read(ctx, q->grad, TERN_F32, result.grad_q);
     tern_read(ctx, k->grad, TERN_F32, result.grad_k);
     tern_read(ctx, v->grad, TERN_F32, result.grad_v);
+    if (bias)
+        tern_read(ctx, bias->grad, TERN_F32, result.grad_bias);
     tern_read(ctx, out, TERN_F32, weights);
     for (int h = 0; h < HEADS; h++)
         for (int64_t i = 0; i < s->queries; i++)
@@ -352,11 +367,69 @@ static void large_scores_do_not_overflow(void **state)
     }
 }
 
+static void a_bias_of_minus_infinity_hides_a_key_as_a_mask_does(void **state)
+{
+    static const uint8_t mask[KEYS] = { 0, 1, 1, 0, 1, 0, 0, 1, 0 };
+    (void)state;
+    for (int device = 0; device < 2; device++) {
+        sequences biased = draw_sequences(), masked = draw_sequences();
+        biased.has_bias = true;
+        memcpy(masked.key_mask, mask, sizeof mask);
+        for (int row = 0; row < HEADS * QUERIES; row++)
+            for (int j = 0; j < KEYS; j++)
+                biased.bias[row * KEYS + j] = mask[j] ? 0 : -INFINITY;
+        answer got = attend(devices[device], &biased, false);
+        answer want = attend(devices[device], &masked, false);
+        const float *a = &got.y[0][0], *b = &want.y[0][0];
+        check_finite(a, sizeof got);
+        for (size_t i = 0; i < offsetof(answer, grad_bias) / sizeof *a; i++)
+            assert_true(fabsf(a[i] - b[i]) < 1e-5f);
+    }
+}
+
+static void a_bias_that_hides_every_key_gives_zero(void **state)
+{
+    (void)state;
+    for (int device = 0; device < 2; device++) {
+        sequences s = draw_sequences();
+        s.has_bias = true;
+        for (int i = 0; i < HEADS * QUERIES * KEYS; i++)
+            s.bias[i] = -INFINITY;
+        answer got = attend(devices[device], &s, false);
+        for (size_t i = 0; i < sizeof got / sizeof(float); i++)
+            assert_true(((float *)&got)[i] == 0);
+    }
+}
+
+/* The bias of padding is not even read, and gets no gradient. */
+static void the_bias_of_padding_does_not_matter(void **state)
+{
+    (void)state;
+    for (int device = 0; device < 2; device++) {
+        sequences clean = draw_sequences();
+        clean.has_bias = true;
+        clean.query_mask[2] = clean.key_mask[0] = clean.key_mask[8] = 0;
+        for (int i = 0; i < HEADS * QUERIES * KEYS; i++)
+            clean.bias[i] = 0.1f * (float)(i % 7);
+        sequences dirty = clean;
+        for (int i = 0; i < HEADS * QUERIES * KEYS; i++)
+            if (!clean.query_mask[i / KEYS % QUERIES] || !clean.key_mask[i % KEYS])
+                dirty.bias[i] = NAN;
+        answer want = attend(devices[device], &clean, false);
+        answer got = attend(devices[device], &dirty, false);
+        assert_memory_equal(&got, &want, sizeof want);
+        for (int i = 0; i < HEADS * QUERIES * KEYS; i++)
+            if (isnan(dirty.bias[i]))
+                assert_true(got.grad_bias[i] == 0);
+    }
+}
+
 /* --------------------------------------------------------------- errors -- */
 
 typedef struct shapes {
     int64_t q[3], k[3], v[3], query_mask[2], key_mask[2];
     int64_t heads;
+    int64_t bias[4]; /* zeros: none */
 } shapes;
 
 static void fails(shapes s, tern_status status, const char *message)
@@ -371,8 +444,9 @@ static void fails(shapes s, tern_status status, const char *message)
     uint8_t ones[64] = { 0 };
     tern_tensor *query_mask = tern_input(ctx, "query_mask", TERN_U8, 2, s.query_mask, ones);
     tern_tensor *key_mask = tern_input(ctx, "key_mask", TERN_U8, 2, s.key_mask, ones);
-    tern_attention(ctx, q, k, v, query_mask, key_mask, (tern_attention_opts){ .heads = s.heads },
-                   NULL);
+    tern_tensor *bias = tern_full(ctx, 4, s.bias, 1);
+    tern_attention(ctx, q, k, v, query_mask, key_mask, s.bias[3] ? bias : NULL,
+                   (tern_attention_opts){ .heads = s.heads }, NULL);
     assert_tern_fails(ctx, status, message);
     tern_ctx_free(ctx);
 }
@@ -380,7 +454,7 @@ static void fails(shapes s, tern_status status, const char *message)
 static void wrong_shapes_are_named(void **state)
 {
     (void)state;
-    const shapes right = { { 2, 3, 8 }, { 2, 5, 8 }, { 2, 5, 4 }, { 2, 3 }, { 2, 5 }, 4 };
+    const shapes right = { { 2, 3, 8 }, { 2, 5, 8 }, { 2, 5, 4 }, { 2, 3 }, { 2, 5 }, 4, { 0 } };
     shapes s = right;
     s.heads = 3;
     fails(s, TERN_ERR_SHAPE, "q must be [N,L,channels], channels a multiple of 3 heads");
@@ -396,6 +470,9 @@ static void wrong_shapes_are_named(void **state)
     s = right;
     s.key_mask[0] = 1;
     fails(s, TERN_ERR_SHAPE, "key_mask must be [2,5], not [1,5]");
+    s = right;
+    memcpy(s.bias, (int64_t[]){ 2, 3, 3, 5 }, sizeof s.bias);
+    fails(s, TERN_ERR_SHAPE, "bias must be [2,4,3,5] (N,heads,Lq,Lk), where N or heads may be 1");
     s = right;
     s.heads = -1;
     fails(s, TERN_ERR_OPTION, "heads");
@@ -415,6 +492,9 @@ int main(void)
         cmocka_unit_test(without_a_key_everything_is_zero),
         cmocka_unit_test(weights_are_what_multiplies_v),
         cmocka_unit_test(large_scores_do_not_overflow),
+        cmocka_unit_test(a_bias_of_minus_infinity_hides_a_key_as_a_mask_does),
+        cmocka_unit_test(a_bias_that_hides_every_key_gives_zero),
+        cmocka_unit_test(the_bias_of_padding_does_not_matter),
         cmocka_unit_test(wrong_shapes_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

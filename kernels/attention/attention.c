@@ -43,6 +43,27 @@ static bool check_mask(tern_call *call, int input, const tern_tensor *of)
     return false;
 }
 
+static bool check_bias(tern_call *call)
+{
+    const tern_attention_opts *opts = call->options;
+    const tern_tensor *bias = call->in[TERN_ATTENTION_BIAS];
+    int64_t rows = call->in[TERN_ATTENTION_Q]->shape[0], heads = opts->heads;
+    int64_t queries = call->in[TERN_ATTENTION_Q]->shape[1];
+    int64_t keys = call->in[TERN_ATTENTION_K]->shape[1];
+    tern_attention_bias extent = tern_attention_bias_of(bias);
+    char text[TERN_SHAPE_TEXT];
+    if (!bias || (bias->rank >= 2 && bias->rank <= 4 && tern_dim(bias, -1) == keys &&
+                  tern_dim(bias, -2) == queries &&
+                  (extent.heads == 1 || extent.heads == heads) &&
+                  (extent.rows == 1 || extent.rows == rows)))
+        return true;
+    tern_call_fail(call, TERN_ERR_SHAPE,
+                   "bias must be [%lld,%lld,%lld,%lld] (N,heads,Lq,Lk), where N or heads may be "
+                   "1 or left out, not %s", (long long)rows, (long long)heads,
+                   (long long)queries, (long long)keys, tern_shape_text(bias, text));
+    return false;
+}
+
 static void attention_shape(tern_call *call)
 {
     const tern_attention_opts *opts = call->options;
@@ -64,7 +85,7 @@ static void attention_shape(tern_call *call)
         return;
     }
     if (!check_mask(call, TERN_ATTENTION_QUERY_MASK, q) ||
-        !check_mask(call, TERN_ATTENTION_KEY_MASK, k))
+        !check_mask(call, TERN_ATTENTION_KEY_MASK, k) || !check_bias(call))
         return;
 
     int64_t rows = q->shape[0], queries = q->shape[1], keys = k->shape[1];
@@ -100,6 +121,17 @@ static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK, "q=[2,3,4] k=[2,3,4] v=[2,3,4] key_mask=[2,3]{0..0}", "heads=2" },
     { TERN_SAMPLE_CHECK, "q=[2,3,4] k=[2,3,4] v=[2,3,4] query_mask=[2,3]{0..0}",
       "heads=2 return_weights=true" },
+    { TERN_SAMPLE_CHECK,
+      "q=[2,5,6] k=[2,7,6] v=[2,7,4] query_mask=[2,5] key_mask=[2,7] bias=[2,2,5,7]", "heads=2" },
+    { TERN_SAMPLE_CHECK, "q=[3,4,6] k=[3,7,6] v=[3,7,3] key_mask=[3,7] bias=[3,4,7]",
+      "heads=3 causal=true return_weights=true" },
+    { TERN_SAMPLE_CHECK, "q=[2,33,4] k=[2,37,4] v=[2,37,2] bias=[33,37]", "heads=2" },
+    { TERN_SAMPLE_CHECK, "q=[2,3,2] k=[2,5,2] v=[2,5,2] bias=[2,1,3,5]",
+      "heads=2 dropout=0.3 scale=0.7" },
+    { TERN_SAMPLE_CHECK, "q=[2,2,4] k=[2,3,4] v=[2,3,4] key_mask=[2,3]{0..0} bias=[2,2,3]",
+      "heads=2" },
+    { TERN_SAMPLE_CHECK, "q=[0,3,4] k=[0,2,4] v=[0,2,4] bias=[2,3,2]", "heads=2" },
+    { TERN_SAMPLE_CHECK, "q=[2,3,4] k=[2,0,4] v=[2,0,6] bias=[2,1,3,0]", "heads=2" },
     { TERN_SAMPLE_CHECK, "q=[2,3,4] k=[2,0,4] v=[2,0,6]", "heads=2" },
     { TERN_SAMPLE_CHECK, "q=[2,0,4] k=[2,3,4] v=[2,3,4]", "causal=true" },
     { TERN_SAMPLE_CHECK, "q=[0,3,4] k=[0,2,4] v=[0,2,4]", "" },
@@ -107,21 +139,26 @@ static const tern_sample samples[] = {
     { TERN_SAMPLE_BENCH, "q=[16,128,128] k=[16,128,128] v=[16,128,128] key_mask=[16,128]",
       "heads=4" },
     { TERN_SAMPLE_BENCH, "q=[8,512,256] k=[8,512,256] v=[8,512,256]", "heads=4 causal=true" },
+    { TERN_SAMPLE_BENCH, "q=[16,128,128] k=[16,128,128] v=[16,128,128] bias=[4,128,128]",
+      "heads=4" },
     { TERN_SAMPLE_BENCH, "q=[16,50,128] k=[16,300,128] v=[16,300,128]", "heads=4" },
     { 0, NULL, NULL },
 };
 
 const tern_op tern_op_attention = {
     .name = "attention",
-    .summary = "fused multi-head scaled dot-product attention with query and key masks",
-    .doc = "per head: y[i] = sum_j softmax_j(scale * q[i] . k[j]) v[j], over the keys j that\n"
+    .summary = "fused multi-head scaled dot-product attention with masks and additive bias",
+    .doc = "per head: y[i] = sum_j softmax_j(scale * q[i] . k[j] + bias[i,j]) v[j], over the "
+           "keys j that\n"
            "query i may see: valid ones and, if causal, j <= i + Lk - Lq.  A query that is\n"
            "masked or sees no key gives zero.",
     .in = { { "q", TERN_REAL, TERN_DIFF | TERN_BACKWARD_READS, "[N, Lq, heads*D]" },
             { "k", TERN_REAL, TERN_DIFF | TERN_BACKWARD_READS, "[N, Lk, heads*D]" },
             { "v", TERN_REAL, TERN_DIFF | TERN_BACKWARD_READS, "[N, Lk, heads*Dv]" },
             { "query_mask", TERN_MASK, TERN_OPTIONAL | TERN_BACKWARD_READS, "[N, Lq]" },
-            { "key_mask", TERN_MASK, TERN_OPTIONAL | TERN_BACKWARD_READS, "[N, Lk]" } },
+            { "key_mask", TERN_MASK, TERN_OPTIONAL | TERN_BACKWARD_READS, "[N, Lk]" },
+            { "bias", TERN_REAL, TERN_DIFF | TERN_OPTIONAL | TERN_BACKWARD_READS,
+              "[N, heads, Lq, Lk]; N or heads may be 1 or left out" } },
     .out = { { "y", TERN_REAL, 0, "[N, Lq, heads*Dv]" },
              { "weights", TERN_REAL, TERN_OPTIONAL,
                "[N, heads, Lq, Lk], only with return_weights" } },
@@ -134,10 +171,10 @@ const tern_op tern_op_attention = {
 };
 
 tern_tensor *tern_attention(tern_ctx *ctx, tern_tensor *q, tern_tensor *k, tern_tensor *v,
-                            tern_tensor *query_mask, tern_tensor *key_mask,
+                            tern_tensor *query_mask, tern_tensor *key_mask, tern_tensor *bias,
                             tern_attention_opts opts, tern_tensor **weights)
 {
-    tern_tensor *inputs[TERN_ATTENTION_INPUTS] = { q, k, v, query_mask, key_mask };
+    tern_tensor *inputs[TERN_ATTENTION_INPUTS] = { q, k, v, query_mask, key_mask, bias };
     tern_tensor *outputs[TERN_ATTENTION_OUTPUTS] = { NULL, NULL };
     tern_tensor *y = tern_apply(ctx, &tern_op_attention, inputs, TERN_ATTENTION_INPUTS, &opts,
                                 outputs);

@@ -2,14 +2,16 @@
  *
  *   pack    kt[D][keys] = k',  vt[Dv][keys] = v',  k[keys][D]
  *   for each block of queries
- *       p  = exp((scale * q) kt - log_sum)          the softmax again
+ *       p  = exp((scale * q) kt + bias - log_sum)   the softmax again
  *       dp = dy vt + grad_weights, times dropout's factor
- *       ds = p * (dp - sum of p * dp)               gradient of the scores
+ *       ds = p * (dp - sum of p * dp)               gradient of the scores and the bias
  *       grad q  = scale * ds k
  *       grad k += ds' (scale * q)
  *       grad v += (p times dropout's factor)' dy
  *
- * Blocks follow one another in one task, so the sums have a fixed order.
+ * Blocks follow one another in one task, so the sums have a fixed order.  Where the
+ * bias' gradient is wanted, so do the heads that share a slice [Lq,Lk] of it: a task is
+ * such a slice then, else a head.
  */
 #include "kernels/attention/attention_cpu.h"
 
@@ -106,6 +108,18 @@ static void softmax_backward(const float *p, float *dp, int64_t columns)
         tern_store(dp + j, tern_load(p + j) * (tern_load(dp + j) - mean));
 }
 
+/* The scores' gradient of one query to the bias'. */
+static void add_grad_bias(const attention_problem *problem, const attention_head *head, int64_t r,
+                          int64_t visible, const float *ds)
+{
+    const tern_tensor *grad = problem->call->grad_in[TERN_ATTENTION_BIAS];
+    if (!grad)
+        return;
+    float *row = (float *)grad->data + attention_bias_offset(problem, head, r);
+    for (int64_t j = 0; j < visible; j++)
+        row[head->key[j]] += ds[j];
+}
+
 /* p and dp of a block of scores to p (as it multiplied v) and ds. */
 static void backward_rows(const attention_problem *problem, const attention_head *head,
                           const attention_block *block, const backward_scratch *scratch)
@@ -115,6 +129,7 @@ static void backward_rows(const attention_problem *problem, const attention_head
         int64_t listed = block->first + r, visible = block->visible[r];
         float *p = scratch->p + r * problem->score_stride;
         float *ds = scratch->ds + r * problem->score_stride, *factor = scratch->factor;
+        TERN_LEVEL(tern_attention_add_bias)(problem, head, listed, visible, p);
         softmax_again(p, visible, block->columns, log_sum[attention_row(problem, head, listed)]);
         if (problem->call->grad_out[TERN_ATTENTION_WEIGHTS])
             add_grad_weights(problem, head, listed, visible, ds);
@@ -125,6 +140,7 @@ static void backward_rows(const attention_problem *problem, const attention_head
                 ds[j] *= factor[j];
         }
         softmax_backward(p, ds, block->columns);
+        add_grad_bias(problem, head, listed, visible, ds);
         for (int64_t j = 0; problem->dropout > 0 && j < visible; j++)
             p[j] *= factor[j];
     }
@@ -234,14 +250,13 @@ static void store_key_gradient(const attention_problem *problem, const attention
                                                 to, problem->heads * depth);
 }
 
-static void backward_head(void *argument, int64_t task, int worker)
+static void backward_head(const backward_work *work, int64_t number, int worker)
 {
-    const backward_work *work = argument;
     const attention_problem *problem = &work->problem;
     const tern_call *call = problem->call;
     tern_workspace mine = { .base = work->scratch + (size_t)worker * work->scratch_bytes };
     backward_scratch scratch = scratch_take(problem, &mine);
-    attention_head head = TERN_LEVEL(tern_attention_head)(problem, task, scratch.list);
+    attention_head head = TERN_LEVEL(tern_attention_head)(problem, number, scratch.list);
     int64_t depth = problem->depth, value_depth = problem->value_depth;
     int64_t queries = problem->queries;
     const float *q = (const float *)call->in[TERN_ATTENTION_Q]->data +
@@ -272,12 +287,38 @@ static void backward_head(void *argument, int64_t task, int worker)
                        problem->value_stride);
 }
 
+static void backward_one(void *argument, int64_t task, int worker)
+{
+    backward_head(argument, task, worker);
+}
+
+/* All heads of all rows that share a slice of the bias, in their order. */
+static void backward_slice(void *argument, int64_t slice, int worker)
+{
+    const backward_work *work = argument;
+    const attention_problem *problem = &work->problem;
+    const tern_call *call = problem->call;
+    int64_t first_row = slice / problem->bias.heads, first_head = slice % problem->bias.heads;
+    int64_t scores = problem->queries * problem->keys;
+    float *grad = (float *)call->grad_in[TERN_ATTENTION_BIAS]->data + slice * scores;
+
+    if (!call->accumulate[TERN_ATTENTION_BIAS])
+        memset(grad, 0, (size_t)scores * sizeof(float));
+    for (int64_t n = first_row; n < problem->rows; n += problem->bias.rows)
+        for (int64_t h = first_head; h < problem->heads; h += problem->bias.heads)
+            backward_head(work, n * problem->heads + h, worker);
+}
+
 void TERN_LEVEL(tern_attention_backward)(tern_call *call)
 {
     tern_workspace workspace = { .base = call->workspace };
     backward_work work = backward_work_take(call, &workspace);
-    tern_parallel(tern_ctx_pool(call->ctx), work.problem.rows * work.problem.heads, backward_head,
-                  &work);
+    const attention_problem *problem = &work.problem;
+    tern_pool *pool = tern_ctx_pool(call->ctx);
+    if (call->grad_in[TERN_ATTENTION_BIAS])
+        tern_parallel(pool, problem->bias.rows * problem->bias.heads, backward_slice, &work);
+    else
+        tern_parallel(pool, problem->rows * problem->heads, backward_one, &work);
 }
 
 size_t TERN_LEVEL(tern_attention_backward_workspace)(const tern_call *call)

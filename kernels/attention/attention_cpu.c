@@ -2,7 +2,7 @@
  *
  *   pack    kt[D][keys] = k',  v[keys][Dv]
  *   for each block of queries
- *       score[block][keys] = (scale * q) kt
+ *       score[block][keys] = (scale * q) kt + bias
  *       p = exp(score - greatest of the row), sum[row] = sum p
  *       y[block][Dv] = p v / sum
  *
@@ -86,6 +86,10 @@ static row_sum exponentials(float *score, int64_t visible, int64_t columns)
         greatest = tern_vmax(s, greatest);
     }
     float top = tern_hmax(greatest);
+    if (top == -INFINITY) { /* all hidden by the bias */
+        memset(score, 0, (size_t)columns * sizeof(float));
+        return (row_sum){ 0, 0 };
+    }
     for (int64_t j = 0; j < columns; j += TERN_LANES) {
         tern_vi seen = attention_lanes_below(visible - j);
         tern_vf e = tern_vexp(tern_load(score + j) - top);
@@ -134,6 +138,7 @@ static void forward_block(const attention_problem *problem, const attention_head
     for (int64_t r = 0; r < block->rows; r++) {
         int64_t listed = block->first + r, visible = block->visible[r];
         float *p = scratch->p + r * score_stride;
+        TERN_LEVEL(tern_attention_add_bias)(problem, head, listed, visible, p);
         sums[r] = exponentials(p, visible, block->columns);
         if (log_sum)
             ((float *)log_sum->data)[attention_row(problem, head, listed)] = sums[r].log;

@@ -29,6 +29,7 @@ typedef struct attention_problem {
     float scale;
     bool causal;
     double dropout; /* 0 outside training */
+    tern_attention_bias bias; /* how it broadcasts */
 } attention_problem;
 
 /* One head of one row, with the lists of what is valid. */
@@ -84,6 +85,11 @@ void TERN_LEVEL(tern_attention_dropout)(const attention_problem *problem,
                                         float *room, float *factor);
 int64_t TERN_LEVEL(tern_attention_dropout_room)(const attention_problem *problem);
 
+/* score[0..visible) of listed query r += the bias of the keys, if there is one. */
+void TERN_LEVEL(tern_attention_add_bias)(const attention_problem *problem,
+                                         const attention_head *head, int64_t r, int64_t visible,
+                                         float *score);
+
 void TERN_LEVEL(tern_attention_backward)(tern_call *call);
 size_t TERN_LEVEL(tern_attention_backward_workspace)(const tern_call *call);
 
@@ -100,6 +106,15 @@ static inline int64_t attention_row(const attention_problem *problem, const atte
                                     int64_t r)
 {
     return (head->n * problem->heads + head->head) * problem->queries + head->query[r];
+}
+
+/* Where the bias of listed query r begins; Lk floats. */
+static inline int64_t attention_bias_offset(const attention_problem *problem,
+                                            const attention_head *head, int64_t r)
+{
+    int64_t row = head->n % problem->bias.rows, number = head->head % problem->bias.heads;
+    int64_t slice = row * problem->bias.heads + number;
+    return (slice * problem->queries + head->query[r]) * problem->keys;
 }
 
 /* All lanes below n set. */

@@ -29,6 +29,7 @@ attention_problem TERN_LEVEL(tern_attention_problem)(const tern_call *call)
         .score_stride = score_vectors * TERN_LANES,
         .scale = (float)(opts->scale != 0 ? opts->scale : 1 / sqrt((double)depth)),
         .causal = opts->causal, .dropout = call->training ? opts->dropout : 0,
+        .bias = tern_attention_bias_of(call->in[TERN_ATTENTION_BIAS]),
     };
 }
 
@@ -125,6 +126,23 @@ void TERN_LEVEL(tern_attention_clear_others)(const int32_t *index, int64_t count
         else
             memset(to + row * to_stride, 0, (size_t)width * sizeof(float));
     }
+}
+
+void TERN_LEVEL(tern_attention_add_bias)(const attention_problem *problem,
+                                         const attention_head *head, int64_t r, int64_t visible,
+                                         float *score)
+{
+    const tern_tensor *bias = problem->call->in[TERN_ATTENTION_BIAS];
+    if (!bias)
+        return;
+    const float *row = (const float *)bias->data + attention_bias_offset(problem, head, r);
+    if (head->key_count == problem->keys) { /* the list leaves nothing out */
+        for (int64_t j = 0; j < visible; j++)
+            score[j] += row[j];
+        return;
+    }
+    for (int64_t j = 0; j < visible; j++)
+        score[j] += row[head->key[j]];
 }
 
 int64_t TERN_LEVEL(tern_attention_dropout_room)(const attention_problem *problem)

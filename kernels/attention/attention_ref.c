@@ -11,7 +11,8 @@ typedef struct attention_problem {
     int64_t rows, heads, queries, keys, depth, value_depth; /* N, heads, Lq, Lk, D, Dv */
     double scale, dropout; /* dropout is 0 outside training */
     bool causal;
-    const double *q, *k, *v;
+    const double *q, *k, *v, *bias;
+    tern_attention_bias bias_extent;
     const uint8_t *query_mask, *key_mask;
 } attention_problem;
 
@@ -24,7 +25,7 @@ static attention_problem attention_problem_of(const tern_call *call)
 {
     const tern_attention_opts *opts = call->options;
     const tern_tensor *q = call->in[TERN_ATTENTION_Q], *k = call->in[TERN_ATTENTION_K];
-    const tern_tensor *v = call->in[TERN_ATTENTION_V];
+    const tern_tensor *v = call->in[TERN_ATTENTION_V], *bias = call->in[TERN_ATTENTION_BIAS];
     int64_t depth = q->shape[2] / opts->heads;
     return (attention_problem){
         .rows = q->shape[0], .heads = opts->heads, .queries = q->shape[1], .keys = k->shape[1],
@@ -32,7 +33,8 @@ static attention_problem attention_problem_of(const tern_call *call)
         .scale = opts->scale != 0 ? opts->scale : 1 / sqrt((double)depth),
         .dropout = call->training ? opts->dropout : 0,
         .causal = opts->causal,
-        .q = q->data, .k = k->data, .v = v->data,
+        .q = q->data, .k = k->data, .v = v->data, .bias = bias ? bias->data : NULL,
+        .bias_extent = tern_attention_bias_of(bias),
         .query_mask = mask_data(call, TERN_ATTENTION_QUERY_MASK),
         .key_mask = mask_data(call, TERN_ATTENTION_KEY_MASK),
     };
@@ -58,6 +60,13 @@ static int64_t offset(const attention_problem *p, const attention_query *at, int
     return ((at->n * length + index) * p->heads + at->head) * channels;
 }
 
+/* Offset of the query's bias for key j. */
+static int64_t bias_offset(const attention_problem *p, const attention_query *at, int64_t j)
+{
+    int64_t row = at->n % p->bias_extent.rows, head = at->head % p->bias_extent.heads;
+    return ((row * p->bias_extent.heads + head) * p->queries + at->i) * p->keys + j;
+}
+
 static bool sees(const attention_problem *p, const attention_query *at, int64_t j)
 {
     if (p->query_mask && !p->query_mask[at->n * p->queries + at->i])
@@ -74,7 +83,7 @@ static double score(const attention_problem *p, const attention_query *at, int64
     double sum = 0;
     for (int64_t d = 0; d < p->depth; d++)
         sum += q[d] * k[d];
-    return p->scale * sum;
+    return p->scale * sum + (p->bias ? p->bias[bias_offset(p, at, j)] : 0);
 }
 
 /* What dropout multiplies weight j by: 0 or 1/(1-dropout). */
@@ -89,14 +98,15 @@ static double kept(const attention_problem *p, const tern_call *call, const atte
 }
 
 /* log sum_j exp(score[j]), with the greatest score taken out so that nothing
- * overflows; 0 for a query that sees no key (its p are 0 by `sees`). */
+ * overflows; 0 for a query that sees no key (its p are 0 by `sees`, or because the
+ * bias makes all its scores -infinity). */
 static double log_sum_of(const attention_problem *p, const attention_query *at)
 {
     double greatest = -INFINITY, sum = 0;
     for (int64_t j = 0; j < p->keys; j++)
         if (sees(p, at, j))
             greatest = fmax(greatest, score(p, at, j));
-    for (int64_t j = 0; j < p->keys; j++)
+    for (int64_t j = 0; j < p->keys && greatest > -INFINITY; j++)
         if (sees(p, at, j))
             sum += exp(score(p, at, j) - greatest);
     return sum > 0 ? greatest + log(sum) : 0;
@@ -174,6 +184,7 @@ static void attention_backward(tern_call *call)
     double *grad_q = grad_data(call, TERN_ATTENTION_Q);
     double *grad_k = grad_data(call, TERN_ATTENTION_K);
     double *grad_v = grad_data(call, TERN_ATTENTION_V);
+    double *grad_bias = grad_data(call, TERN_ATTENTION_BIAS);
 
     for (int64_t number = 0; number < problem.rows * problem.heads * problem.queries; number++) {
         attention_query at = query_at(&problem, number);
@@ -186,14 +197,16 @@ static void attention_backward(tern_call *call)
         for (int64_t j = 0; j < problem.keys; j++) {
             if (!sees(&problem, &at, j))
                 continue;
-            double grad_score = problem.scale * p[j] * (dp[j] - mean);
+            double grad_score = p[j] * (dp[j] - mean), grad_product = problem.scale * grad_score;
             int64_t k_at = offset(&problem, &at, problem.keys, j, problem.depth);
             int64_t v_at = offset(&problem, &at, problem.keys, j, problem.value_depth);
+            if (grad_bias)
+                grad_bias[bias_offset(&problem, &at, j)] += grad_score;
             for (int64_t d = 0; d < problem.depth; d++) {
                 if (grad_q)
-                    grad_q[q_at + d] += grad_score * problem.k[k_at + d];
+                    grad_q[q_at + d] += grad_product * problem.k[k_at + d];
                 if (grad_k)
-                    grad_k[k_at + d] += grad_score * problem.q[q_at + d];
+                    grad_k[k_at + d] += grad_product * problem.q[q_at + d];
             }
             for (int64_t d = 0; d < problem.value_depth && grad_v; d++)
                 grad_v[v_at + d] += p[j] * kept(&problem, call, &at, j) * grad_y[y_at + d];
