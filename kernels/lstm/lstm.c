@@ -7,25 +7,6 @@ static const tern_option options[] = {
     { 0 },
 };
 
-/* Fails unless an input that is there has the wanted shape. */
-static bool check_shape(tern_call *call, int input, int rank, int64_t rows, int64_t columns,
-                        const char *why)
-{
-    const tern_tensor *tensor = call->in[input];
-    char text[TERN_SHAPE_TEXT];
-    if (!tensor || (tensor->rank == rank && tensor->shape[0] == rows &&
-                    (rank == 1 || tensor->shape[1] == columns)))
-        return true;
-    tern_shape_text(tensor, text);
-    if (rank == 1)
-        tern_call_fail(call, TERN_ERR_SHAPE, "%s must be [%lld] (%s), not %s",
-                       call->op->in[input].name, (long long)rows, why, text);
-    else
-        tern_call_fail(call, TERN_ERR_SHAPE, "%s must be [%lld,%lld] (%s), not %s",
-                       call->op->in[input].name, (long long)rows, (long long)columns, why, text);
-    return false;
-}
-
 static void lstm_shape(tern_call *call)
 {
     const tern_tensor *x = call->in[TERN_LSTM_X], *w_hh = call->in[TERN_LSTM_W_HH];
@@ -42,12 +23,12 @@ static void lstm_shape(tern_call *call)
     }
     int64_t rows = x->shape[0], steps = x->shape[1], inputs = x->shape[2];
     int64_t hidden = w_hh->shape[1];
-    if (!check_shape(call, TERN_LSTM_W_IH, 2, 4 * hidden, inputs, "4H,I") ||
-        !check_shape(call, TERN_LSTM_B_IH, 1, 4 * hidden, 0, "4H") ||
-        !check_shape(call, TERN_LSTM_B_HH, 1, 4 * hidden, 0, "4H") ||
-        !check_shape(call, TERN_LSTM_LENGTHS, 1, rows, 0, "N") ||
-        !check_shape(call, TERN_LSTM_H0, 2, rows, hidden, "N,H") ||
-        !check_shape(call, TERN_LSTM_C0, 2, rows, hidden, "N,H"))
+    if (!tern_sequence_check_shape(call, TERN_LSTM_W_IH, 2, 4 * hidden, inputs, "4H,I") ||
+        !tern_sequence_check_shape(call, TERN_LSTM_B_IH, 1, 4 * hidden, 0, "4H") ||
+        !tern_sequence_check_shape(call, TERN_LSTM_B_HH, 1, 4 * hidden, 0, "4H") ||
+        !tern_sequence_check_shape(call, TERN_LSTM_LENGTHS, 1, rows, 0, "N") ||
+        !tern_sequence_check_shape(call, TERN_LSTM_H0, 2, rows, hidden, "N,H") ||
+        !tern_sequence_check_shape(call, TERN_LSTM_C0, 2, rows, hidden, "N,H"))
         return;
 
     tern_dtype real = x->dtype;

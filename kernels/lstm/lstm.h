@@ -30,15 +30,13 @@
 
 #include "core/context.h"
 #include "core/op.h"
+#include "kernels/lstm/sequence.h"
 
 typedef struct tern_lstm_opts {
     bool reverse; /* from each row's last valid step to its first */
 } tern_lstm_opts;
 
-typedef struct tern_lstm_weights {
-    tern_tensor *w_ih, *w_hh;
-    tern_tensor *b_ih, *b_hh; /* may be NULL */
-} tern_lstm_weights;
+typedef tern_recurrent_weights tern_lstm_weights;
 
 typedef struct tern_lstm_outputs {
     tern_tensor *y, *h_n, *c_n;
@@ -61,10 +59,7 @@ tern_lstm_outputs tern_lstm(tern_ctx *ctx, tern_tensor *x, tern_lstm_weights wei
 /* The valid steps of row n, for the op's implementations. */
 static inline int64_t tern_lstm_length(const tern_call *call, int64_t n)
 {
-    const tern_tensor *lengths = call->in[TERN_LSTM_LENGTHS];
-    int64_t steps = call->in[TERN_LSTM_X]->shape[1];
-    int64_t length = lengths ? ((const int32_t *)lengths->data)[n] : steps;
-    return length < 0 ? 0 : length > steps ? steps : length;
+    return tern_sequence_length(call->in[TERN_LSTM_LENGTHS], call->in[TERN_LSTM_X]->shape[1], n);
 }
 
 #endif

@@ -6,7 +6,7 @@
  *
  *        dh, dc   ->   ds[row][4H]   ->   dh of the step before = ds w_hh
  *
- *    ds and h[t-1] are kept for all steps, in compact order (lstm_cpu.h).
+ *    ds and h[t-1] are kept for all steps, in compact order (sequence_batch.h).
  * 2. All that sums over steps is GEMM afterwards:
  *        grad w_ih = ds' x     grad w_hh = ds' h[t-1]     grad x = ds w_ih
  */
@@ -22,7 +22,7 @@ enum { PANEL = 4 * TERN_LANES };
 
 typedef struct backward_work {
     const tern_call *call;
-    lstm_batch batch;
+    sequence_batch batch;
     int64_t panels;  /* of PANEL columns, to hold H                      */
     float *packed;   /* [panels][4H][PANEL] of w_hh                      */
     float *ds;       /* [valid, 4H] gradients of the sums before the gates */
@@ -66,7 +66,7 @@ static tern_gemm input_gradient(const backward_work *work, float *grad_x, bool a
 /* Scratch for any of the three products and any number of valid steps. */
 static size_t gemm_scratch_bytes(const backward_work *work, int threads)
 {
-    const lstm_batch *batch = &work->batch;
+    const sequence_batch *batch = &work->batch;
     int64_t steps = batch->rows * batch->steps;
     tern_gemm products[] = {
         weight_gradient(work, TERN_LSTM_W_IH, NULL, batch->inputs, steps),
@@ -84,7 +84,7 @@ static size_t gemm_scratch_bytes(const backward_work *work, int threads)
 static backward_work backward_work_take(const tern_call *call, tern_workspace *workspace)
 {
     backward_work work = { .call = call, .batch = lstm_batch_take(call, workspace) };
-    const lstm_batch *batch = &work.batch;
+    const sequence_batch *batch = &work.batch;
     int64_t steps = batch->rows * batch->steps, hidden = batch->hidden;
     int threads = tern_pool_threads(tern_ctx_pool(call->ctx));
 
@@ -97,7 +97,7 @@ static backward_work backward_work_take(const tern_call *call, tern_workspace *w
         work.grad_x = tern_workspace_take(workspace, steps * batch->inputs, sizeof(float));
     }
     /* dh, dc and ds of a slice */
-    work.scratch_floats = LSTM_SLICE_ROWS * (work.panels * PANEL + batch->blocks * TERN_LANES +
+    work.scratch_floats = SEQUENCE_SLICE_ROWS * (work.panels * PANEL + batch->blocks * TERN_LANES +
                                              4 * hidden);
     work.scratch_floats = (work.scratch_floats + 15) / 16 * 16;
     work.scratch = tern_workspace_take(workspace, threads * work.scratch_floats, sizeof(float));
@@ -137,16 +137,16 @@ typedef struct row_step {
     float *h_before_kept;
 } row_step;
 
-static row_step row_step_at(const backward_work *work, const lstm_slice *slice, int64_t r,
+static row_step row_step_at(const backward_work *work, const sequence_slice *slice, int64_t r,
                             int64_t step, float *dh, float *dc, float *ds)
 {
-    const lstm_batch *batch = &work->batch;
+    const sequence_batch *batch = &work->batch;
     const tern_call *call = work->call;
     const float *cells = call->saved[TERN_LSTM_CELLS]->data;
     int64_t hidden = batch->hidden, row = slice->row[r], length = slice->length[r];
-    int64_t position = lstm_position(batch, length, step);
+    int64_t position = sequence_position(batch, length, step);
     int64_t compact = slice->first[r] + position;
-    int64_t before = lstm_position(batch, length, step - 1); /* valid if step > 0 */
+    int64_t before = sequence_position(batch, length, step - 1); /* valid if step > 0 */
     const tern_tensor *h0 = call->in[TERN_LSTM_H0], *c0 = call->in[TERN_LSTM_C0];
     row_step at = {
         .gates = (float *)call->saved[TERN_LSTM_GATES]->data + compact * 4 * hidden,
@@ -172,9 +172,10 @@ static row_step row_step_at(const backward_work *work, const lstm_slice *slice, 
 
 /* From the gradients of h[t] and c[t] to those of the sums and of c[t-1]; the
  * formulas are those of lstm_ref.c. */
-static void gates_backward(const lstm_batch *batch, int64_t block, const row_step *at)
+static void gates_backward(const sequence_batch *batch, int64_t block, const row_step *at)
 {
-    int64_t hidden = batch->hidden, j = block * TERN_LANES, width = lstm_block_width(batch, block);
+    int64_t hidden = batch->hidden, j = block * TERN_LANES;
+    int64_t width = sequence_block_width(batch, block);
     const float *gates = at->gates + j;
     tern_vf i = tern_load_part(gates, width), f = tern_load_part(gates + hidden, width);
     tern_vf g = tern_load_part(gates + 2 * hidden, width);
@@ -196,12 +197,12 @@ static void gates_backward(const lstm_batch *batch, int64_t block, const row_ste
     }
 }
 
-static void run_steps(const backward_work *work, const lstm_slice *slice, float *dh, float *dc,
-                      float *ds)
+static void run_steps(const backward_work *work, const sequence_slice *slice, float *dh,
+                      float *dc, float *ds)
 {
     int64_t hidden = work->batch.hidden;
     for (int64_t step = slice->length[0] - 1; step >= 0; step--) {
-        int64_t active = lstm_active_rows(slice, step);
+        int64_t active = sequence_active_rows(slice, step);
         for (int64_t r = 0; r < active; r++) {
             row_step at = row_step_at(work, slice, r, step, dh, dc, ds);
             for (int64_t block = 0; block < work->batch.blocks; block++)
@@ -225,7 +226,8 @@ static void run_steps(const backward_work *work, const lstm_slice *slice, float 
 }
 
 /* [H] of a row of grad_h_n or grad_c_n to a padded running gradient. */
-static void load_gradient(const tern_tensor *grad, int64_t row, const lstm_batch *batch, float *to)
+static void load_gradient(const tern_tensor *grad, int64_t row, const sequence_batch *batch,
+                          float *to)
 {
     size_t bytes = (size_t)batch->hidden * sizeof(float);
     memset(to, 0, (size_t)(batch->blocks * TERN_LANES) * sizeof(float));
@@ -243,12 +245,12 @@ static void store_gradient(const tern_call *call, int input, int64_t row, int64_
 static void run_slice(void *argument, int64_t number, int worker)
 {
     const backward_work *work = argument;
-    const lstm_batch *batch = &work->batch;
+    const sequence_batch *batch = &work->batch;
     const tern_call *call = work->call;
-    lstm_slice slice = lstm_slice_at(batch, number);
+    sequence_slice slice = sequence_slice_at(batch, number);
     int64_t dh_stride = work->panels * PANEL, dc_stride = batch->blocks * TERN_LANES;
     float *dh = work->scratch + worker * work->scratch_floats;
-    float *dc = dh + LSTM_SLICE_ROWS * dh_stride, *ds = dc + LSTM_SLICE_ROWS * dc_stride;
+    float *dc = dh + SEQUENCE_SLICE_ROWS * dh_stride, *ds = dc + SEQUENCE_SLICE_ROWS * dc_stride;
 
     for (int64_t r = 0; r < slice.rows; r++) {
         load_gradient(call->grad_out[TERN_LSTM_H_N], slice.row[r], batch, dh + r * dh_stride);
@@ -284,29 +286,18 @@ static void bias_columns(void *argument, int64_t tile, int worker)
     }
 }
 
-/* One row of compact grad_x to its place; padding has no gradient. */
 static void scatter_grad_x(void *argument, int64_t row, int worker)
 {
     const backward_work *work = argument;
-    const lstm_batch *batch = &work->batch;
-    const float *from = work->grad_x + batch->first[row] * batch->inputs;
-    float *to = grad_data(work->call, TERN_LSTM_X) + row * batch->steps * batch->inputs;
-    int64_t valid = batch->length[row] * batch->inputs, all = batch->steps * batch->inputs;
     (void)worker;
-
-    if (work->call->accumulate[TERN_LSTM_X]) {
-        for (int64_t i = 0; i < valid; i++)
-            to[i] += from[i];
-    } else {
-        memcpy(to, from, (size_t)valid * sizeof(float));
-        memset(to + valid, 0, (size_t)(all - valid) * sizeof(float));
-    }
+    sequence_scatter_row(&work->batch, row, work->grad_x, grad_data(work->call, TERN_LSTM_X),
+                         work->call->accumulate[TERN_LSTM_X]);
 }
 
 static void gradient_of_x(tern_pool *pool, backward_work *work)
 {
     float *grad_x = grad_data(work->call, TERN_LSTM_X);
-    if (!lstm_has_padding(&work->batch)) {
+    if (!sequence_has_padding(&work->batch)) {
         tern_gemm gemm = input_gradient(work, grad_x, work->call->accumulate[TERN_LSTM_X],
                                         work->batch.valid);
         TERN_LEVEL(tern_gemm_run)(pool, &gemm);
@@ -322,13 +313,13 @@ void TERN_LEVEL(tern_lstm_backward)(tern_call *call)
     tern_workspace workspace = { .base = call->workspace };
     tern_pool *pool = tern_ctx_pool(call->ctx);
     backward_work work = backward_work_take(call, &workspace);
-    lstm_batch_fill(&work.batch, call);
+    sequence_batch_fill(&work.batch, call->in[TERN_LSTM_LENGTHS]);
     int64_t valid = work.batch.valid;
 
     tern_parallel(pool, work.panels, pack_panel, &work);
-    tern_parallel(pool, lstm_slices(&work.batch), run_slice, &work);
+    tern_parallel(pool, sequence_slices(&work.batch), run_slice, &work);
     if (call->grad_in[TERN_LSTM_W_IH]) {
-        const float *x = TERN_LEVEL(tern_lstm_compact_x)(call, &work.batch, work.x_room);
+        const float *x = sequence_compact_x(call->in[TERN_LSTM_X], &work.batch, work.x_room);
         tern_gemm gemm = weight_gradient(&work, TERN_LSTM_W_IH, x, work.batch.inputs, valid);
         TERN_LEVEL(tern_gemm_run)(pool, &gemm);
     }

@@ -9,7 +9,7 @@
  *        sums[row][gate][lane] = h w_hh'   ->   i f g o   ->   c, h
  *
  * A batch of one is bound by L2's bandwidth: 256 KiB of w_hh a step at H = 128.
- * lstm_cpu.h tells of the compact order of steps and of slices.
+ * sequence_batch.h tells of the compact order of steps and of slices.
  */
 #include "kernels/lstm/lstm_cpu.h"
 
@@ -24,7 +24,7 @@ enum { GATES = 4, PANEL = GATES * TERN_LANES };
 
 typedef struct forward_work {
     const tern_call *call;
-    lstm_batch batch;
+    sequence_batch batch;
     float *gates;  /* [valid, 4H] sums before the gates; then the gates, if saved */
     float *cells;  /* [valid, H] or NULL                                          */
     float *x_room; /* [valid, I]                                                  */
@@ -37,7 +37,7 @@ typedef struct forward_work {
 
 static tern_gemm projection(const forward_work *work, const float *x, int64_t valid)
 {
-    const lstm_batch *batch = &work->batch;
+    const sequence_batch *batch = &work->batch;
     return (tern_gemm){ .m = valid, .n = 4 * batch->hidden, .k = batch->inputs, .a = x,
                         .b = work->call->in[TERN_LSTM_W_IH]->data, .c = work->gates,
                         .a_stride = batch->inputs, .b_stride = batch->inputs,
@@ -48,7 +48,7 @@ static tern_gemm projection(const forward_work *work, const float *x, int64_t va
 static forward_work forward_work_take(const tern_call *call, tern_workspace *workspace)
 {
     forward_work work = { .call = call, .batch = lstm_batch_take(call, workspace) };
-    const lstm_batch *batch = &work.batch;
+    const sequence_batch *batch = &work.batch;
     int threads = tern_pool_threads(tern_ctx_pool(call->ctx));
     int64_t all_steps = batch->rows * batch->steps;
 
@@ -64,7 +64,7 @@ static forward_work forward_work_take(const tern_call *call, tern_workspace *wor
     work.packed = tern_workspace_take(workspace, batch->blocks * batch->hidden * PANEL,
                                       sizeof(float));
     /* h before and after the step, and one block's sums */
-    work.scratch_floats = LSTM_SLICE_ROWS * (2 * batch->blocks * TERN_LANES + PANEL);
+    work.scratch_floats = SEQUENCE_SLICE_ROWS * (2 * batch->blocks * TERN_LANES + PANEL);
     work.scratch = tern_workspace_take(workspace, threads * work.scratch_floats, sizeof(float));
     tern_gemm project = projection(&work, NULL, all_steps);
     work.gemm_scratch = tern_workspace_take(
@@ -73,18 +73,6 @@ static forward_work forward_work_take(const tern_call *call, tern_workspace *wor
 }
 
 /* ---------------------------------------------------------- preparing -- */
-
-const float *TERN_LEVEL(tern_lstm_compact_x)(const tern_call *call, const lstm_batch *batch,
-                                             float *room)
-{
-    const float *x = call->in[TERN_LSTM_X]->data;
-    if (!lstm_has_padding(batch) || batch->inputs == 0)
-        return x;
-    for (int64_t row = 0; row < batch->rows; row++)
-        memcpy(room + batch->first[row] * batch->inputs, x + row * batch->steps * batch->inputs,
-               (size_t)(batch->length[row] * batch->inputs) * sizeof(float));
-    return room;
-}
 
 static void add_biases(const forward_work *work)
 {
@@ -99,7 +87,7 @@ static void add_biases(const forward_work *work)
 static void pack_block(void *argument, int64_t block, int worker)
 {
     const forward_work *work = argument;
-    int64_t hidden = work->batch.hidden, width = lstm_block_width(&work->batch, block);
+    int64_t hidden = work->batch.hidden, width = sequence_block_width(&work->batch, block);
     const float *w_hh = work->call->in[TERN_LSTM_W_HH]->data;
     float *panel = work->packed + block * hidden * PANEL;
     (void)worker;
@@ -132,7 +120,7 @@ static void gates_forward(const forward_work *work, int64_t block, const float *
                           const row_step *at)
 {
     int64_t hidden = work->batch.hidden, j = block * TERN_LANES;
-    int64_t width = lstm_block_width(&work->batch, block);
+    int64_t width = sequence_block_width(&work->batch, block);
     float *gates = at->gates + j;
     tern_vf sum[GATES];
 
@@ -156,11 +144,11 @@ static void gates_forward(const forward_work *work, int64_t block, const float *
     tern_store_part(gates + 3 * hidden, o, width);
 }
 
-static row_step row_step_at(const forward_work *work, const lstm_slice *slice, int64_t r,
+static row_step row_step_at(const forward_work *work, const sequence_slice *slice, int64_t r,
                             int64_t step, float *h_after)
 {
-    const lstm_batch *batch = &work->batch;
-    int64_t position = lstm_position(batch, slice->length[r], step);
+    const sequence_batch *batch = &work->batch;
+    int64_t position = sequence_position(batch, slice->length[r], step);
     int64_t compact = slice->first[r] + position, hidden = batch->hidden;
     float *y = work->call->out[TERN_LSTM_Y]->data, *c_n = work->call->out[TERN_LSTM_C_N]->data;
     return (row_step){
@@ -172,23 +160,13 @@ static row_step row_step_at(const forward_work *work, const lstm_slice *slice, i
     };
 }
 
-/* The initial state of a row, or zeros, to `state`. */
-static void load_state(const tern_tensor *initial, int64_t row, int64_t hidden, float *state)
-{
-    size_t bytes = (size_t)hidden * sizeof(float);
-    if (initial)
-        memcpy(state, (const float *)initial->data + row * hidden, bytes);
-    else
-        memset(state, 0, bytes);
-}
-
-static void run_steps(const forward_work *work, const lstm_slice *slice, float *h, float *h_after,
-                      float *sums)
+static void run_steps(const forward_work *work, const sequence_slice *slice, float *h,
+                      float *h_after, float *sums)
 {
     int64_t hidden = work->batch.hidden, stride = work->batch.blocks * TERN_LANES;
     for (int64_t step = 0; step < slice->length[0]; step++) {
-        row_step at[LSTM_SLICE_ROWS];
-        int64_t active = lstm_active_rows(slice, step);
+        row_step at[SEQUENCE_SLICE_ROWS];
+        int64_t active = sequence_active_rows(slice, step);
         for (int64_t r = 0; r < active; r++)
             at[r] = row_step_at(work, slice, r, step, h_after);
         for (int64_t block = 0; block < work->batch.blocks; block++) {
@@ -210,18 +188,20 @@ static void run_steps(const forward_work *work, const lstm_slice *slice, float *
 static void run_slice(void *argument, int64_t number, int worker)
 {
     const forward_work *work = argument;
-    const lstm_batch *batch = &work->batch;
+    const sequence_batch *batch = &work->batch;
     const tern_call *call = work->call;
-    lstm_slice slice = lstm_slice_at(batch, number);
+    sequence_slice slice = sequence_slice_at(batch, number);
     int64_t hidden = batch->hidden, stride = batch->blocks * TERN_LANES;
     float *h = work->scratch + worker * work->scratch_floats;
-    float *h_after = h + LSTM_SLICE_ROWS * stride, *sums = h_after + LSTM_SLICE_ROWS * stride;
+    float *h_after = h + SEQUENCE_SLICE_ROWS * stride;
+    float *sums = h_after + SEQUENCE_SLICE_ROWS * stride;
     float *y = call->out[TERN_LSTM_Y]->data;
     float *h_n = call->out[TERN_LSTM_H_N]->data, *c_n = call->out[TERN_LSTM_C_N]->data;
 
     for (int64_t r = 0; r < slice.rows; r++) {
-        load_state(call->in[TERN_LSTM_H0], slice.row[r], hidden, h + r * stride);
-        load_state(call->in[TERN_LSTM_C0], slice.row[r], hidden, c_n + slice.row[r] * hidden);
+        sequence_load_state(call->in[TERN_LSTM_H0], slice.row[r], hidden, h + r * stride);
+        sequence_load_state(call->in[TERN_LSTM_C0], slice.row[r], hidden,
+                            c_n + slice.row[r] * hidden);
         memcpy(h_n + slice.row[r] * hidden, h + r * stride, (size_t)hidden * sizeof(float));
     }
     run_steps(work, &slice, h, h_after, sums);
@@ -230,7 +210,7 @@ static void run_slice(void *argument, int64_t number, int worker)
         float *row = y + slice.row[r] * batch->steps * hidden;
         if (length > 0)
             memcpy(h_n + slice.row[r] * hidden,
-                   row + lstm_position(batch, length, length - 1) * hidden,
+                   row + sequence_position(batch, length, length - 1) * hidden,
                    (size_t)hidden * sizeof(float));
         memset(row + length * hidden, 0,
                (size_t)((batch->steps - length) * hidden) * sizeof(float));
@@ -244,13 +224,13 @@ static void lstm_forward(tern_call *call)
     forward_work work = forward_work_take(call, &workspace);
     if (work.batch.rows == 0)
         return;
-    lstm_batch_fill(&work.batch, call);
+    sequence_batch_fill(&work.batch, call->in[TERN_LSTM_LENGTHS]);
     add_biases(&work);
     tern_parallel(pool, work.batch.blocks, pack_block, &work);
-    const float *x = TERN_LEVEL(tern_lstm_compact_x)(call, &work.batch, work.x_room);
+    const float *x = sequence_compact_x(call->in[TERN_LSTM_X], &work.batch, work.x_room);
     tern_gemm project = projection(&work, x, work.batch.valid);
     TERN_LEVEL(tern_gemm_run)(pool, &project);
-    tern_parallel(pool, lstm_slices(&work.batch), run_slice, &work);
+    tern_parallel(pool, sequence_slices(&work.batch), run_slice, &work);
 }
 
 static size_t forward_workspace(const tern_call *call)

@@ -1,0 +1,102 @@
+/* The contract of gru; see gru.h for the formulas and shapes. */
+#include "kernels/gru/gru.h"
+
+static const tern_option options[] = {
+    { .name = "reverse", .type = TERN_OPTION_BOOL, .offset = offsetof(tern_gru_opts, reverse),
+      .doc = "run each row from its last valid step to its first" },
+    { 0 },
+};
+
+static void gru_shape(tern_call *call)
+{
+    const tern_tensor *x = call->in[TERN_GRU_X], *w_hh = call->in[TERN_GRU_W_HH];
+    char xt[TERN_SHAPE_TEXT], wt[TERN_SHAPE_TEXT];
+
+    if (x->rank != 3) {
+        tern_call_fail(call, TERN_ERR_SHAPE, "x must be [N,T,I], not %s", tern_shape_text(x, xt));
+        return;
+    }
+    if (w_hh->rank != 2 || w_hh->shape[1] < 1 || w_hh->shape[0] != 3 * w_hh->shape[1]) {
+        tern_call_fail(call, TERN_ERR_SHAPE, "w_hh must be [3H,H] with H >= 1, not %s",
+                       tern_shape_text(w_hh, wt));
+        return;
+    }
+    int64_t rows = x->shape[0], steps = x->shape[1], inputs = x->shape[2];
+    int64_t hidden = w_hh->shape[1];
+    if (!tern_sequence_check_shape(call, TERN_GRU_W_IH, 2, 3 * hidden, inputs, "3H,I") ||
+        !tern_sequence_check_shape(call, TERN_GRU_B_IH, 1, 3 * hidden, 0, "3H") ||
+        !tern_sequence_check_shape(call, TERN_GRU_B_HH, 1, 3 * hidden, 0, "3H") ||
+        !tern_sequence_check_shape(call, TERN_GRU_LENGTHS, 1, rows, 0, "N") ||
+        !tern_sequence_check_shape(call, TERN_GRU_H0, 2, rows, hidden, "N,H"))
+        return;
+
+    tern_dtype real = x->dtype;
+    tern_declare_out(call, TERN_GRU_Y, real, 3, (int64_t[]){ rows, steps, hidden });
+    tern_declare_out(call, TERN_GRU_H_N, real, 2, (int64_t[]){ rows, hidden });
+    tern_declare_saved(call, TERN_GRU_GATES, real, 3, (int64_t[]){ rows, steps, 4 * hidden });
+}
+
+static void gru_cost(const tern_call *call, tern_cost *forward, tern_cost *backward)
+{
+    const tern_tensor *x = call->in[TERN_GRU_X];
+    double steps = (double)tern_extent(x, 0, 2);
+    double weights = (double)(call->in[TERN_GRU_W_IH]->count + call->in[TERN_GRU_W_HH]->count);
+    forward->flops = 2 * steps * weights;
+    backward->flops = 4 * steps * weights;
+}
+
+static const tern_sample samples[] = {
+    { TERN_SAMPLE_CHECK,
+      "x=[2,5,3] w_ih=[12,3] w_hh=[12,4] b_ih=[12] b_hh=[12] lengths=[2]{1..5} h0=[2,4]", "" },
+    { TERN_SAMPLE_CHECK,
+      "x=[3,4,5] w_ih=[9,5] w_hh=[9,3] b_ih=[9] b_hh=[9] lengths=[3]{0..4} h0=[3,3]",
+      "reverse=true" },
+    { TERN_SAMPLE_CHECK, "x=[1,1,1] w_ih=[3,1] w_hh=[3,1]", "" },
+    { TERN_SAMPLE_CHECK, "x=[7,3,2] w_ih=[93,2] w_hh=[93,31] b_ih=[93]", "" },
+    { TERN_SAMPLE_CHECK, "x=[5,2,13] w_ih=[51,13] w_hh=[51,17] b_hh=[51] h0=[5,17]",
+      "reverse=true" },
+    { TERN_SAMPLE_CHECK, "x=[2,3,2] w_ih=[6,2] w_hh=[6,2] lengths=[2]{0..0} h0=[2,2]", "" },
+    { TERN_SAMPLE_CHECK, "x=[2,0,3] w_ih=[6,3] w_hh=[6,2] b_ih=[6] h0=[2,2]", "" },
+    { TERN_SAMPLE_CHECK, "x=[0,3,2] w_ih=[6,2] w_hh=[6,2] b_ih=[6]", "" },
+    { TERN_SAMPLE_BENCH,
+      "x=[1,100,128] w_ih=[384,128] w_hh=[384,128] b_ih=[384] b_hh=[384]", "" },
+    { TERN_SAMPLE_BENCH,
+      "x=[16,100,128] w_ih=[384,128] w_hh=[384,128] b_ih=[384] b_hh=[384] lengths=[16]{60..100}",
+      "" },
+    { 0, NULL, NULL },
+};
+
+const tern_op tern_op_gru = {
+    .name = "gru",
+    .summary = "GRU layer over sequences with lengths, forwards or in reverse",
+    .doc = "[r z] = sigmoid(x[n,t] w_ih' + b_ih + h[t-1] w_hh' + b_hh), its first two blocks\n"
+           "m = tanh(x[n,t] w_ih' + b_ih + r * (h[t-1] w_hh' + b_hh)), the third\n"
+           "y[n,t] = h[t] = (1 - z) * m + z * h[t-1]\n"
+           "Beyond a row's length y is zero and the state passes unchanged.",
+    .in = { { "x", TERN_REAL, TERN_DIFF | TERN_BACKWARD_READS, "[N, T, I]" },
+            { "w_ih", TERN_REAL, TERN_DIFF | TERN_BACKWARD_READS, "[3H, I], gates r z m" },
+            { "w_hh", TERN_REAL, TERN_DIFF | TERN_BACKWARD_READS, "[3H, H]" },
+            { "b_ih", TERN_REAL, TERN_DIFF | TERN_OPTIONAL, "[3H]" },
+            { "b_hh", TERN_REAL, TERN_DIFF | TERN_OPTIONAL, "[3H]" },
+            { "lengths", TERN_INDEX, TERN_OPTIONAL | TERN_BACKWARD_READS, "[N]" },
+            { "h0", TERN_REAL, TERN_DIFF | TERN_OPTIONAL | TERN_BACKWARD_READS, "[N, H]" } },
+    .out = { { "y", TERN_REAL, TERN_BACKWARD_READS, "[N, T, H]" },
+             { "h_n", TERN_REAL, 0, "[N, H]" } },
+    .saved = { { "gates", TERN_REAL, 0, "[N, T, 4H]: r, z, m, h[t-1] w_hh' + b_hh for m" } },
+    .options_size = sizeof(tern_gru_opts),
+    .options = options,
+    .shape = gru_shape,
+    .cost = gru_cost,
+    .samples = samples,
+};
+
+tern_gru_outputs tern_gru(tern_ctx *ctx, tern_tensor *x, tern_gru_weights weights,
+                          tern_tensor *lengths, tern_tensor *h0, tern_gru_opts opts)
+{
+    tern_tensor *inputs[TERN_GRU_INPUTS] = { x,            weights.w_ih, weights.w_hh,
+                                             weights.b_ih, weights.b_hh, lengths,
+                                             h0 };
+    tern_tensor *outputs[TERN_GRU_OUTPUTS];
+    tern_apply(ctx, &tern_op_gru, inputs, TERN_GRU_INPUTS, &opts, outputs);
+    return (tern_gru_outputs){ outputs[0], outputs[1] };
+}
