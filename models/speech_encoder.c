@@ -32,7 +32,8 @@ tern_speech_encoder tern_speech_encoder_declare(tern_ctx *ctx, const tern_model_
                                                    tern_speech_block_opts(i));
         inputs = config->audio_width << i;
     }
-    encoder.lstm = tern_lstm_layer_declare(ctx, "lstm", inputs, config->size / 2);
+    encoder.lstm = tern_recurrent_layer_declare(ctx, "lstm", inputs, config->size / 2,
+                                                (tern_recurrent_opts){ 0 });
     tern_scope_pop(ctx);
     return encoder;
 }
@@ -55,7 +56,7 @@ tern_stream tern_speech_encoder_forward(tern_ctx *ctx, const tern_speech_encoder
     x = tern_reshape(ctx, x, (tern_reshape_opts){ .shape = { 0, 0, -1 } });
     if (encoder->dropout > 0 && tern_is_training(ctx))
         x = tern_dropout(ctx, x, (tern_dropout_opts){ .p = encoder->dropout });
-    x = tern_lstm_layer_forward(ctx, &encoder->lstm, x, inputs->step_length);
+    x = tern_recurrent_layer_forward(ctx, &encoder->lstm, x, inputs->step_length);
     tern_scope_pop(ctx);
     return (tern_stream){ x, inputs->step_mask, inputs->step_time };
 }

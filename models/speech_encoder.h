@@ -16,14 +16,14 @@
 #define TERN_MODELS_SPEECH_ENCODER_H
 
 #include "layers/conv_block.h"
-#include "layers/lstm.h"
+#include "layers/recurrent.h"
 #include "models/inputs.h"
 #include "models/stream.h"
 
 typedef struct tern_speech_encoder {
     tern_batch_norm_layer input_norm;
     tern_conv_block block[TERN_SPEECH_BLOCKS];
-    tern_lstm_layer lstm;
+    tern_recurrent_layer lstm;
     int64_t rate, mels;
     double dropout;
 } tern_speech_encoder;

@@ -10,7 +10,7 @@
 #include "core/safetensors.h"
 #include "kernels/table.h"
 #include "layers/cross_modal.h"
-#include "layers/lstm.h"
+#include "layers/recurrent.h"
 #include "layers/transformer.h"
 
 static const char FIXTURE[] = "tests/fixtures/layers.safetensors";
@@ -139,10 +139,11 @@ static void lstm_is_pytorchs(void **state)
     (void)state;
     for (int d = 0; d < DEVICES; d++) {
         setting s = open_case("lstm", devices[d]);
-        tern_lstm_layer layer = tern_lstm_layer_declare(s.ctx, "layer", 3, 5);
+        tern_recurrent_layer layer =
+            tern_recurrent_layer_declare(s.ctx, "layer", 3, 5, (tern_recurrent_opts){ 0 });
         load_state(&s);
         tern_tensor *x = input(&s, "x");
-        check(&s, tern_lstm_layer_forward(s.ctx, &layer, x, input(&s, "lengths")), &x, 1);
+        check(&s, tern_recurrent_layer_forward(s.ctx, &layer, x, input(&s, "lengths")), &x, 1);
         close_case(&s);
     }
 }

@@ -1,0 +1,58 @@
+/* LSTM and GRU layers over padded sequences, one on top of the other, each in both
+ * directions or forwards only.
+ *
+ *   x [N,T,I], lengths [N] -> y [N,T,D*H]   D = 2 directions side by side, forward first,
+ *                                           or 1; of the last layer
+ *
+ * A layer reads the outputs of the one below, through dropout in training.  Beyond a
+ * row's length y is zero, and the reverse direction begins at its last valid step.
+ *
+ * State as nn.LSTM and nn.GRU, with G = 4 or 3 gates, for layer k from 0 on:
+ *   weight_ih_l<k> [G*H, I or D*H], weight_hh_l<k> [G*H, H], bias_ih_l<k>, bias_hh_l<k>
+ *   [G*H], and the same with _reverse.
+ */
+#ifndef TERN_LAYERS_RECURRENT_H
+#define TERN_LAYERS_RECURRENT_H
+
+#include "core/context.h"
+#include "kernels/lstm/sequence.h"
+
+enum { TERN_RECURRENT_LAYERS = 8 }; /* the most of one stack */
+
+typedef enum tern_recurrent_cell { TERN_CELL_LSTM, TERN_CELL_GRU } tern_recurrent_cell;
+
+typedef struct tern_recurrent_opts {
+    tern_recurrent_cell cell; /* default LSTM                                    */
+    int layers;               /* default 1                                       */
+    bool unidirectional;      /* forwards only                                   */
+    double dropout;           /* between the layers, in training                 */
+} tern_recurrent_opts;
+
+typedef struct tern_recurrent_layer {
+    const char *name;
+    int64_t hidden;
+    tern_recurrent_opts opts;
+    tern_recurrent_weights weights[TERN_RECURRENT_LAYERS][2]; /* forward, reverse */
+} tern_recurrent_layer;
+
+/* State before the first step, and after each row's last valid one: [layers*D, N, H],
+ * in PyTorch's order (layer 0 forward, layer 0 reverse, layer 1 ...).  Before, NULL
+ * means zeros; c is the LSTM's and NULL for a GRU. */
+typedef struct tern_recurrent_state {
+    tern_tensor *h, *c;
+} tern_recurrent_state;
+
+/* TERN_ERR_OPTION if there are more than TERN_RECURRENT_LAYERS layers. */
+tern_recurrent_layer tern_recurrent_layer_declare(tern_ctx *ctx, const char *name, int64_t inputs,
+                                                  int64_t hidden, tern_recurrent_opts opts);
+
+/* lengths i32 [N], or NULL for T everywhere. */
+tern_tensor *tern_recurrent_layer_forward(tern_ctx *ctx, const tern_recurrent_layer *layer,
+                                          tern_tensor *x, tern_tensor *lengths);
+
+/* The same from a state on; *after, unless NULL, receives the state it ends in. */
+tern_tensor *tern_recurrent_layer_run(tern_ctx *ctx, const tern_recurrent_layer *layer,
+                                      tern_tensor *x, tern_tensor *lengths,
+                                      tern_recurrent_state before, tern_recurrent_state *after);
+
+#endif
