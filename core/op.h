@@ -67,6 +67,9 @@ typedef struct tern_option {
     const char *doc;
     bool list; /* an array that may end early: one number in text is its first
                   entry, not all of them (reshape's shape)                 */
+    size_t count_offset; /* of a list in which 0 is an entry as any other: the
+                            int64_t that says how many there are, set with the list;
+                            0: there is none                               */
 } tern_option;
 
 typedef struct tern_cost {

@@ -84,6 +84,10 @@ static bool parse_numbers(const tern_option *option, const char *text, char *fie
             ((double *)(void *)field)[i] = value;
         }
     }
+    if (option->count_offset) {
+        char *count = field - option->offset + option->count_offset;
+        *(int64_t *)(void *)count = given;
+    }
     return true;
 }
 
