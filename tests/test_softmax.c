@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/softmax/log_softmax.h"
 #include "kernels/softmax/softmax.h"
 #include "kernels/table.h"
 #include "tests/op_run.h"
@@ -130,6 +131,81 @@ static void cpu_follows_ref_at_every_level_and_width(void **state)
         assert_cpu_follows_ref("softmax", inputs[i], "", 4e-6);
 }
 
+/* ---------------------------------------------------------- log_softmax -- */
+
+static void log_run(const char *device, const double *x, const uint8_t *mask, softmax_run *result)
+{
+    tern_error error = { 0 };
+    double seed[ROWS * WIDTH];
+    const int64_t shape[] = { ROWS, WIDTH };
+    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = device, .poison = true }, &error);
+    if (!ctx)
+        fail_msg("%s", error.message);
+    tern_set_recording(ctx, true);
+    tern_step_begin(ctx, 0);
+    tern_tensor *input = tern_require_grad(ctx, tern_input(ctx, "x", TERN_F64, 2, shape, x));
+    tern_tensor *valid = mask ? tern_input(ctx, "mask", TERN_U8, 2, shape, mask) : NULL;
+    tern_tensor *y = tern_log_softmax(ctx, input, valid);
+    for (int i = 0; i < ROWS * WIDTH; i++) /* what is masked passes nothing back */
+        seed[i] = mask && !mask[i] ? NAN : i + 1;
+    tern_seed_grad(ctx, y, TERN_F64, seed);
+    tern_backward(ctx, NULL);
+    tern_read(ctx, y, TERN_F64, result->y);
+    tern_read(ctx, input->grad, TERN_F64, result->grad);
+    assert_tern_ok(ctx);
+    tern_ctx_free(ctx);
+}
+
+/* exp(log_softmax) is softmax, masks and a fully masked row included. */
+static void log_softmax_is_the_logarithm_of_softmax(void **state)
+{
+    (void)state;
+    for (int d = 0; d < 2; d++) {
+        double x[ROWS * WIDTH];
+        uint8_t mask[ROWS * WIDTH];
+        softmax_run found, logs;
+        for (int i = 0; i < ROWS * WIDTH; i++) {
+            mask[i] = i % 3 != 1 && i / WIDTH != 2;
+            x[i] = mask[i] ? 9 * sin(i) : i % 2 ? NAN : INFINITY;
+        }
+        run(devices[d], x, mask, &found);
+        log_run(devices[d], x, mask, &logs);
+        for (int i = 0; i < ROWS * WIDTH; i++) {
+            if (mask[i])
+                assert_float_equal(exp(logs.y[i]), found.y[i], 1e-6);
+            else
+                assert_true(logs.y[i] == 0 && logs.grad[i] == 0);
+            assert_false(isnan(logs.grad[i]));
+        }
+    }
+}
+
+static void logarithms_of_what_vanishes_stay_exact(void **state)
+{
+    (void)state;
+    for (int d = 0; d < 2; d++) {
+        double x[ROWS * WIDTH];
+        softmax_run found;
+        for (int i = 0; i < ROWS * WIDTH; i++)
+            x[i] = 1000.0 * (i % WIDTH) + 1e6 * (i / WIDTH);
+        log_run(devices[d], x, NULL, &found);
+        for (int i = 0; i < ROWS * WIDTH; i++)
+            assert_true(found.y[i] == 1000.0 * (i % WIDTH) - 1000.0 * (WIDTH - 1));
+    }
+}
+
+static void log_softmax_on_cpu_follows_ref_at_every_level_and_width(void **state)
+{
+    static const char *const inputs[] = {
+        "x=[301,17] mask=[301,17]", "x=[67,64]{-9..9}",  "x=[3,9001]",
+        "x=[5000,1] mask=[5000,1]", "x=[2,3,5,31]{0..0}", "x=[0,5] mask=[0,5]",
+        "x=[7,0]",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++)
+        assert_cpu_follows_ref("log_softmax", inputs[i], "", 4e-6);
+}
+
 static void shapes_that_do_not_fit_are_refused(void **state)
 {
     tern_error error = { 0 };
@@ -156,6 +232,9 @@ int main(void)
         cmocka_unit_test(great_scores_neither_overflow_nor_vanish),
         cmocka_unit_test(nan_spoils_its_row_alone),
         cmocka_unit_test(cpu_follows_ref_at_every_level_and_width),
+        cmocka_unit_test(log_softmax_is_the_logarithm_of_softmax),
+        cmocka_unit_test(logarithms_of_what_vanishes_stay_exact),
+        cmocka_unit_test(log_softmax_on_cpu_follows_ref_at_every_level_and_width),
         cmocka_unit_test(shapes_that_do_not_fit_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
