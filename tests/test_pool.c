@@ -26,7 +26,13 @@ static const problem problems[] = {
     { "avg_pool2d", "x=[3,31,29,17]", "window=3,3 stride=2,2" },
     { "avg_pool2d", "x=[2,76,20,131]", "window=1,0" },
     { "avg_pool2d", "x=[2,9,8,33]", "window=2,3 stride=5,1" },
+    { "avg_pool2d", "x=[3,31,29,17]", "window=3,5 stride=2,1 pad=1,2" },
+    { "avg_pool2d", "x=[3,31,29,17]", "window=3,5 stride=2,1 pad=1,2 exclude_pad=true" },
     { "avg_pool2d", "x=[0,4,4,2]", "window=2,2" },
+    { "adaptive_avg_pool2d", "x=[3,31,29,67]", "size=7,5" },
+    { "adaptive_avg_pool2d", "x=[2,3,5,17]", "size=8,31" },
+    { "adaptive_max_pool2d", "x=[3,31,29,67]", "size=7,5" },
+    { "adaptive_max_pool2d", "x=[2,3,5,17]", "size=8,31" },
     { "global_avg_pool", "x=[3,31,29,67]", "" },
     { "global_avg_pool", "x=[1,1,1,1]", "" },
     { "global_avg_pool", "x=[0,4,4,2]", "" },
@@ -145,6 +151,49 @@ static void padding_never_wins(void **state)
     op_result_free(&result);
 }
 
+/* Ones with padding: the border's means show what was divided by. */
+static void padding_counts_as_zeros_unless_excluded(void **state)
+{
+    (void)state;
+    static const char *const options[] = { "window=3,3 stride=1,1 pad=1,1",
+                                           "window=3,3 stride=1,1 pad=1,1 exclude_pad=true" };
+    for (int exclude = 0; exclude < 2; exclude++)
+        for (int cpu = 0; cpu < 2; cpu++) {
+            op_result result = op_run("avg_pool2d", "x=[1,4,4,5]{1..1}", options[exclude],
+                                      (op_run_how){ .device = cpu ? "cpu" : "ref" });
+            for (int64_t i = 0; i < result.out[0].count; i++) {
+                int64_t row = i / 5 / 4, column = i / 5 % 4;
+                double pixels = (row % 3 ? 3 : 2) * (column % 3 ? 3 : 2);
+                assert_float_equal(result.out[0].values[i], exclude ? 1 : pixels / 9, 1e-6);
+            }
+            op_result_free(&result);
+        }
+}
+
+/* A row of 5 in 3 windows: pixels 0-1, 1-3 and 3-4 (floor and ceil of thirds). */
+static void adaptive_windows_overlap_where_it_does_not_go_even(void **state)
+{
+    static const struct {
+        int from, to;
+    } window[3] = { { 0, 2 }, { 1, 4 }, { 3, 5 } };
+    (void)state;
+    op_result mean = op_run("adaptive_avg_pool2d", "x=[1,1,5,1]", "size=1,3",
+                            (op_run_how){ .device = "cpu" });
+    op_result largest = op_run("adaptive_max_pool2d", "x=[1,1,5,1]", "size=1,3",
+                               (op_run_how){ .device = "cpu" });
+    for (int q = 0; q < 3; q++) {
+        double sum = 0, best = -INFINITY;
+        for (int i = window[q].from; i < window[q].to; i++) {
+            sum += mean.in[0].values[i];
+            best = fmax(best, mean.in[0].values[i]);
+        }
+        assert_float_equal(mean.out[0].values[q], sum / (window[q].to - window[q].from), 1e-6);
+        assert_true(largest.out[0].values[q] == best);
+    }
+    op_result_free(&mean);
+    op_result_free(&largest);
+}
+
 static void wrong_windows_are_named(void **state)
 {
     tern_error error = { 0 };
@@ -178,6 +227,8 @@ int main(void)
         cmocka_unit_test(the_first_of_equal_values_wins),
         cmocka_unit_test(nan_wins),
         cmocka_unit_test(padding_never_wins),
+        cmocka_unit_test(padding_counts_as_zeros_unless_excluded),
+        cmocka_unit_test(adaptive_windows_overlap_where_it_does_not_go_even),
         cmocka_unit_test(wrong_windows_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

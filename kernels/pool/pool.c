@@ -21,12 +21,18 @@ static const tern_option avg_options[] = {
       .length = 2, .highest = EXTENT_MAX, .doc = "rows and columns; 0 is the whole extent" },
     { .name = "stride", .type = TERN_OPTION_INT, .offset = offsetof(tern_avg_pool2d_opts, stride),
       .length = 2, .highest = EXTENT_MAX, .doc = "step of the window; 0 is the window" },
+    { .name = "pad", .type = TERN_OPTION_INT, .offset = offsetof(tern_avg_pool2d_opts, pad),
+      .length = 2, .highest = EXTENT_MAX,
+      .doc = "rows and columns of zeros around the image, at most half the window" },
+    { .name = "exclude_pad", .type = TERN_OPTION_BOOL,
+      .offset = offsetof(tern_avg_pool2d_opts, exclude_pad),
+      .doc = "divide by the window's pixels within the image only" },
     { 0 },
 };
 
 /* ------------------------------------------------------------- shapes -- */
 
-static bool check_image(tern_call *call)
+bool tern_pool_check_image(tern_call *call)
 {
     const tern_tensor *x = call->in[0];
     char xt[TERN_SHAPE_TEXT];
@@ -68,7 +74,7 @@ static bool check_window(tern_call *call, const pool_geometry *g)
 
 static void max_pool2d_shape(tern_call *call)
 {
-    if (!check_image(call))
+    if (!tern_pool_check_image(call))
         return;
     pool_geometry g = max_pool2d_geometry(call);
     if (!check_window(call, &g))
@@ -80,7 +86,7 @@ static void max_pool2d_shape(tern_call *call)
 
 static void avg_pool2d_shape(tern_call *call)
 {
-    if (!check_image(call))
+    if (!tern_pool_check_image(call))
         return;
     pool_geometry g = avg_pool2d_geometry(call);
     if (!check_window(call, &g))
@@ -92,7 +98,7 @@ static void avg_pool2d_shape(tern_call *call)
 static void global_avg_pool_shape(tern_call *call)
 {
     const tern_tensor *x = call->in[0];
-    if (check_image(call))
+    if (tern_pool_check_image(call))
         tern_declare_out(call, 0, x->dtype, 2, (int64_t[]){ x->shape[0], x->shape[3] });
 }
 
@@ -149,6 +155,8 @@ static const tern_sample avg_samples[] = {
     { TERN_SAMPLE_CHECK, "x=[2,7,5,1]", "window=2,3 stride=3,1" },
     { TERN_SAMPLE_CHECK, "x=[1,1,1,1]", "window=1,1" },
     { TERN_SAMPLE_CHECK, "x=[3,4,5,17]", "window=1,0" },
+    { TERN_SAMPLE_CHECK, "x=[1,5,7,19]", "window=3,3 stride=2,2 pad=1,1" },
+    { TERN_SAMPLE_CHECK, "x=[2,6,5,3]", "window=3,4 stride=2,1 pad=1,2 exclude_pad=true" },
     { TERN_SAMPLE_CHECK, "x=[0,4,4,2]", "window=2,2" },
     { TERN_SAMPLE_BENCH, "x=[16,76,20,64]", "window=1,0" },
     { 0, NULL, NULL },
@@ -184,8 +192,9 @@ const tern_op tern_op_max_pool2d = {
 const tern_op tern_op_avg_pool2d = {
     .name = "avg_pool2d",
     .summary = "mean over windows of an image",
-    .doc = "y[n,p,q,c] = mean of x[n,row,column,c] over rows p*stride0 .. +window0-1 and columns\n"
-           "likewise\nHo = floor((H - window0) / stride0) + 1, Wo likewise",
+    .doc = "y[n,p,q,c] = mean of x[n,row,column,c] over rows p*stride0-pad0 .. +window0-1 and\n"
+           "columns likewise; padding counts as zeros unless exclude_pad\n"
+           "Ho = floor((H + 2*pad0 - window0) / stride0) + 1, Wo likewise",
     .in = { { "x", TERN_REAL, TERN_DIFF, "[N, H, W, C]" } },
     .out = { { "y", TERN_REAL, 0, "[N, Ho, Wo, C]" } },
     .options_size = sizeof(tern_avg_pool2d_opts),

@@ -20,7 +20,6 @@ typedef struct pool_run {
     const float *x, *grad_y;
     float *y, *grad_x;
     int32_t *winners; /* max_pool2d, where backward will follow */
-    float share;      /* averages: 1 / elements of a window     */
     bool accumulate;
 } pool_run;
 
@@ -145,9 +144,9 @@ static void max_forward_tile(void *argument, int64_t tile, int worker)
                        (row * g->columns.out_size + q) * g->channels);
 }
 
-static void max_pool2d_forward(tern_call *call)
+static void keep_largest(tern_call *call, pool_geometry g)
 {
-    pool_run run = { .g = max_pool2d_geometry(call), .x = call->in[0]->data,
+    pool_run run = { .g = g, .x = call->in[0]->data,
                      .y = call->out[0]->data,
                      .winners = call->saved[0] ? call->saved[0]->data : NULL };
     run_out_rows(call->ctx, &run, max_forward_tile);
@@ -174,15 +173,17 @@ static void gather_row(const pool_run *run, int64_t image, int64_t row, int64_t 
 {
     const pool_geometry *g = &run->g;
     int64_t at = (image * g->rows.out_size + p) * g->columns.out_size * g->channels;
+    pool_range rows = pool_covered(&g->rows, p);
     for (int64_t q = 0; q < g->columns.out_size; q++, at += g->channels) {
         pool_range columns = pool_covered(&g->columns, q);
+        float share = 1 / (float)pool_divisor(g, rows, columns);
         for (int64_t column = columns.from; column < columns.to; column++)
             if (run->winners)
                 add_where_won(grad + column * g->channels, run->winners + at,
                               (int32_t)(row * g->columns.size + column), run->grad_y + at,
                               g->channels);
             else
-                add_share(grad + column * g->channels, run->grad_y + at, run->share, g->channels);
+                add_share(grad + column * g->channels, run->grad_y + at, share, g->channels);
     }
 }
 
@@ -204,17 +205,42 @@ static void gather_tile(void *argument, int64_t tile, int worker)
     }
 }
 
-static void max_pool2d_backward(tern_call *call)
+static void give_to_winners(tern_call *call, pool_geometry g)
 {
-    pool_run run = { .g = max_pool2d_geometry(call), .grad_y = call->grad_out[0]->data,
+    pool_run run = { .g = g, .grad_y = call->grad_out[0]->data,
                      .grad_x = call->grad_in[0]->data, .winners = call->saved[0]->data,
                      .accumulate = call->accumulate[0] };
     run_in_rows(call->ctx, &run, gather_tile);
 }
 
+static void max_pool2d_forward(tern_call *call)
+{
+    keep_largest(call, max_pool2d_geometry(call));
+}
+
+static void max_pool2d_backward(tern_call *call)
+{
+    give_to_winners(call, max_pool2d_geometry(call));
+}
+
+static void adaptive_max_pool2d_forward(tern_call *call)
+{
+    keep_largest(call, adaptive_pool2d_geometry(call));
+}
+
+static void adaptive_max_pool2d_backward(tern_call *call)
+{
+    give_to_winners(call, adaptive_pool2d_geometry(call));
+}
+
 const tern_impl TERN_LEVEL(tern_max_pool2d_cpu) = {
     .op = "max_pool2d", .backend = "cpu", .provider = "hand",
     .forward = max_pool2d_forward, .backward = max_pool2d_backward,
+};
+
+const tern_impl TERN_LEVEL(tern_adaptive_max_pool2d_cpu) = {
+    .op = "adaptive_max_pool2d", .backend = "cpu", .provider = "hand",
+    .forward = adaptive_max_pool2d_forward, .backward = adaptive_max_pool2d_backward,
 };
 
 /* ------------------------------------------------------------- averages -- */
@@ -226,6 +252,7 @@ static void mean_window(const pool_run *run, pool_range rows, pool_range columns
 {
     const pool_geometry *g = &run->g;
     float total[SUM_CHANNELS] = { 0 }, sum[SUM_CHANNELS];
+    float share = 1 / (float)pool_divisor(g, rows, columns);
     for (int64_t row = rows.from; row < rows.to; row++) {
         memset(sum, 0, sizeof sum);
         for (int64_t column = columns.from; column < columns.to; column++)
@@ -233,7 +260,7 @@ static void mean_window(const pool_run *run, pool_range rows, pool_range columns
         add_channels(total, sum, channels);
     }
     for (int64_t c = 0; c < channels; c++)
-        y[c] = total[c] * run->share;
+        y[c] = total[c] * share;
 }
 
 static void avg_forward_tile(void *argument, int64_t tile, int worker)
@@ -259,15 +286,13 @@ static void avg_forward_tile(void *argument, int64_t tile, int worker)
 
 static void average(tern_call *call, pool_geometry g)
 {
-    pool_run run = { .g = g, .x = call->in[0]->data, .y = call->out[0]->data,
-                     .share = 1.0f / (float)(g.rows.window * g.columns.window) };
+    pool_run run = { .g = g, .x = call->in[0]->data, .y = call->out[0]->data };
     run_out_rows(call->ctx, &run, avg_forward_tile);
 }
 
 static void spread(tern_call *call, pool_geometry g)
 {
     pool_run run = { .g = g, .grad_y = call->grad_out[0]->data, .grad_x = call->grad_in[0]->data,
-                     .share = 1.0f / (float)(g.rows.window * g.columns.window),
                      .accumulate = call->accumulate[0] };
     run_in_rows(call->ctx, &run, gather_tile);
 }
@@ -292,6 +317,16 @@ static void global_avg_pool_backward(tern_call *call)
     spread(call, global_avg_pool_geometry(call));
 }
 
+static void adaptive_avg_pool2d_forward(tern_call *call)
+{
+    average(call, adaptive_pool2d_geometry(call));
+}
+
+static void adaptive_avg_pool2d_backward(tern_call *call)
+{
+    spread(call, adaptive_pool2d_geometry(call));
+}
+
 const tern_impl TERN_LEVEL(tern_avg_pool2d_cpu) = {
     .op = "avg_pool2d", .backend = "cpu", .provider = "hand",
     .forward = avg_pool2d_forward, .backward = avg_pool2d_backward,
@@ -300,4 +335,9 @@ const tern_impl TERN_LEVEL(tern_avg_pool2d_cpu) = {
 const tern_impl TERN_LEVEL(tern_global_avg_pool_cpu) = {
     .op = "global_avg_pool", .backend = "cpu", .provider = "hand",
     .forward = global_avg_pool_forward, .backward = global_avg_pool_backward,
+};
+
+const tern_impl TERN_LEVEL(tern_adaptive_avg_pool2d_cpu) = {
+    .op = "adaptive_avg_pool2d", .backend = "cpu", .provider = "hand",
+    .forward = adaptive_avg_pool2d_forward, .backward = adaptive_avg_pool2d_backward,
 };

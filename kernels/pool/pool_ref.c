@@ -40,9 +40,8 @@ static int64_t winner_of(const pool_geometry *g, const double *x, int64_t n, int
     return winner;
 }
 
-static void max_pool2d_forward(tern_call *call)
+static void keep_largest(tern_call *call, const pool_geometry g)
 {
-    const pool_geometry g = max_pool2d_geometry(call);
     const double *x = call->in[0]->data;
     double *y = call->out[0]->data;
     int32_t *winners = call->saved[0] ? call->saved[0]->data : NULL;
@@ -58,9 +57,8 @@ static void max_pool2d_forward(tern_call *call)
                 }
 }
 
-static void max_pool2d_backward(tern_call *call)
+static void give_to_winners(tern_call *call, const pool_geometry g)
 {
-    const pool_geometry g = max_pool2d_geometry(call);
     const double *grad_y = call->grad_out[0]->data;
     const int32_t *winners = call->saved[0]->data;
     double *grad_x = call->grad_in[0]->data;
@@ -76,9 +74,34 @@ static void max_pool2d_backward(tern_call *call)
                 }
 }
 
+static void max_pool2d_forward(tern_call *call)
+{
+    keep_largest(call, max_pool2d_geometry(call));
+}
+
+static void max_pool2d_backward(tern_call *call)
+{
+    give_to_winners(call, max_pool2d_geometry(call));
+}
+
+static void adaptive_max_pool2d_forward(tern_call *call)
+{
+    keep_largest(call, adaptive_pool2d_geometry(call));
+}
+
+static void adaptive_max_pool2d_backward(tern_call *call)
+{
+    give_to_winners(call, adaptive_pool2d_geometry(call));
+}
+
 const tern_impl tern_max_pool2d_ref = {
     .op = "max_pool2d", .backend = "ref", .provider = "hand",
     .forward = max_pool2d_forward, .backward = max_pool2d_backward,
+};
+
+const tern_impl tern_adaptive_max_pool2d_ref = {
+    .op = "adaptive_max_pool2d", .backend = "ref", .provider = "hand",
+    .forward = adaptive_max_pool2d_forward, .backward = adaptive_max_pool2d_backward,
 };
 
 /* ------------------------------------------------------------- averages -- */
@@ -95,7 +118,7 @@ static void average(const pool_geometry *g, const double *x, double *y)
                     for (int64_t row = rows.from; row < rows.to; row++)
                         for (int64_t column = columns.from; column < columns.to; column++)
                             sum += x[x_at(g, n, row, column, c)];
-                    y[y_at(g, n, p, q, c)] = sum / (double)(g->rows.window * g->columns.window);
+                    y[y_at(g, n, p, q, c)] = sum / (double)pool_divisor(g, rows, columns);
                 }
 }
 
@@ -103,7 +126,6 @@ static void spread(const pool_geometry *g, const tern_call *call)
 {
     const double *grad_y = call->grad_out[0]->data;
     double *grad_x = call->grad_in[0]->data;
-    double share = 1.0 / (double)(g->rows.window * g->columns.window);
 
     if (!call->accumulate[0])
         fill_zero(grad_x, call->grad_in[0]->count);
@@ -113,10 +135,11 @@ static void spread(const pool_geometry *g, const tern_call *call)
                 for (int64_t c = 0; c < g->channels; c++) {
                     pool_range rows = pool_covered(&g->rows, p);
                     pool_range columns = pool_covered(&g->columns, q);
+                    double share = grad_y[y_at(g, n, p, q, c)] /
+                                   (double)pool_divisor(g, rows, columns);
                     for (int64_t row = rows.from; row < rows.to; row++)
                         for (int64_t column = columns.from; column < columns.to; column++)
-                            grad_x[x_at(g, n, row, column, c)] +=
-                                grad_y[y_at(g, n, p, q, c)] * share;
+                            grad_x[x_at(g, n, row, column, c)] += share;
                 }
 }
 
@@ -144,6 +167,18 @@ static void global_avg_pool_backward(tern_call *call)
     spread(&g, call);
 }
 
+static void adaptive_avg_pool2d_forward(tern_call *call)
+{
+    const pool_geometry g = adaptive_pool2d_geometry(call);
+    average(&g, call->in[0]->data, call->out[0]->data);
+}
+
+static void adaptive_avg_pool2d_backward(tern_call *call)
+{
+    const pool_geometry g = adaptive_pool2d_geometry(call);
+    spread(&g, call);
+}
+
 const tern_impl tern_avg_pool2d_ref = {
     .op = "avg_pool2d", .backend = "ref", .provider = "hand",
     .forward = avg_pool2d_forward, .backward = avg_pool2d_backward,
@@ -152,4 +187,9 @@ const tern_impl tern_avg_pool2d_ref = {
 const tern_impl tern_global_avg_pool_ref = {
     .op = "global_avg_pool", .backend = "ref", .provider = "hand",
     .forward = global_avg_pool_forward, .backward = global_avg_pool_backward,
+};
+
+const tern_impl tern_adaptive_avg_pool2d_ref = {
+    .op = "adaptive_avg_pool2d", .backend = "ref", .provider = "hand",
+    .forward = adaptive_avg_pool2d_forward, .backward = adaptive_avg_pool2d_backward,
 };
