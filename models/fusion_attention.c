@@ -17,9 +17,10 @@ void tern_fusion_attention_declare(tern_ctx *ctx, const tern_model_config *confi
         fusion->pool[s] = tern_attention_pool_declare(ctx, "pool", config->size, config->heads);
         /* Who is to be trusted is learnt from trusting all alike. */
         fusion->score[s] = tern_linear_layer_declare_from(
-            ctx, "score", config->size, 1, (tern_init){ TERN_INIT_ZERO }, (tern_linear_opts){ 0 });
+            ctx, "score", config->size, 1, (tern_init){ .kind = TERN_INIT_ZERO },
+            (tern_linear_opts){ 0 });
         fusion->gate[s] = tern_linear_layer_declare_from(
-            ctx, "gate", config->size, config->size, (tern_init){ TERN_INIT_ZERO },
+            ctx, "gate", config->size, config->size, (tern_init){ .kind = TERN_INIT_ZERO },
             (tern_linear_opts){ .activation = TERN_ACT_SIGMOID });
         tern_scope_pop(ctx);
     }

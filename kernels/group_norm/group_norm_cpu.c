@@ -113,7 +113,7 @@ static void sum_block(const group_norm_task *task, int64_t tile)
     int64_t channels = task->e.channels, first, end;
     float *restrict sums = partial_of(task, tile);
     rows_of(task, tile, &first, &end);
-    memset(sums, 0, (size_t)channels * sizeof *sums);
+    spread(sums, channels, 0);
     for (int64_t r = first; r < end; r++) {
         const float *restrict x = task->x + r * channels;
         for (int64_t c = 0; c < channels; c++)
@@ -139,7 +139,7 @@ static void sum_squares_of_block(const group_norm_task *task, int64_t tile)
     float *restrict sums = partial_of(task, tile);
     const float *restrict mean = task->mean + tile / task->blocks * channels;
     rows_of(task, tile, &first, &end);
-    memset(sums, 0, (size_t)channels * sizeof *sums);
+    spread(sums, channels, 0);
     for (int64_t r = first; r < end; r++) {
         const float *restrict x = task->x + r * channels;
         for (int64_t c = 0; c < channels; c++)
@@ -197,7 +197,7 @@ static void sum_gradients_of_block(const group_norm_task *task, int64_t tile)
     const float *restrict mean = task->mean + tile / task->blocks * channels;
     const float *restrict rstd = task->rstd + tile / task->blocks * channels;
     rows_of(task, tile, &first, &end);
-    memset(dy, 0, (size_t)(2 * channels) * sizeof *dy);
+    spread(dy, 2 * channels, 0);
     for (int64_t r = first; r < end; r++) {
         const float *restrict x = task->x + r * channels;
         const float *restrict grad = task->grad_y + r * channels;
@@ -213,8 +213,8 @@ static void find_gradient_means(const group_norm_task *task, int64_t n)
     const tern_group_extents *e = &task->e;
     int64_t channels = e->channels;
     float *restrict dy = task->sum_dy + n * channels, *restrict dyk = task->sum_dyk + n * channels;
-    memset(dy, 0, (size_t)channels * sizeof *dy);
-    memset(dyk, 0, (size_t)channels * sizeof *dyk);
+    spread(dy, channels, 0);
+    spread(dyk, channels, 0);
     for (int64_t block = 0; block < task->blocks; block++) {
         const float *restrict sums = partial_of(task, n * task->blocks + block);
         for (int64_t c = 0; c < channels; c++) {
@@ -263,7 +263,7 @@ static void merge(const group_norm_task *task, const float *sums, tern_tensor *g
         return;
     float *restrict to = grad->data;
     if (!accumulate)
-        memset(to, 0, (size_t)channels * sizeof *to);
+        spread(to, channels, 0);
     for (int64_t n = 0; n < task->e.samples; n++)
         for (int64_t c = 0; c < channels; c++)
             to[c] += sums[n * channels + c];
