@@ -51,8 +51,9 @@ size_t tern_npy_header(const char *where, tern_dtype dtype, int rank, const int6
     int length = snprintf(text, sizeof text, "{'descr': '%s', 'fortran_order': False, "
                           "'shape': (%s%s), }", descr, tuple, rank == 1 ? "," : "");
     size_t whole = (PREFIX + (size_t)length + 1 + 63) / 64 * 64;
+    static const unsigned char begins[] = { 0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0 };
     memset(header, ' ', whole);
-    memcpy(header, "\x93NUMPY\x01\x00", 8);
+    memcpy(header, begins, sizeof begins);
     header[8] = (unsigned char)((whole - PREFIX) & 255);
     header[9] = (unsigned char)((whole - PREFIX) >> 8);
     memcpy(header + PREFIX, text, (size_t)length);

@@ -41,8 +41,10 @@ double tern_schedule_rate(const tern_schedule *s, int64_t step)
         return one_cycle_rate(s, step);
     if (s->kind == TERN_SCHEDULE_COSINE && step > s->warmup)
         return cosine_rate(s, step);
-    if (s->kind == TERN_SCHEDULE_STEP)
-        rate *= pow(s->factor, (double)((step - 1) / s->every));
+    if (s->kind == TERN_SCHEDULE_STEP) {
+        int64_t falls = (step - 1) / s->every;
+        rate *= pow(s->factor, (double)falls);
+    }
     return step <= s->warmup ? rate * (double)step / (double)s->warmup : rate;
 }
 

@@ -139,7 +139,8 @@ static tern_vf clamp_value(tern_vf x, const float *bound)
 
 static tern_vf clamp_gradient(tern_vf grad_y, tern_vf x, const float *bound)
 {
-    tern_vi stopped = (x <= bound[0]) | (x >= bound[1]) | (x != x);
+    tern_vi is_nan = x != x; // NOLINT(misc-redundant-expression)
+    tern_vi stopped = (x <= bound[0]) | (x >= bound[1]) | is_nan;
     return tern_select(stopped, (tern_vf){ 0 }, grad_y);
 }
 
