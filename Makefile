@@ -160,9 +160,9 @@ tests: $(TESTS) $(BUILD)/tern
 bench: deps
 	@$(MAKE) --no-print-directory build $(BENCHES)
 	@$(BUILD)/bench/kernels
-	@$(BUILD)/bench/trimodal
+	@$(BUILD)/bench/models
 bench-peers: deps
-	@$(MAKE) --no-print-directory build $(BUILD)/bench/trimodal
+	@$(MAKE) --no-print-directory build $(BUILD)/bench/models
 	@BUILD=$(BUILD) bench/peers/run $(PEERS)
 
 clean:

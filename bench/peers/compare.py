@@ -3,7 +3,7 @@
     bench/peers/run [--rounds N] [--steps N] [--threads 1,2] [--fusions concat,...]
                     [--no-compile] [--report FILE] [--json FILE]
 
-For each fusion and number of threads one process of each side is started (build/bench/trimodal,
+For each fusion and number of threads one process of each side is started (build/bench/models,
 trimodal_torch.py, and the latter under torch.compile), and in every round each is told in
 random order to time some training steps and some inferences while the others wait.  PyTorch's
 processes hold their results against tern's before anything is timed.
@@ -54,17 +54,20 @@ class Worker:
         return reply
 
     def time(self, what, count):
-        self.samples[what] += self.ask(f"{what} {count}")["seconds"]
+        reply = self.ask(f"{what} {count}")
+        self.samples[what] += reply["seconds"]
+        self.growth = reply["memory_growth"]
 
     def end(self):
         report = self.ask("end")
         self.process.wait()
+        report["memory_growth"] = self.growth
         return report | {f"{what}_seconds": taken for what, taken in self.samples.items()}
 
 
 def start(given, folder, fusion, threads):
     """The sides by name."""
-    trimodal = [BUILD / "bench/trimodal", "--worker", "-f", fusion, "-t", threads]
+    trimodal = [BUILD / "bench/models", "--worker", "-m", f"trimodal-{fusion}", "-t", threads]
     torch = [sys.executable, PEERS / "trimodal_torch.py", folder, fusion, threads]
     sides = {"tern": Worker(trimodal), "PyTorch": Worker(torch, KEEP_MEMORY)}
     if not given.no_compile:
@@ -195,7 +198,7 @@ def main():
     given = parse()
     folder = BUILD / "peers-work"
     folder.mkdir(parents=True, exist_ok=True)
-    subprocess.run([BUILD / "bench/trimodal", "--save", folder], check=True)
+    subprocess.run([BUILD / "bench/models", "--save", folder], check=True)
     load, order = os.getloadavg()[0], random.Random(1)
     rows = [
         measure(given, folder, fusion, int(threads), order)

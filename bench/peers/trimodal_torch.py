@@ -1,8 +1,8 @@
-"""The work of build/bench/trimodal in PyTorch, at its best.
+"""The work of build/bench/models in PyTorch, at its best.
 
     python bench/peers/trimodal_torch.py FOLDER FUSION THREADS [--compile]
 
-FOLDER holds what `build/bench/trimodal --save FOLDER` wrote: the batch, the weights, and
+FOLDER holds what `build/bench/models --save FOLDER` wrote: the batch, the weights, and
 what tern made of them.  First the logits, and the losses of some training steps without
 dropout, are held against tern's; then the process takes the commands of
 bench/workload/worker.h from its standard input and answers them likewise.
@@ -195,11 +195,12 @@ def groups(model, decay):
 class Work:
     def __init__(self, folder, fusion, compiled):
         self.folder, self.fusion, self.compiled = pathlib.Path(folder), fusion, compiled
-        batch = load_file(self.folder / "batch.safetensors")
+        self.name = f"trimodal-{fusion}"
+        batch = load_file(self.folder / f"{self.name}.batch.safetensors")
         self.label = batch["label"].long()
         self.inputs = [batch["face"], batch["mel"], batch["tokens"].long()]
         self.row = [x[:1] for x in self.inputs]
-        with safe_open(self.folder / "batch.safetensors", "pt") as file:
+        with safe_open(self.folder / f"{self.name}.batch.safetensors", "pt") as file:
             self.options = {key: float(value) for key, value in file.metadata().items()}
         load_lazy_parts()
         self.resident_before = resident_bytes("VmRSS")
@@ -210,7 +211,7 @@ class Work:
         options = self.options
         config = {key: int(value) for key, value in options.items() if value == int(value)}
         plain = Classifier(config, self.fusion)
-        plain.load_state_dict(load_file(self.folder / f"{self.fusion}.safetensors"))
+        plain.load_state_dict(load_file(self.folder / f"{self.name}.weights.safetensors"))
         steps = {"face": config["frames"], "audio": self.inputs[1].shape[1] // 8}
         steps["text"] = config["tokens"]
         times = {
@@ -242,7 +243,7 @@ class Work:
 
     def verify(self):
         """How far all this is from tern, as a part of the largest value."""
-        want = load_file(self.folder / f"{self.fusion}.steps.safetensors")
+        want = load_file(self.folder / f"{self.name}.steps.safetensors")
         found = {"logits_before": self.infer(self.inputs).clone()}
         losses = [self.train() for _ in want["losses"]]
         found["losses"] = torch.tensor(losses, dtype=torch.float64)
@@ -255,14 +256,17 @@ class Work:
         return off
 
 
-def timed(step, count):
+def timed(work, step, count):
     step()
     samples = []
     for _ in range(count):
         start = time.perf_counter()
         step()
         samples.append(time.perf_counter() - start)
-    return {"seconds": samples}
+    return {
+        "seconds": samples,
+        "memory_growth": resident_bytes("VmHWM") - work.resident_before,
+    }
 
 
 def answer(reply):
@@ -270,18 +274,14 @@ def answer(reply):
 
 
 def serve(work):
-    growth = None
     for command in sys.stdin:
         what, _, count = command.strip().partition(" ")
         if what == "train":
-            reply = timed(work.train, int(count))
-            growth = resident_bytes("VmHWM") - work.resident_before
-            answer(reply)
+            answer(timed(work, work.train, int(count)))
         elif what == "infer":
-            answer(timed(lambda: work.infer(work.row).numpy(), int(count)))
+            answer(timed(work, lambda: work.infer(work.row).numpy(), int(count)))
         else:
             break
-    return growth
 
 
 def main():
@@ -298,8 +298,8 @@ def main():
         off = work.verify()
         work.begin()
         work.model.dropout = DROPOUT
-        growth = serve(work)
-        answer({"memory_growth": growth, "away_from_tern": off})
+        serve(work)
+        answer({"away_from_tern": off})
     except Exception as error:
         answer({"error": f"{type(error).__name__}: {error}"})
         raise
