@@ -268,6 +268,17 @@ void tern_add_impl(tern_ctx *ctx, const tern_impl *impl)
         tern_fail(ctx, TERN_ERR_MEMORY, "no memory to register %s", impl->op);
 }
 
+void tern_add_op(tern_ctx *ctx, const tern_op *op)
+{
+    tern_registry_add_op(&ctx->registry, op);
+    if (ctx->registry.out_of_memory)
+        tern_fail(ctx, TERN_ERR_MEMORY, "no memory to register op %s", op->name);
+    else if (ctx->registry.taken)
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "there is an op %s already; give yours another name",
+                  ctx->registry.taken);
+    ctx->registry.taken = NULL;
+}
+
 void tern_load_plugin(tern_ctx *ctx, const char *path)
 {
     if (tern_ok(ctx))

@@ -33,11 +33,23 @@ void tern_registry_add_impl(tern_registry *registry, const tern_impl *impl)
     registry->impls[registry->impl_count++] = impl;
 }
 
-void tern_registry_add_op(tern_registry *registry, const tern_op *op)
+static bool has_op(const tern_registry *registry, const char *name)
 {
     for (int i = 0; i < registry->impl_count; i++)
-        if (strcmp(registry->impls[i]->op, op->name) == 0)
-            registry->taken = op->name;
+        if (strcmp(registry->impls[i]->op, name) == 0)
+            return true;
+    for (int i = 0; i < registry->op_count; i++)
+        if (strcmp(registry->ops[i]->name, name) == 0)
+            return true;
+    return false;
+}
+
+void tern_registry_add_op(tern_registry *registry, const tern_op *op)
+{
+    if (has_op(registry, op->name)) {
+        registry->taken = op->name;
+        return;
+    }
     const tern_op **grown =
         realloc(registry->ops, (size_t)(registry->op_count + 1) * sizeof *registry->ops);
     if (!grown) {

@@ -39,9 +39,11 @@ extern const tern_backend tern_backend_ref, tern_backend_cpu, tern_backend_meta;
 /* Register an implementation in a context (the built-in ops, a plugin in the
  * program itself, a test's own). */
 void tern_add_impl(tern_ctx *ctx, const tern_impl *impl);
+/* Add an op that the table does not have, before its implementations. */
+void tern_add_op(tern_ctx *ctx, const tern_op *op);
 /* Load a plugin that adds ops, implementations or providers. */
 void tern_load_plugin(tern_ctx *ctx, const char *path);
-/* The ops that plugins brought; NULL from `index` = their number on. */
+/* The ops that plugins or tern_add_op brought; NULL from `index` = their number on. */
 const tern_op *tern_plugin_op(const tern_ctx *ctx, int index);
 /* The implementation that tern_apply would use; NULL if there is none. */
 const tern_impl *tern_find_impl(const tern_ctx *ctx, const tern_op *op);

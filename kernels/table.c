@@ -65,17 +65,26 @@ const tern_op *const *tern_op_table(void)
     return table;
 }
 
+/* The op of this number: the table's, then those of ctx's plugins; NULL after the last. */
+static const tern_op *op_at(const tern_ctx *ctx, int index)
+{
+    enum { BUILT_IN = sizeof table / sizeof table[0] - 1 };
+    if (index < BUILT_IN)
+        return table[index];
+    return ctx ? tern_plugin_op(ctx, index - BUILT_IN) : NULL;
+}
+
 const tern_op *tern_ctx_op_find(const tern_ctx *ctx, const char *name, tern_error *error)
 {
-    enum { BUILT_IN = sizeof table / sizeof table[0] - 1, MOST = BUILT_IN + 64 };
-    const char *names[MOST];
+    enum { MOST_SUGGESTED = 512 };
+    const char *names[MOST_SUGGESTED];
     int count = 0;
-    for (const tern_op *op; count < MOST; names[count++] = op->name) {
-        op = count < BUILT_IN ? table[count] : ctx ? tern_plugin_op(ctx, count - BUILT_IN) : NULL;
-        if (!op)
-            break;
+    const tern_op *op;
+    for (int i = 0; (op = op_at(ctx, i)); i++) {
         if (strcmp(op->name, name) == 0)
             return op;
+        if (count < MOST_SUGGESTED)
+            names[count++] = op->name;
     }
     const char *nearest = tern_nearest_name(name, names, count);
     tern_error_set(error, TERN_ERR_ARGUMENT, "there is no op %s%s%s%s", name,
