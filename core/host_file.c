@@ -50,11 +50,12 @@ void tern_unmap_file(tern_mapping *mapping)
 struct tern_whole_file {
     char *path, *temporary;
     int descriptor;
-    bool failed;
+    bool synced, failed;
     tern_error *error;
 };
 
-/* A new file beside `path`; its name goes into `temporary`. */
+/* A new file beside the place, with a name that tells who left it behind if that happens:
+ * PATH.PROCESS.NUMBER.tmp */
 static bool open_temporary(tern_whole_file *file, size_t room)
 {
     for (int attempt = 0; attempt < 100 && file->descriptor < 0; attempt++) {
@@ -65,7 +66,7 @@ static bool open_temporary(tern_whole_file *file, size_t room)
     }
     if (file->descriptor < 0)
         return tern_error_set(file->error, TERN_ERR_IO, "%s: cannot be created: %s",
-                              file->temporary, strerror(errno));
+                              file->path, strerror(errno));
     return true;
 }
 
@@ -78,7 +79,7 @@ static void release(tern_whole_file *file)
     free(file);
 }
 
-tern_whole_file *tern_whole_file_create(const char *path, tern_error *error)
+static tern_whole_file *create(const char *path, bool synced, tern_error *error)
 {
     size_t room = strlen(path) + 64; /* for the process and a number */
     tern_whole_file *file = calloc(1, sizeof *file);
@@ -88,12 +89,23 @@ tern_whole_file *tern_whole_file_create(const char *path, tern_error *error)
         return NULL;
     }
     file->error = error;
+    file->synced = synced;
     file->descriptor = -1;
     if (!open_temporary(file, room)) {
         release(file);
         return NULL;
     }
     return file;
+}
+
+tern_whole_file *tern_whole_file_create(const char *path, tern_error *error)
+{
+    return create(path, true, error);
+}
+
+tern_whole_file *tern_whole_file_create_unsynced(const char *path, tern_error *error)
+{
+    return create(path, false, error);
 }
 
 static bool fail(tern_whole_file *file, const char *what)
@@ -134,16 +146,16 @@ static void flush_folder(char *path)
 bool tern_whole_file_finish(tern_whole_file *file, bool complete)
 {
     bool ok = complete && !file->failed;
-    if (ok && fsync(file->descriptor) != 0)
+    if (ok && file->synced && fsync(file->descriptor) != 0)
         ok = fail(file, "flushed to the disk");
     if (close(file->descriptor) != 0 && ok)
         ok = fail(file, "closed");
     if (ok && rename(file->temporary, file->path) != 0)
         ok = fail(file, "replaced");
-    if (ok)
-        flush_folder(file->path);
-    else
+    if (!ok)
         unlink(file->temporary);
+    else if (file->synced)
+        flush_folder(file->path);
     release(file);
     return ok;
 }

@@ -24,6 +24,9 @@ typedef struct tern_whole_file tern_whole_file;
 
 /* NULL and an error if it cannot be created. */
 tern_whole_file *tern_whole_file_create(const char *path, tern_error *error);
+/* The same without waiting for the disk at the end: whole for every program that reads it,
+ * though not after a power cut.  For files that are made by the thousand. */
+tern_whole_file *tern_whole_file_create_unsynced(const char *path, tern_error *error);
 /* After the first failure, which is in the error given to create, it does nothing. */
 bool tern_whole_file_write(tern_whole_file *file, const void *data, size_t bytes);
 /* If all writes went well and complete is true: flush to the disk and put the file in its

@@ -1,9 +1,10 @@
 /* See file.h. */
 #include "datasets/file.h"
 
+#include "core/host_file.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -119,61 +120,20 @@ char *tern_file_read_text(const char *path, tern_error *error)
     return text;
 }
 
-static bool write_all(int file, const uint8_t *bytes, size_t size)
+static bool finish(tern_whole_file *file, const void *bytes, size_t size)
 {
-    while (size > 0) {
-        ssize_t written = write(file, bytes, size);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return false;
-        bytes += written;
-        size -= (size_t)written;
-    }
-    return true;
-}
-
-static bool replace(const char *path, const void *bytes, size_t size, bool synced,
-                    tern_error *error)
-{
-    if (error->code)
-        return false;
-    char *temporary = NULL;
-    if (asprintf(&temporary, "%s.new", path) < 0)
-        return tern_error_set(error, TERN_ERR_MEMORY, "%s: no memory for its name", path);
-    int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (file < 0) {
-        tern_error_set(error, TERN_ERR_IO, "%s: cannot be made: %s", temporary, strerror(errno));
-        free(temporary);
-        return false;
-    }
-    bool ok = write_all(file, bytes, size) && (!synced || fsync(file) == 0);
-    int reason = errno;
-    if (close(file) != 0 && ok) {
-        ok = false;
-        reason = errno;
-    }
-    if (ok && rename(temporary, path) != 0) {
-        ok = false;
-        reason = errno;
-    }
-    if (!ok) {
-        unlink(temporary);
-        tern_error_set(error, TERN_ERR_IO, "%s: cannot be written: %s", path, strerror(reason));
-    }
-    free(temporary);
-    return ok;
+    return file && tern_whole_file_finish(file, tern_whole_file_write(file, bytes, size));
 }
 
 bool tern_file_replace(const char *path, const void *bytes, size_t size, tern_error *error)
 {
-    return replace(path, bytes, size, true, error);
+    return !error->code && finish(tern_whole_file_create(path, error), bytes, size);
 }
 
 bool tern_file_replace_unsynced(const char *path, const void *bytes, size_t size,
                                 tern_error *error)
 {
-    return replace(path, bytes, size, false, error);
+    return !error->code && finish(tern_whole_file_create_unsynced(path, error), bytes, size);
 }
 
 char *tern_line_next(char **text)

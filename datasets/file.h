@@ -23,11 +23,10 @@ uint8_t *tern_file_read(const char *path, size_t *size, tern_error *error);
 /* A text file: the same, without a byte order mark, an error if it holds a NUL. */
 char *tern_file_read_text(const char *path, tern_error *error);
 
-/* Write a file whole or not at all: a temporary file beside it is renamed, so an
- * earlier file stays untouched when anything fails. */
+/* Write a file whole or not at all (core/host_file.h): an earlier file stays untouched when
+ * anything fails. */
 bool tern_file_replace(const char *path, const void *bytes, size_t size, tern_error *error);
-/* The same without waiting for the disk: whole for every program that reads it,
- * though not after a power cut.  For media files, written by the thousand. */
+/* The same without waiting for the disk, for media files. */
 bool tern_file_replace_unsynced(const char *path, const void *bytes, size_t size,
                                 tern_error *error);
 

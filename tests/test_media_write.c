@@ -8,8 +8,10 @@
 #include "check.h"
 
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static char folder[TEMPORARY_PATH_BYTES], path[TEMPORARY_PATH_BYTES];
@@ -114,12 +116,42 @@ static void what_cannot_be_written_names_the_file_and_leaves_it(void **state)
     assert_non_null(strstr(error.message, "kept.wav/image.png"));
 }
 
+/* Written beside its place, it takes it only when it is complete. */
+static void a_full_disk_leaves_the_earlier_image_and_nothing_else(void **state)
+{
+    (void)state;
+    tern_error error = { 0 };
+    struct rlimit old;
+    tern_image image;
+    size_t size;
+    assert_true(tern_image_new(64, 64, 3, &image, &error));
+    for (size_t i = 0; i < 64 * 64 * 3; i++)
+        image.pixels[i] = (uint8_t)(i * i * 37 % 251);
+    assert_true(temporary_file(path, folder, "full/image.png", "kept", 4));
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    const struct rlimit small = { 100, old.rlim_max };
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    bool written = tern_image_write_png(path, &image, &error);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_false(written);
+    assert_non_null(strstr(error.message, "full/image.png: cannot be written: File too large"));
+    error = (tern_error){ 0 };
+    char *kept = (char *)tern_file_read(path, &size, &error);
+    assert_string_equal(kept, "kept");
+    free(kept);
+    unlink(path);
+    assert_int_equal(rmdir(temporary_path(path, folder, "full")), 0);
+    tern_image_free(&image);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_written_png_is_read_back_exactly),
         cmocka_unit_test(a_written_wav_is_read_back_to_half_a_step),
         cmocka_unit_test(what_cannot_be_written_names_the_file_and_leaves_it),
+        cmocka_unit_test(a_full_disk_leaves_the_earlier_image_and_nothing_else),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -602,6 +602,11 @@ static void a_folder_with_something_else_is_refused(void **state)
     assert_true(is_there("taken/thesis.txt"));
     assert_false(is_there("taken/faces"));
 
+    /* What a run that was killed at its very beginning left is nothing else. */
+    tern_synth_report report;
+    assert_true(temporary_file(path, folder, "killed/synth.txt.4711.0.tmp", "made by", 7));
+    write_set("killed", small, &report);
+
     tern_synth_opts other = small;
     other.size = 25;
     assert_write_fails("small", other, TERN_ERR_STATE, "small/synth.txt");

@@ -61,6 +61,13 @@ static void describe(const tern_synth_opts *opts, char text[DESCRIPTION_BYTES])
              actors[1], actors[2], opts->frames, opts->size, opts->seconds);
 }
 
+/* Is this what a run of ours that was killed left of writing synth.txt (core/host_file.h)? */
+static bool is_unfinished_description(const char *name)
+{
+    size_t length = strlen(name);
+    return strncmp(name, "synth.txt.", 10) == 0 && strcmp(name + length - 4, ".tmp") == 0;
+}
+
 /* The name of something in the folder that a run of ours cannot have left before
  * it wrote synth.txt, or an empty name. */
 static bool find_stranger(const char *dir, char name[256], tern_error *error)
@@ -71,7 +78,7 @@ static bool find_stranger(const char *dir, char name[256], tern_error *error)
     name[0] = 0;
     for (struct dirent *entry; !name[0] && (entry = readdir(listing));)
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-            strcmp(entry->d_name, "synth.txt.new") != 0)
+            !is_unfinished_description(entry->d_name))
             snprintf(name, 256, "%s", entry->d_name);
     closedir(listing);
     return true;
