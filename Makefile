@@ -25,8 +25,8 @@ LEVELS := base avx2 avx512
 # Programs show their public names to the plugins they load.
 EXPORT := -Wl,--export-dynamic-symbol='tern_*'
 
-LIBS := -lsndfile -lsoxr -lpng -lz -ljansson -lutf8proc -lkissfft-float -ldl -lm
-PACKAGES := gcc g++ make git pkg-config libpng-dev zlib1g-dev libsndfile1-dev libsoxr-dev \
+LIBS := -lsndfile -lsoxr -lpng -lzip -lz -ljansson -lutf8proc -lkissfft-float -ldl -lm
+PACKAGES := gcc g++ make git pkg-config libpng-dev zlib1g-dev libzip-dev libsndfile1-dev libsoxr-dev \
             libjansson-dev libutf8proc-dev libkissfft-dev libcmocka-dev libopenblas0-pthread
 CHECK_PACKAGES := clang clang-tidy valgrind
 

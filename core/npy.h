@@ -7,9 +7,8 @@
  *   .npz   a zip archive with a member NAME.npy for each array, stored or deflated
  *
  * Read are versions 1.0, 2.0 and 3.0, little-endian f64, f32, i64, i32, u8 and bool (as
- * u8), in C order or Fortran order, which becomes C order.  Of zip archives those that
- * need no zip64: below 4 GiB and 65,535 members.  Everything a header says is checked
- * before memory is taken for it; an error names the file and the array.
+ * u8), in C order or Fortran order, which becomes C order.  Everything a header says is
+ * checked before memory is taken for it; an error names the file and the array.
  *
  * All of this is plain host memory: no context is needed.
  */
@@ -66,7 +65,7 @@ typedef struct tern_npz_writer tern_npz_writer;
 /* Begin an archive; members are deflated or stored.  The writer reports through `error`
  * until it is finished: after a failure all further calls do nothing. */
 tern_npz_writer *tern_npz_create(const char *path, bool deflate, tern_error *error);
-/* `data` is borrowed until finish; name and shape are copied. */
+/* All that is given is copied. */
 void tern_npz_add(tern_npz_writer *writer, const char *name, tern_dtype dtype, int rank,
                   const int64_t *shape, const void *data);
 /* Write the file, whole or not at all, and free the writer in any case. */

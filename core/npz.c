@@ -1,194 +1,89 @@
-/* Reading .npz: a zip archive's directory, at its end, and members found through it.
- *
- *   | local header, name | data | local header, name | data | ... | directory | end record |
- *
- * The directory says of each member where it is, how it is packed, how large it is packed
- * and unpacked, and its CRC-32; the end record says where the directory is.  Sizes are
- * taken from the directory alone; local headers only say where the data begin.
- */
+/* Reading .npz: a zip archive (libzip) whose members are .npy files. */
 #include "core/host_file.h"
 #include "core/npy.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
+#include <zip.h>
 
-enum {
-    END_BYTES = 22,
-    ENTRY_BYTES = 46,
-    LOCAL_BYTES = 30,
-    STORED = 0,
-    DEFLATED = 8,
-    ENCRYPTED_FLAG = 1,
-    MAX_EXPANSION = 1032 /* deflate makes of one byte at most so many */
-};
-#define END_MAGIC 0x06054b50u
-#define ENTRY_MAGIC 0x02014b50u
-#define LOCAL_MAGIC 0x04034b50u
-#define ZIP64_MARK 0xffffffffu
+enum { MAX_EXPANSION = 1032 /* deflate makes of one byte at most so many */ };
 
 typedef struct member {
     char *name; /* without ".npy" */
-    uint32_t flags, method, crc, packed, unpacked, local;
-    size_t data_at; /* packed data in the file */
+    zip_uint64_t index;
 } member;
 
 struct tern_npz {
     char *path;
     tern_mapping map;
+    zip_t *archive;
     member *members;
     int count;
 };
 
-static uint32_t u16_at(const unsigned char *bytes)
+/* --------------------------------------------------------------- opening -- */
+
+static bool zip_failed(const tern_npz *npz, zip_error_t *problem, tern_error *error)
 {
-    return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8;
+    tern_status code = zip_error_code_zip(problem) == ZIP_ER_MEMORY ? TERN_ERR_MEMORY
+                                                                    : TERN_ERR_FORMAT;
+    tern_error_set(error, code, "%s: is not a whole .npz file: %s", npz->path,
+                   zip_error_strerror(problem));
+    zip_error_fini(problem);
+    return false;
 }
 
-static uint32_t u32_at(const unsigned char *bytes)
+static bool open_archive(tern_npz *npz, tern_error *error)
 {
-    return u16_at(bytes) | u16_at(bytes + 2) << 16;
-}
-
-/* --------------------------------------------------------- the directory -- */
-
-/* The end record is last in the file, before a comment of the length it names. */
-static const unsigned char *find_end(const tern_npz *npz)
-{
-    size_t size = npz->map.size;
-    for (size_t comment = 0; comment <= 0xffff && comment + END_BYTES <= size; comment++) {
-        const unsigned char *end = npz->map.bytes + size - END_BYTES - comment;
-        if (u32_at(end) == END_MAGIC && u16_at(end + 20) == comment)
-            return end;
+    zip_error_t problem;
+    zip_error_init(&problem);
+    if (npz->map.size == 0) /* which libzip takes for an archive of nothing */
+        return tern_error_set(error, TERN_ERR_FORMAT, "%s: is empty", npz->path);
+    zip_source_t *source = zip_source_buffer_create(npz->map.bytes, npz->map.size, 0, &problem);
+    if (!source)
+        return zip_failed(npz, &problem, error);
+    npz->archive = zip_open_from_source(source, ZIP_RDONLY | ZIP_CHECKCONS, &problem);
+    if (!npz->archive) {
+        zip_source_free(source);
+        return zip_failed(npz, &problem, error);
     }
-    return NULL;
-}
-
-/* Finds where the data begin, behind the local header. */
-static bool find_data(const tern_npz *npz, member *m, size_t directory, tern_error *error)
-{
-    size_t at = (size_t)m->local + LOCAL_BYTES;
-    const unsigned char *local = at <= directory ? npz->map.bytes + m->local : NULL;
-
-    if (!local || u32_at(local) != LOCAL_MAGIC)
-        return tern_error_set(error, TERN_ERR_FORMAT,
-                              "%s: array '%s': there is no member at byte %u, where the directory "
-                              "has it", npz->path, m->name, m->local);
-    m->data_at = at + u16_at(local + 26) + u16_at(local + 28);
-    if (m->data_at > directory || m->packed > directory - m->data_at)
-        return tern_error_set(error, TERN_ERR_FORMAT,
-                              "%s: array '%s': %u bytes from byte %zu on reach into the directory; "
-                              "the file is truncated or damaged",
-                              npz->path, m->name, m->packed, m->data_at);
+    zip_error_fini(&problem);
     return true;
 }
 
-/* A member of the directory; what is no .npy is passed over.  Returns its bytes in the
- * directory, 0 and an error if it lies. */
-static size_t read_entry(tern_npz *npz, const unsigned char *entry, size_t rest, size_t directory,
-                         tern_error *error)
+static const member *find_member(const tern_npz *npz, const char *name)
+{
+    for (int i = 0; i < npz->count; i++)
+        if (strcmp(npz->members[i].name, name) == 0)
+            return &npz->members[i];
+    return NULL;
+}
+
+/* The names of the arrays; what is no .npy is passed over. */
+static bool list_members(tern_npz *npz, tern_error *error)
 {
     static const char suffix[] = ".npy";
-    size_t name_length, whole, suffix_length = strlen(suffix);
-
-    if (rest < ENTRY_BYTES || u32_at(entry) != ENTRY_MAGIC ||
-        (whole = ENTRY_BYTES + (name_length = u16_at(entry + 28)) + u16_at(entry + 30) +
-                 u16_at(entry + 32)) > rest) {
-        tern_error_set(error, TERN_ERR_FORMAT, "%s: member %d of the directory is damaged",
-                       npz->path, npz->count);
-        return 0;
-    }
-    const char *name = (const char *)entry + ENTRY_BYTES;
-    if (name_length < suffix_length ||
-        memcmp(name + name_length - suffix_length, suffix, suffix_length) != 0)
-        return whole;
-    member *m = &npz->members[npz->count];
-    *m = (member){ .flags = u16_at(entry + 8), .method = u16_at(entry + 10),
-                   .crc = u32_at(entry + 16), .packed = u32_at(entry + 20),
-                   .unpacked = u32_at(entry + 24), .local = u32_at(entry + 42) };
-    m->name = strndup(name, name_length - suffix_length);
-    if (!m->name) {
-        tern_error_set(error, TERN_ERR_MEMORY, "%s: no memory to open it", npz->path);
-        return 0;
-    }
-    npz->count++;
-    if (m->packed == ZIP64_MARK || m->unpacked == ZIP64_MARK || m->local == ZIP64_MARK) {
-        tern_error_set(error, TERN_ERR_FORMAT,
-                       "%s: array '%s' is stored as zip64; tern reads archives below 4 GiB",
-                       npz->path, m->name);
-        return 0;
-    }
-    return find_data(npz, m, directory, error) ? whole : 0;
-}
-
-static int by_place(const void *left, const void *right)
-{
-    const member *a = *(member *const *)left, *b = *(member *const *)right;
-    return a->local < b->local ? -1 : a->local > b->local;
-}
-
-static int by_name(const void *left, const void *right)
-{
-    return strcmp((*(member *const *)left)->name, (*(member *const *)right)->name);
-}
-
-/* No two members share bytes, none has the name of another. */
-static bool check_members(const tern_npz *npz, tern_error *error)
-{
-    const member **sorted = calloc((size_t)npz->count + 1, sizeof *sorted);
-    if (!sorted)
-        return tern_error_set(error, TERN_ERR_MEMORY, "%s: no memory to open it", npz->path);
-    for (int i = 0; i < npz->count; i++)
-        sorted[i] = &npz->members[i];
-    qsort(sorted, (size_t)npz->count, sizeof *sorted, by_place);
-    bool ok = true;
-    for (int i = 1; i < npz->count && ok; i++)
-        if (sorted[i]->local < sorted[i - 1]->data_at + sorted[i - 1]->packed)
-            ok = tern_error_set(error, TERN_ERR_FORMAT, "%s: array '%s' overlaps array '%s'",
-                                npz->path, sorted[i]->name, sorted[i - 1]->name);
-    qsort(sorted, (size_t)npz->count, sizeof *sorted, by_name);
-    for (int i = 1; i < npz->count && ok; i++)
-        if (strcmp(sorted[i]->name, sorted[i - 1]->name) == 0)
-            ok = tern_error_set(error, TERN_ERR_FORMAT, "%s: array '%s' is there twice", npz->path,
-                                sorted[i]->name);
-    free(sorted);
-    return ok;
-}
-
-static bool read_directory(tern_npz *npz, tern_error *error)
-{
-    const unsigned char *end = find_end(npz);
-    if (!end)
-        return tern_error_set(error, TERN_ERR_FORMAT,
-                              "%s: is not a .npz file: it has no zip directory at its end",
-                              npz->path);
-    size_t members = u16_at(end + 10), bytes = u32_at(end + 12), at = u32_at(end + 16);
-    size_t end_at = (size_t)(end - npz->map.bytes);
-    if (members == 0xffff || bytes == ZIP64_MARK || at == ZIP64_MARK)
-        return tern_error_set(error, TERN_ERR_FORMAT,
-                              "%s: is a zip64 archive; tern reads those below 4 GiB", npz->path);
-    if (at > end_at || bytes > end_at - at || u16_at(end + 8) != members)
-        return tern_error_set(error, TERN_ERR_FORMAT,
-                              "%s: a directory of %zu bytes at byte %zu is outside the file; it is "
-                              "truncated or damaged", npz->path, bytes, at);
-    if (members > bytes / ENTRY_BYTES)
-        return tern_error_set(error, TERN_ERR_FORMAT,
-                              "%s: a directory of %zu bytes cannot hold %zu members", npz->path,
-                              bytes, members);
-    npz->members = calloc(members + 1, sizeof *npz->members);
-    if (!npz->members)
-        return tern_error_set(error, TERN_ERR_MEMORY, "%s: no memory for %zu members", npz->path,
-                              members);
-    const unsigned char *entry = npz->map.bytes + at;
-    for (size_t i = 0, rest = bytes; i < members; i++) {
-        size_t used = read_entry(npz, entry, rest, at, error);
-        if (used == 0)
+    zip_int64_t entries = zip_get_num_entries(npz->archive, 0);
+    npz->members = calloc((size_t)entries + 1, sizeof *npz->members);
+    bool ok = npz->members != NULL;
+    for (zip_int64_t i = 0; i < entries && ok; i++) {
+        const char *file = zip_get_name(npz->archive, (zip_uint64_t)i, ZIP_FL_ENC_GUESS);
+        size_t length = file ? strlen(file) : 0, suffix_length = strlen(suffix);
+        if (length < suffix_length || strcmp(file + length - suffix_length, suffix) != 0)
+            continue;
+        char *name = strndup(file, length - suffix_length);
+        ok = name != NULL;
+        if (ok && find_member(npz, name)) {
+            tern_error_set(error, TERN_ERR_FORMAT, "%s: array '%s' is there twice", npz->path,
+                           name);
+            free(name);
             return false;
-        entry += used;
-        rest -= used;
+        }
+        if (ok)
+            npz->members[npz->count++] = (member){ name, (zip_uint64_t)i };
     }
-    return check_members(npz, error);
+    return ok || tern_error_set(error, TERN_ERR_MEMORY, "%s: no memory to open it", npz->path);
 }
 
 tern_npz *tern_npz_open(const char *path, tern_error *error)
@@ -199,7 +94,8 @@ tern_npz *tern_npz_open(const char *path, tern_error *error)
         tern_error_set(error, TERN_ERR_MEMORY, "%s: no memory to open it", path);
         return NULL;
     }
-    if (!tern_map_file(path, &npz->map, error) || !read_directory(npz, error)) {
+    if (!tern_map_file(path, &npz->map, error) || !open_archive(npz, error) ||
+        !list_members(npz, error)) {
         tern_npz_close(npz);
         return NULL;
     }
@@ -213,6 +109,8 @@ void tern_npz_close(tern_npz *npz)
     for (int i = 0; i < npz->count; i++)
         free(npz->members[i].name);
     free(npz->members);
+    if (npz->archive)
+        zip_discard(npz->archive);
     tern_unmap_file(&npz->map);
     free(npz->path);
     free(npz);
@@ -230,85 +128,71 @@ const char *tern_npz_name(const tern_npz *npz, int index)
     return index >= 0 && index < npz->count ? npz->members[index].name : NULL;
 }
 
-static const member *find_member(const tern_npz *npz, const char *name)
-{
-    for (int i = 0; i < npz->count; i++)
-        if (strcmp(npz->members[i].name, name) == 0)
-            return &npz->members[i];
-    return NULL;
-}
-
 bool tern_npz_has(const tern_npz *npz, const char *name)
 {
     return find_member(npz, name) != NULL;
 }
 
-static bool inflate_member(const member *m, const unsigned char *packed, unsigned char *unpacked)
+static bool member_failed(const tern_npz *npz, const member *m, const char *what,
+                          tern_error *error)
 {
-    z_stream stream = { .next_in = (unsigned char *)packed, .avail_in = m->packed,
-                        .next_out = unpacked, .avail_out = m->unpacked };
-    if (inflateInit2(&stream, -MAX_WBITS) != Z_OK)
-        return false;
-    bool ok = inflate(&stream, Z_FINISH) == Z_STREAM_END && stream.avail_out == 0 &&
-              stream.avail_in == 0;
-    inflateEnd(&stream);
-    return ok;
+    return tern_error_set(error, TERN_ERR_FORMAT, "%s: array '%s': %s", npz->path, m->name, what);
 }
 
-/* The member's bytes; *own is what is to be freed afterwards, NULL where they are in the
- * file as they are. */
-static const unsigned char *unpack(const tern_npz *npz, const member *m, unsigned char **own,
-                                   tern_error *error)
+/* Its unpacked size, if its packed size can hold so much. */
+static bool measure(const tern_npz *npz, const member *m, size_t *size, tern_error *error)
 {
-    const unsigned char *packed = npz->map.bytes + m->data_at;
-    *own = NULL;
-    if (m->method == STORED && m->packed == m->unpacked && !(m->flags & ENCRYPTED_FLAG))
-        return packed;
-    if (m->method != DEFLATED || (m->flags & ENCRYPTED_FLAG) ||
-        m->unpacked / MAX_EXPANSION > m->packed) {
-        tern_error_set(error, TERN_ERR_FORMAT,
-                       "%s: array '%s': %s%u bytes packed by method %u cannot be %u bytes; tern "
-                       "reads stored and deflated members", npz->path, m->name,
-                       m->flags & ENCRYPTED_FLAG ? "encrypted; " : "", m->packed, m->method,
-                       m->unpacked);
-        return NULL;
-    }
-    *own = malloc((size_t)m->unpacked + 1);
-    if (!*own) {
-        tern_error_set(error, TERN_ERR_MEMORY, "%s: array '%s': no memory for %u bytes", npz->path,
-                       m->name, m->unpacked);
-        return NULL;
-    }
-    if (!inflate_member(m, packed, *own)) {
-        tern_error_set(error, TERN_ERR_FORMAT,
-                       "%s: array '%s': deflated data are damaged or not %u bytes", npz->path,
-                       m->name, m->unpacked);
-        return NULL;
-    }
-    return *own;
+    zip_stat_t status;
+    if (zip_stat_index(npz->archive, m->index, 0, &status) != 0)
+        return member_failed(npz, m, zip_strerror(npz->archive), error);
+    if (status.comp_size > npz->map.size || status.size / MAX_EXPANSION > status.comp_size)
+        return tern_error_set(error, TERN_ERR_FORMAT,
+                              "%s: array '%s': %llu packed bytes cannot be %llu", npz->path,
+                              m->name, (unsigned long long)status.comp_size,
+                              (unsigned long long)status.size);
+    *size = (size_t)status.size;
+    return true;
+}
+
+/* All of a member's bytes; the read beyond the last one makes libzip check the CRC. */
+static bool unpack(const tern_npz *npz, const member *m, unsigned char *bytes, size_t size,
+                   tern_error *error)
+{
+    zip_file_t *file = zip_fopen_index(npz->archive, m->index, 0);
+    if (!file)
+        return member_failed(npz, m, zip_strerror(npz->archive), error);
+    size_t done = 0;
+    zip_int64_t got;
+    while ((got = zip_fread(file, bytes + done, size + 1 - done)) > 0)
+        done += (size_t)got;
+    bool ok = true;
+    if (got < 0)
+        ok = member_failed(npz, m, zip_file_strerror(file), error);
+    else if (done != size)
+        ok = member_failed(npz, m, "is not as long as the directory says", error);
+    zip_fclose(file);
+    return ok;
 }
 
 bool tern_npz_read(const tern_npz *npz, const char *name, tern_array *array, tern_error *error)
 {
     const member *m = find_member(npz, name);
-    unsigned char *own = NULL;
+    size_t size = 0;
+    char *where;
     *array = (tern_array){ 0 };
     if (!m)
         return tern_error_set(error, TERN_ERR_ARGUMENT, "%s: has no array '%s'", npz->path, name);
-    const unsigned char *bytes = unpack(npz, m, &own, error);
-    bool ok = bytes != NULL;
-    if (ok && crc32(0, bytes, m->unpacked) != m->crc)
-        ok = tern_error_set(error, TERN_ERR_FORMAT,
-                            "%s: array '%s' does not have its checksum; the file is damaged",
-                            npz->path, name);
-    if (ok) {
-        size_t room = strlen(npz->path) + strlen(name) + 16;
-        char *where = malloc(room);
-        if (where)
-            snprintf(where, room, "%s: array '%s'", npz->path, name);
-        ok = tern_npy_parse(bytes, m->unpacked, where ? where : npz->path, array, error);
-        free(where);
+    if (!measure(npz, m, &size, error))
+        return false;
+    unsigned char *bytes = malloc(size + 1);
+    if (!bytes || asprintf(&where, "%s: array '%s'", npz->path, name) < 0) {
+        free(bytes);
+        return tern_error_set(error, TERN_ERR_MEMORY, "%s: array '%s': no memory for %zu bytes",
+                              npz->path, name, size);
     }
-    free(own);
+    bool ok = unpack(npz, m, bytes, size, error) &&
+              tern_npy_parse(bytes, size, where, array, error);
+    free(where);
+    free(bytes);
     return ok;
 }

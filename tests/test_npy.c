@@ -259,20 +259,19 @@ static void directories_that_lie_are_refused(void **state)
         unsigned char byte;
         const char *message;
     } cases[] = {
-        { END, 0, 0, "has no zip directory at its end" },
-        { END, 19, 1, "is outside the file" },
-        { END, 12, 200, "is outside the file" },
-        { END, 8, 2, "is outside the file" },
-        { ENTRY, 0, 0, "member 0 of the directory is damaged" },
-        { ENTRY, 29, 1, "member 0 of the directory is damaged" },
-        { ENTRY, 42, 1, "there is no member at byte 1" },
-        { ENTRY, 45, 1, "there is no member at byte 16777216" },
-        { ENTRY, 21, 200, "reach into the directory" },
-        { ENTRY, 10, 9, "packed by method 9 cannot be" },
-        { ENTRY, 10, 8, "deflated data are damaged" },
-        { ENTRY, 26, 1, "packed by method 0 cannot be" },
-        { ENTRY, 8, 1, "encrypted" },
-        { ENTRY, 16, 0, "does not have its checksum" },
+        { END, 0, 0, "is not a whole .npz file: Not a zip archive" },
+        { END, 19, 1, "is not a whole .npz file: Zip archive inconsistent" },
+        { END, 12, 200, "is not a whole .npz file: Zip archive inconsistent" },
+        { END, 8, 2, "is not a whole .npz file" },
+        { ENTRY, 0, 0, "is not a whole .npz file" },
+        { ENTRY, 29, 1, "is not a whole .npz file" },
+        { ENTRY, 42, 1, "is not a whole .npz file" },
+        { ENTRY, 45, 1, "is not a whole .npz file" },
+        { ENTRY, 21, 200, "is not a whole .npz file" },
+        { ENTRY, 10, 9, "is not a whole .npz file" },
+        { ENTRY, 26, 1, "is not a whole .npz file" },
+        { ENTRY, 16, 0, "is not a whole .npz file" },
+        { ENTRY, 8, 1, "array 'x': No password provided" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         unsigned char bytes[1024];
@@ -287,6 +286,41 @@ static void directories_that_lie_are_refused(void **state)
         assert_refused(read, &error, TERN_ERR_FORMAT, cases[i].message);
         tern_npz_close(npz);
     }
+}
+
+/* What the directory and the local header tell alike can still be a lie about the data. */
+static void members_that_lie_are_refused(void **state)
+{
+    (void)state;
+    enum { LOCAL_CRC = 14, LOCAL_UNPACKED = 22, LOCAL_METHOD = 8 };
+    static const struct {
+        int local, entry;
+        unsigned char byte;
+        const char *message;
+    } cases[] = {
+        { LOCAL_CRC, 16, 0x55, "array 'x': CRC error" },
+        { LOCAL_UNPACKED + 2, 24 + 2, 0xff, "packed bytes cannot be" },
+        { LOCAL_UNPACKED, 24, 0x8d, "array 'x': Zip archive inconsistent" },
+        { LOCAL_UNPACKED, 24, 0x80, "array 'x': " },
+        { LOCAL_METHOD, 10, 8, "array 'x': CRC error" },
+        { LOCAL_METHOD, 10, 77, "array 'x': Compression method not supported" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        unsigned char bytes[1024];
+        size_t entry, end, length = archive_of_one(bytes, sizeof bytes, &entry, &end);
+        bytes[cases[i].local] = bytes[entry + (size_t)cases[i].entry] = cases[i].byte;
+        write_bytes(bytes, length);
+        tern_array array = { 0 };
+        tern_error error = { 0 };
+        tern_npz *npz = tern_npz_open(path, &error);
+        assert_string_equal(error.message, "");
+        assert_refused(tern_npz_read(npz, "x", &array, &error), &error, TERN_ERR_FORMAT,
+                       cases[i].message);
+        tern_npz_close(npz);
+    }
+    tern_error error = { 0 };
+    write_bytes("", 0);
+    assert_refused(tern_npz_open(path, &error), &error, TERN_ERR_FORMAT, "is empty");
 }
 
 /* A few bytes of a file changed, or its end cut off: read or refused, never a crash. */
@@ -415,6 +449,7 @@ int main(void)
         cmocka_unit_test(what_tern_has_no_type_for_is_named),
         cmocka_unit_test(headers_that_lie_are_refused),
         cmocka_unit_test(directories_that_lie_are_refused),
+        cmocka_unit_test(members_that_lie_are_refused),
         cmocka_unit_test(mutated_files_are_read_or_refused),
         cmocka_unit_test(what_is_written_is_read_back),
         cmocka_unit_test(archives_are_read_back),
