@@ -226,6 +226,15 @@ size_t tern_call_workspace(const tern_call *call, size_t (*bytes)(const tern_cal
     return bytes ? bytes(call) : 0;
 }
 
+/* State of a frozen group stands still: its op works as in inference. */
+static bool has_frozen_state(const tern_call *call)
+{
+    for (int i = 0; i < call->inputs; i++)
+        if (call->in[i] && call->in[i]->is_frozen && (input_arg(call->op, i)->flags & TERN_MUTATED))
+            return true;
+    return false;
+}
+
 static bool record(tern_call *call, const tern_impl *impl)
 {
     tern_ctx *ctx = call->ctx;
@@ -281,6 +290,7 @@ tern_tensor *tern_apply(tern_ctx *ctx, const tern_op *op, tern_tensor *const *in
     }
     if (!check_inputs(&call, inputs, count) || !(call.options = resolve_options(&call, options)))
         return &ctx->nil;
+    call.training = call.training && !has_frozen_state(&call);
     op->shape(&call);
     if (!tern_ok(ctx))
         return &ctx->nil;

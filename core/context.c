@@ -333,7 +333,8 @@ tern_memory_report tern_memory(const tern_ctx *ctx)
 {
     tern_memory_report report = {
         .arena_bytes = ctx->trace.end,
-        .param_bytes = ctx->store.region.committed + ctx->store.state_region.committed,
+        .param_bytes = ctx->store.region.committed + ctx->store.state_region.committed +
+                       ctx->store.average_region.committed,
         .kept_bytes = ctx->kept_bytes,
         .host_allocations = ctx->allocations + ctx->trace.allocations +
                             ctx->step_memory.allocations + ctx->older_step_memory.allocations +

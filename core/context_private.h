@@ -10,6 +10,7 @@
 #include "core/threads.h"
 
 enum { TERN_SCOPE_BYTES = 256, TERN_SCOPE_DEPTH = 24 };
+enum { TERN_PARAM_NAME_BYTES = TERN_SCOPE_BYTES + 128 };
 
 /* One region of device address space. */
 typedef struct tern_region {
@@ -36,19 +37,22 @@ typedef struct tern_impl_slot {
 
 typedef struct tern_param_slot {
     tern_tensor *tensor;
-    tern_param_opts opts; /* parameters */
-    double initial;       /* state      */
-    size_t offset;        /* elements into the block */
+    tern_param_opts opts;  /* parameters */
+    tern_group_opts group; /* parameters: how they are trained */
+    double initial;        /* state      */
+    size_t offset;         /* elements into the block; of parameters once they are laid out */
 } tern_param_slot;
 
 typedef struct tern_param_store {
     tern_param_slot *params, *states;
     int param_count, param_capacity, state_count, state_capacity;
-    size_t elements;       /* of one parameter block, padding included */
+    size_t elements, trained; /* of the values, and of the other blocks; padding included */
     size_t state_elements;
-    tern_region region;    /* value, grad, moment1, moment2, decay */
+    tern_region region;         /* value [elements], grad, moment1, moment2 [trained]       */
     tern_region state_region;
-    bool frozen, blocks_ready;
+    tern_region average_region; /* [trained], then [state_elements]                         */
+    bool laid_out, averaged;    /* averaged: tensors hold their averages                    */
+    size_t *group_ends;         /* [blocks.group_count] elements into the blocks            */
     tern_param_blocks blocks;
 } tern_param_store;
 
@@ -132,6 +136,22 @@ size_t tern_call_workspace(const tern_call *call, size_t (*bytes)(const tern_cal
 
 /* --- params.c --- */
 void tern_params_close(tern_ctx *ctx);
+
+/* --- param_groups.c --- */
+/* Elements that a segment takes.  It begins on a 64-byte boundary for the narrowest real
+ * type, so that offsets are the same on every backend. */
+static inline size_t tern_padded(int64_t count)
+{
+    return ((size_t)count + 15) / 16 * 16;
+}
+/* Choose each parameter's offset, and with them the groups. */
+bool tern_groups_lay_out(tern_ctx *ctx);
+
+/* --- param_blocks.c --- */
+bool tern_blocks_reserve(tern_ctx *ctx);
+void tern_blocks_make(tern_ctx *ctx);
+void *tern_block_address(const tern_ctx *ctx, tern_block block, size_t offset);
+void *tern_state_address(const tern_ctx *ctx, size_t offset);
 
 /* --- context.c --- */
 bool tern_region_reserve(tern_ctx *ctx, tern_region *region, size_t bytes);

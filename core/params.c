@@ -1,4 +1,4 @@
-/* Declaring parameters and laying them out in parallel blocks; see params.h. */
+/* Declaring parameters, and their initial values; see params.h. */
 #include "core/context_private.h"
 #include "core/rng.h"
 
@@ -6,10 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { BLOCK_COUNT = 5 }; /* value, grad, moment1, moment2, decay */
-static const int BLOCK_VALUE = 0, BLOCK_GRAD = 1, BLOCK_MOMENT1 = 2, BLOCK_MOMENT2 = 3,
-                 BLOCK_DECAY = 4;
 
 tern_init tern_init_fan_in(int64_t fan_in)
 {
@@ -50,14 +46,14 @@ static tern_param_slot *new_slot(tern_ctx *ctx, tern_param_slot **slots, int *co
 
 static tern_tensor *new_lasting(tern_ctx *ctx, const char *name, int rank, const int64_t *shape)
 {
-    char full[TERN_SCOPE_BYTES + 128];
+    char full[TERN_PARAM_NAME_BYTES];
     snprintf(full, sizeof full, "%s%s%s", ctx->scope, *ctx->scope ? "." : "", name);
     if (rank < 0 || rank > TERN_MAX_RANK) {
         tern_fail(ctx, TERN_ERR_SHAPE, "parameter %s has rank %d, 0 to %d are possible", full, rank,
                   TERN_MAX_RANK);
         return NULL;
     }
-    if (ctx->store.frozen) {
+    if (ctx->store.laid_out) {
         tern_fail(ctx, TERN_ERR_STATE, "parameter %s is declared after tern_params_freeze", full);
         return NULL;
     }
@@ -79,13 +75,6 @@ static tern_tensor *new_lasting(tern_ctx *ctx, const char *name, int rank, const
     return tern_count_elements(ctx, tensor) ? tensor : NULL;
 }
 
-/* Segments begin on a 64-byte boundary for the widest type, so that offsets are
- * the same on every backend. */
-static size_t padded(int64_t count)
-{
-    return ((size_t)count + 15) / 16 * 16;
-}
-
 tern_tensor *tern_param(tern_ctx *ctx, const char *name, int rank, const int64_t *shape,
                         tern_param_opts opts)
 {
@@ -99,8 +88,8 @@ tern_tensor *tern_param(tern_ctx *ctx, const char *name, int rank, const int64_t
         return &ctx->nil;
     tensor->requires_grad = true;
     tensor->is_param = true;
-    *slot = (tern_param_slot){ .tensor = tensor, .opts = opts, .offset = store->elements };
-    store->elements += padded(tensor->count);
+    *slot = (tern_param_slot){ .tensor = tensor, .opts = opts,
+                               .group = { .lr_scale = 1, .has_weight_decay = opts.no_decay } };
     store->param_count++;
     return tensor;
 }
@@ -118,7 +107,7 @@ tern_tensor *tern_state(tern_ctx *ctx, const char *name, int rank, const int64_t
         return &ctx->nil;
     *slot = (tern_param_slot){ .tensor = tensor, .initial = initial,
                                .offset = store->state_elements };
-    store->state_elements += padded(tensor->count);
+    store->state_elements += tern_padded(tensor->count);
     store->state_count++;
     return tensor;
 }
@@ -137,7 +126,7 @@ static uint64_t hash_name(const char *name)
 /* The parameter whose random stream is used: its own, or its sibling's. */
 static uint64_t stream_of(const tern_param_slot *slot)
 {
-    char sibling[TERN_SCOPE_BYTES + 128];
+    char sibling[TERN_PARAM_NAME_BYTES];
     const char *name = slot->tensor->name, *dot = strrchr(name, '.');
     if (!slot->opts.init_like)
         return hash_name(name);
@@ -178,14 +167,6 @@ static bool write_values(tern_ctx *ctx, const tern_param_slot *slot, bool is_sta
     return ok;
 }
 
-static void *block_address(const tern_ctx *ctx, int block, size_t offset)
-{
-    size_t size = tern_dtype_size(ctx->backend->real);
-    if (!ctx->backend->computes)
-        return NULL;
-    return (char *)ctx->store.region.base + ((size_t)block * ctx->store.elements + offset) * size;
-}
-
 static bool attach_grad(tern_ctx *ctx, const tern_param_slot *slot)
 {
     tern_tensor *grad = tern_bump_alloc(&ctx->lasting_memory, sizeof *grad);
@@ -194,111 +175,44 @@ static bool attach_grad(tern_ctx *ctx, const tern_param_slot *slot)
         return false;
     }
     *grad = *slot->tensor;
-    grad->data = block_address(ctx, BLOCK_GRAD, slot->offset);
+    grad->data = tern_block_address(ctx, TERN_BLOCK_GRAD, slot->offset);
     grad->is_param = false;
     grad->requires_grad = false;
     slot->tensor->grad = grad;
     return true;
 }
 
-void tern_params_freeze(tern_ctx *ctx)
+static bool begin_params(tern_ctx *ctx)
 {
-    tern_param_store *store = &ctx->store;
-    size_t size = tern_dtype_size(ctx->backend->real);
-    if (!tern_ok(ctx) || store->frozen)
-        return;
-    size_t block = store->elements * size * BLOCK_COUNT + TERN_BUFFER_ALIGNMENT;
-    size_t state = store->state_elements * size + TERN_BUFFER_ALIGNMENT;
-    if (!tern_region_reserve(ctx, &store->region, block) ||
-        !tern_region_commit(ctx, &store->region, block) ||
-        !tern_region_reserve(ctx, &store->state_region, state) ||
-        !tern_region_commit(ctx, &store->state_region, state))
-        return;
-    store->frozen = true;
-    if (ctx->backend->computes && !ctx->backend->host_memory &&
-        !ctx->backend->fill(ctx->backend_state, store->region.base, 0, block, &ctx->error))
-        return; /* host pages are zero from the start */
-    for (int i = 0; i < store->param_count; i++) {
-        const tern_param_slot *slot = &store->params[i];
-        slot->tensor->data = block_address(ctx, BLOCK_VALUE, slot->offset);
-        if (!attach_grad(ctx, slot) || !write_values(ctx, slot, false))
-            return;
-    }
-    for (int i = 0; i < store->state_count; i++) {
-        const tern_param_slot *slot = &store->states[i];
-        if (ctx->backend->computes)
-            slot->tensor->data = (char *)store->state_region.base + slot->offset * size;
-        if (!write_values(ctx, slot, true))
-            return;
-    }
-}
-
-/* ------------------------------------------------------------- blocks -- */
-
-static tern_tensor *flat_block(tern_ctx *ctx, int block, const char *name)
-{
-    tern_tensor *tensor = tern_bump_alloc(&ctx->lasting_memory, sizeof *tensor);
-    if (!tensor) {
-        tern_fail(ctx, TERN_ERR_MEMORY, "no memory for the header of block %s", name);
-        return &ctx->nil;
-    }
-    *tensor = (tern_tensor){ .ctx = ctx, .dtype = ctx->backend->real, .rank = 1,
-                             .shape = { (int64_t)ctx->store.elements },
-                             .count = (int64_t)ctx->store.elements, .name = name, .buffer = -1,
-                             .data = block_address(ctx, block, 0) };
-    return tensor;
-}
-
-static void write_decay(tern_ctx *ctx, tern_tensor *decay)
-{
-    float *values = calloc((size_t)decay->count + 1, sizeof *values);
-    if (!values) {
-        tern_fail(ctx, TERN_ERR_MEMORY, "no memory for the weight decay mask");
-        return;
-    }
     for (int i = 0; i < ctx->store.param_count; i++) {
         const tern_param_slot *slot = &ctx->store.params[i];
-        for (int64_t j = 0; !slot->opts.no_decay && j < slot->tensor->count; j++)
-            values[slot->offset + (size_t)j] = 1;
+        slot->tensor->data = tern_block_address(ctx, TERN_BLOCK_VALUE, slot->offset);
+        if ((!slot->group.frozen && !attach_grad(ctx, slot)) || !write_values(ctx, slot, false))
+            return false;
     }
-    bool dry = ctx->dry;
-    ctx->dry = false; /* it lasts, so it is written even while a step is only planned */
-    tern_upload(ctx, decay, TERN_F32, values);
-    ctx->dry = dry;
-    free(values);
+    return true;
 }
 
-const tern_param_blocks *tern_blocks(tern_ctx *ctx)
+static bool begin_states(tern_ctx *ctx)
 {
-    tern_param_blocks *blocks = &ctx->store.blocks;
-    if (ctx->store.blocks_ready)
-        return blocks;
-    blocks->value = blocks->grad = blocks->moment1 = blocks->moment2 = blocks->decay = &ctx->nil;
-    if (!tern_ok(ctx))
-        return blocks;
-    if (!ctx->store.frozen) {
-        tern_fail(ctx, TERN_ERR_STATE, "parameter blocks are there after tern_params_freeze");
-        return blocks;
+    for (int i = 0; i < ctx->store.state_count; i++) {
+        const tern_param_slot *slot = &ctx->store.states[i];
+        slot->tensor->data = tern_state_address(ctx, slot->offset);
+        if (!write_values(ctx, slot, true))
+            return false;
     }
-    blocks->value = flat_block(ctx, BLOCK_VALUE, "param.value");
-    blocks->grad = flat_block(ctx, BLOCK_GRAD, "param.grad");
-    blocks->moment1 = flat_block(ctx, BLOCK_MOMENT1, "param.moment1");
-    blocks->moment2 = flat_block(ctx, BLOCK_MOMENT2, "param.moment2");
-    blocks->decay = flat_block(ctx, BLOCK_DECAY, "param.decay");
-    if (tern_ok(ctx))
-        write_decay(ctx, blocks->decay);
-    ctx->store.blocks_ready = tern_ok(ctx);
-    return blocks;
+    return true;
 }
 
-tern_tensor tern_param_moment(tern_ctx *ctx, int index, int which)
+void tern_params_freeze(tern_ctx *ctx)
 {
-    const tern_param_slot *slot = &ctx->store.params[index];
-    tern_tensor view = *slot->tensor;
-    view.data = block_address(ctx, which == 1 ? BLOCK_MOMENT1 : BLOCK_MOMENT2, slot->offset);
-    view.grad = NULL;
-    view.requires_grad = view.is_param = false;
-    return view;
+    if (!tern_ok(ctx) || ctx->store.laid_out)
+        return;
+    if (tern_groups_lay_out(ctx) && tern_blocks_reserve(ctx)) {
+        ctx->store.laid_out = true;
+        if (begin_params(ctx) && begin_states(ctx))
+            tern_blocks_make(ctx);
+    }
 }
 
 /* ------------------------------------------------------------ listing -- */
@@ -340,6 +254,7 @@ void tern_params_close(tern_ctx *ctx)
 {
     tern_region_release(ctx, &ctx->store.region);
     tern_region_release(ctx, &ctx->store.state_region);
+    tern_region_release(ctx, &ctx->store.average_region);
     free(ctx->store.params);
     free(ctx->store.states);
     ctx->store = (tern_param_store){ 0 };

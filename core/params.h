@@ -1,14 +1,18 @@
 /* Parameters: parallel contiguous blocks with identical offsets.
  *
- *   value    | w0 .... | b0 . | w1 ........ | pad |
- *   gradient | w0 .... | b0 . | w1 ........ | pad |
- *   moment1, moment2: the same
+ *             | trained                                     | frozen        |
+ *             | group 0             | group 1               |               |
+ *   value     | w0 .... | w1 ...... | b0 . | b1 . | gain .. | e0 ... | e1 . |
+ *   gradient  | w0 .... | w1 ...... | b0 . | b1 . | gain .. |
+ *   moment1, moment2, average: the same
  *
- * Layers declare parameters; tern_params_freeze lays them out once, allocates
- * the blocks and initialises the values on the host (Philox stream keyed by the
- * parameter's name, so that adding a layer does not change the others).  From
- * then on an optimiser, gradient clipping or an all-reduce is one pass.
- * Segments are padded with zeros to 64 bytes, so padding never disturbs a norm.
+ * Layers declare parameters, tern_group_params says which of them are trained
+ * otherwise than the rest, and tern_params_freeze lays them out once, such that
+ * those which are trained alike are neighbours.  From then on gradient clipping, a
+ * moving average or an all-reduce is one pass over what is trained, an optimiser one
+ * pass over each group.  Segments are padded with zeros to 64 bytes, so padding never
+ * disturbs a norm.  Initial values are made on the host (Philox stream keyed by the
+ * parameter's name, so that adding a layer does not change the others).
  * State (running statistics) lives in a block of its own, without gradients.
  */
 #ifndef TERN_CORE_PARAMS_H
@@ -64,15 +68,72 @@ int tern_state_count(const tern_ctx *ctx);
 tern_tensor *tern_state_at(const tern_ctx *ctx, int index);
 int64_t tern_param_elements(const tern_ctx *ctx); /* without padding */
 
-/* The blocks as flat tensors [padded elements]: value, grad, moment1, moment2, and
- * decay [padded elements], 1 where weight decay applies and 0 elsewhere. */
+/* ------------------------------------------------------------- groups -- */
+
+typedef struct tern_group_opts {
+    double lr_scale;       /* multiplies the learning rate; default: as before, at first 1  */
+    double weight_decay;   /* instead of the optimiser's ...                                 */
+    bool has_weight_decay; /* ... if this is set                                             */
+    bool frozen;           /* not trained at all                                             */
+} tern_group_opts;
+
+/* Train the parameters whose names fit a pattern otherwise than the rest.  "face" fits
+ * all names that begin with "face.", and a parameter of that name; a * stands for any
+ * characters, dots included: "*.norm1", "text.layers.*.bias".  Where several calls fit a
+ * parameter, each changes what it gives.  To be called when everything is declared,
+ * before tern_params_freeze.
+ *
+ * Frozen parameters get no gradient, no update and no decay, have no place in the other
+ * blocks and so none in the norm of the gradients; what only they lead to is not
+ * recorded for backward.  State whose name fits stands still with them: its op works in
+ * training as it does in inference.  Weight decay is never given to parameters that
+ * were declared with no_decay.
+ *
+ * Errors: TERN_ERR_ARGUMENT if no parameter fits; TERN_ERR_OPTION for a negative number,
+ * or a weight decay for parameters of which none decays. */
+void tern_group_params(tern_ctx *ctx, const char *pattern, tern_group_opts opts);
+
+/* ------------------------------------------------------------- blocks -- */
+
+/* Neighbouring segments that are trained alike, as flat tensors [padded elements]. */
+typedef struct tern_param_group {
+    tern_tensor *value, *grad, *moment1, *moment2;
+    double lr_scale;
+    double weight_decay; /* instead of the optimiser's, if has_weight_decay: 0 for no_decay */
+    bool has_weight_decay;
+} tern_param_group;
+
+/* All that is trained, as flat tensors, and its groups.  What is frozen is in none. */
 typedef struct tern_param_blocks {
-    tern_tensor *value, *grad, *moment1, *moment2, *decay;
+    tern_tensor *value, *grad, *moment1, *moment2;
+    tern_tensor *state;                   /* all running statistics                */
+    tern_tensor *average, *state_average; /* NULL before tern_average_begin         */
+    tern_param_group *groups;
+    int group_count;
 } tern_param_blocks;
 const tern_param_blocks *tern_blocks(tern_ctx *ctx);
 
-/* One parameter's slice of a moment block, as a header with the parameter's
- * shape (for checkpoints).  which is 1 or 2. */
-tern_tensor tern_param_moment(tern_ctx *ctx, int index, int which);
+/* One parameter's slice of a block, as a header with the parameter's shape (for
+ * checkpoints).  It is empty where there is none: a frozen parameter has only a value,
+ * and an average is there after tern_average_begin. */
+typedef enum tern_block {
+    TERN_BLOCK_VALUE,
+    TERN_BLOCK_GRAD,
+    TERN_BLOCK_MOMENT1,
+    TERN_BLOCK_MOMENT2,
+    TERN_BLOCK_AVERAGE
+} tern_block;
+tern_tensor tern_param_slice(tern_ctx *ctx, int index, tern_block block);
+
+/* ------------------------------------------------------------ average -- */
+
+/* Begin a moving average of all that is trained and of all state: a copy of both, which
+ * kernels/ema/ema.h then moves.  Called again it begins anew. */
+void tern_average_begin(tern_ctx *ctx);
+/* Let every parameter and state hold its average, to evaluate or save that, or its own
+ * value again.  Nothing is copied.  Backward is an error meanwhile. */
+void tern_average_use(tern_ctx *ctx, bool use);
+/* The average of a state tensor, as tern_param_slice. */
+tern_tensor tern_state_average(tern_ctx *ctx, int index);
 
 #endif

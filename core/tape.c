@@ -209,7 +209,7 @@ static bool seed_loss(tern_ctx *ctx, tern_tensor *loss)
     if (!loss->requires_grad) {
         tern_fail(ctx, TERN_ERR_STATE,
                   "backward of a tensor that no gradient reaches: was the context in training or "
-                  "recording mode, and are there parameters?");
+                  "recording mode, and are there parameters that are not frozen?");
         return false;
     }
     tern_seed_grad(ctx, loss, TERN_F64, &one);
@@ -224,6 +224,11 @@ void tern_backward(tern_ctx *ctx, tern_tensor *loss)
         tern_fail(ctx, TERN_ERR_STATE,
                   "backward was already called in this step: begin a new step, or add the losses "
                   "and call it once");
+        return;
+    }
+    if (ctx->store.averaged) {
+        tern_fail(ctx, TERN_ERR_STATE, "backward while parameters hold their averages: call "
+                                       "tern_average_use(ctx, false) first");
         return;
     }
     if (loss && !seed_loss(ctx, loss))

@@ -44,6 +44,7 @@ typedef struct tern_tensor {
     const char *name;     /* for messages and checkpoints; may be NULL          */
     bool requires_grad;   /* backward computes a gradient for it                */
     bool is_param;        /* lives in the parameter blocks                      */
+    bool is_frozen;       /* a parameter or state that training leaves alone    */
     uint64_t step;        /* step it belongs to; 0 = persistent                 */
     int32_t buffer;       /* its buffer in the step's memory plan; -1 = none    */
     uint64_t grad_step;   /* last step in which grad was written; 0 = never     */

@@ -2,6 +2,7 @@
 
 #include "kernels/cross_entropy/cross_entropy.h"
 #include "kernels/elementwise/binary.h"
+#include "kernels/losses/focal.h"
 #include "kernels/masked_mean/masked_mean.h"
 #include "models/face_encoder.h"
 #include "models/fusion_attention.h"
@@ -116,21 +117,28 @@ tern_tensor *tern_classifier_forward(tern_ctx *ctx, const tern_classifier *model
     return logits;
 }
 
+static tern_tensor *loss_of(tern_ctx *ctx, tern_tensor *logits, const tern_model_inputs *inputs,
+                            tern_tensor *class_weight, const tern_classifier_loss_opts *opts)
+{
+    if (opts->focal_gamma > 0)
+        return tern_focal(ctx, logits, inputs->label, class_weight, inputs->row_weight,
+                          (tern_focal_opts){ .gamma = opts->focal_gamma });
+    return tern_cross_entropy(ctx, logits, inputs->label, class_weight, inputs->row_weight,
+                              (tern_cross_entropy_opts){ .label_smoothing = opts->label_smoothing });
+}
+
 tern_tensor *tern_classifier_loss(tern_ctx *ctx, const tern_classifier *model,
                                   const tern_model_inputs *inputs, tern_tensor *class_weight,
                                   tern_classifier_loss_opts opts, tern_tensor **logits)
 {
     tern_tensor *auxiliary[TERN_STREAMS] = { NULL };
-    tern_cross_entropy_opts entropy = { .label_smoothing = opts.label_smoothing };
     tern_tensor *fused =
         tern_classifier_forward(ctx, model, inputs, opts.auxiliary > 0 ? auxiliary : NULL);
-    tern_tensor *loss = tern_cross_entropy(ctx, fused, inputs->label, class_weight,
-                                           inputs->row_weight, entropy);
+    tern_tensor *loss = loss_of(ctx, fused, inputs, class_weight, &opts);
     for (int s = 0; s < TERN_STREAMS; s++) {
         if (!auxiliary[s])
             continue;
-        tern_tensor *own = tern_cross_entropy(ctx, auxiliary[s], inputs->label, class_weight,
-                                              inputs->row_weight, entropy);
+        tern_tensor *own = loss_of(ctx, auxiliary[s], inputs, class_weight, &opts);
         loss = tern_add(ctx, loss,
                         tern_mul(ctx, own, tern_full(ctx, 0, NULL, opts.auxiliary)));
     }

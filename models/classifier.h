@@ -28,11 +28,12 @@ tern_tensor *tern_classifier_forward(tern_ctx *ctx, const tern_classifier *model
                                      const tern_model_inputs *inputs, tern_tensor **auxiliary);
 
 typedef struct tern_classifier_loss_opts {
-    double label_smoothing;
-    double auxiliary; /* weight of each encoder's own loss */
+    double label_smoothing; /* of cross-entropy                            */
+    double focal_gamma;     /* 0: cross-entropy, else the focal loss's gamma */
+    double auxiliary;       /* weight of each encoder's own loss           */
 } tern_classifier_loss_opts;
 
-/* Cross-entropy of inputs->label weighted by inputs->row_weight and by class_weight
+/* Cross-entropy or focal loss of inputs->label weighted by inputs->row_weight and by class_weight
  * [classes] or NULL; a scalar.  logits, if not NULL, receives the fused logits. */
 tern_tensor *tern_classifier_loss(tern_ctx *ctx, const tern_classifier *model,
                                   const tern_model_inputs *inputs, tern_tensor *class_weight,

@@ -86,7 +86,8 @@ static double train(tern_ctx *ctx, const tern_safetensors *file, double norm_tol
         if ((step + 1) % every)
             continue;
         int64_t row = step / every;
-        tern_tensor moment1 = tern_param_moment(ctx, 0, 1), moment2 = tern_param_moment(ctx, 1, 2);
+        tern_tensor moment1 = tern_param_slice(ctx, 0, TERN_BLOCK_MOMENT1);
+        tern_tensor moment2 = tern_param_slice(ctx, 1, TERN_BLOCK_MOMENT2);
         worst = fmax(worst, deviation(ctx, weight, fixture(file, "after_weight"), row));
         worst = fmax(worst, deviation(ctx, bias, fixture(file, "after_bias"), row));
         worst = fmax(worst, deviation(ctx, &moment1, fixture(file, "after_weight_moment1"), row));

@@ -190,9 +190,10 @@ static void nesterov_needs_momentum_and_momentum_a_velocity(void **state)
     assert_tern_fails(ctx, TERN_ERR_OPTION, "nesterov needs a momentum");
     tern_clear_error(ctx);
     tern_step_begin(ctx, 0);
-    tern_param_blocks blocks = *tern_blocks(ctx);
-    blocks.moment1 = NULL;
-    tern_sgd(ctx, &blocks, NULL, (tern_sgd_opts){ .lr = 0.1, .momentum = 0.9 });
+    const tern_param_blocks *blocks = tern_blocks(ctx);
+    tern_tensor *inputs[SGD_INPUTS] = { blocks->value, blocks->grad };
+    tern_apply(ctx, &tern_op_sgd, inputs, SGD_INPUTS,
+               &(tern_sgd_opts){ .lr = 0.1, .momentum = 0.9 }, NULL);
     assert_tern_fails(ctx, TERN_ERR_ARGUMENT, "momentum 0.9 needs a velocity");
     tern_ctx_free(ctx);
 }

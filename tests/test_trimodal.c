@@ -134,7 +134,7 @@ static void train(const fixture *fix, const char *device, const char *simd, tern
     tern_classifier *model = tern_classifier_new(ctx, &config);
     tern_params_freeze(ctx);
     snprintf(path, sizeof path, FOLDER "%s.safetensors", tern_fusion_names[fusion]);
-    tern_checkpoint_load(ctx, path, false, NULL);
+    tern_checkpoint_load(ctx, path, NULL, NULL);
     assert_tern_ok(ctx);
     tern_set_training(ctx, true);
     for (int step = 0; step < fix->steps; step++)

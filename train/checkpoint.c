@@ -1,7 +1,6 @@
 /* Parameters to file and back; see checkpoint.h. */
-#include "train/checkpoint.h"
+#include "train/checkpoint_private.h"
 
-#include "core/params.h"
 #include "core/safetensors.h"
 
 #include <inttypes.h>
@@ -9,37 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_BYTES = 512 };
-static const char FIRST[] = "optimizer.exp_avg.", SECOND[] = "optimizer.exp_avg_sq.";
-static const char MEAN[] = "running_mean", COUNT[] = "num_batches_tracked";
-
-/* One tensor of a checkpoint, as the context holds it. */
-typedef struct entry {
-    char name[NAME_BYTES]; /* in the file */
-    tern_tensor tensor;
-    tern_layout layout;
-} entry;
-
-/* Parameters, each followed by its moments if they are wanted, then states; false
- * after the last. */
-static bool entry_at(tern_ctx *ctx, bool moments, int index, entry *e)
-{
-    int each = moments ? 3 : 1, params = each * tern_param_count(ctx);
-    if (index >= params + tern_state_count(ctx))
-        return false;
-    if (index >= params) {
-        e->tensor = *tern_state_at(ctx, index - params);
-        e->layout = TERN_LAYOUT_SAME;
-        snprintf(e->name, NAME_BYTES, "%s", e->tensor.name);
-        return true;
-    }
-    int param = index / each, which = index % each;
-    const char *prefixes[] = { "", FIRST, SECOND };
-    e->tensor = which ? tern_param_moment(ctx, param, which) : *tern_param_at(ctx, param);
-    e->layout = tern_param_opts_at(ctx, param)->layout;
-    snprintf(e->name, NAME_BYTES, "%s%s", prefixes[which], tern_param_at(ctx, param)->name);
-    return true;
-}
+static const char OPTIMIZER[] = "optimizer"; /* the metadata that names it */
 
 /* Buffers that live until the file is written. */
 typedef struct buffer_list {
@@ -74,38 +43,10 @@ static void free_buffers(buffer_list *buffers)
     free(buffers->list);
 }
 
-/* Ours is [O,h,w,I] or [O,k,I], the file's is [O,I,h,w] or [O,I,k]. */
-static void permute(const void *from, void *to, size_t size, const tern_tensor *ours,
-                    bool to_file)
-{
-    int last = ours->rank - 1;
-    int64_t o_count = ours->shape[0], area = tern_extent(ours, 1, last);
-    int64_t i_count = ours->shape[last];
-    const char *source = from;
-    char *target = to;
-    for (int64_t o = 0; o < o_count; o++)
-        for (int64_t p = 0; p < area; p++)
-            for (int64_t i = 0; i < i_count; i++) {
-                size_t our = (size_t)((o * area + p) * i_count + i) * size;
-                size_t file = (size_t)((o * i_count + i) * area + p) * size;
-                memcpy(target + (to_file ? file : our), source + (to_file ? our : file), size);
-            }
-}
-
-static void file_shape(const entry *e, int64_t *shape)
-{
-    memcpy(shape, e->tensor.shape, sizeof e->tensor.shape);
-    if (e->layout != TERN_LAYOUT_SAME) {
-        shape[1] = e->tensor.shape[e->tensor.rank - 1];
-        for (int axis = 2; axis < e->tensor.rank; axis++)
-            shape[axis] = e->tensor.shape[axis - 1];
-    }
-}
-
 /* ---------------------------------------------------------------- save -- */
 
 static void add_tensor(tern_ctx *ctx, tern_safetensors_writer *writer, buffer_list *buffers,
-                       const entry *e)
+                       const tern_entry *e)
 {
     const tern_tensor *tensor = &e->tensor;
     size_t bytes = tern_tensor_bytes(tensor);
@@ -114,49 +55,39 @@ static void add_tensor(tern_ctx *ctx, tern_safetensors_writer *writer, buffer_li
     if (!values)
         return;
     tern_read(ctx, tensor, tensor->dtype, values);
-    file_shape(e, shape);
+    tern_entry_file_shape(e, shape);
     if (e->layout != TERN_LAYOUT_SAME) {
         void *permuted = new_buffer(ctx, buffers, bytes);
         if (!permuted)
             return;
-        permute(values, permuted, tern_dtype_size(tensor->dtype), tensor, true);
+        tern_entry_permute(e, tern_dtype_size(tensor->dtype), values, permuted, true);
         values = permuted;
     }
     tern_safetensors_add(writer, e->name, tensor->dtype, tensor->rank, shape, values);
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t length = strlen(text), tail = strlen(end);
-    return length >= tail && strcmp(text + length - tail, end) == 0;
-}
-
-/* "x.running_mean" to "x.num_batches_tracked", and back. */
-static void swap_ending(const char *name, const char *ending, const char *by, char *to)
-{
-    snprintf(to, NAME_BYTES, "%.*s%s", (int)(strlen(name) - strlen(ending)), name, by);
-}
-
 /* PyTorch's batch norm counts its batches; its loader misses the count otherwise. */
 static void add_batch_count(tern_ctx *ctx, tern_safetensors_writer *writer, buffer_list *buffers,
-                            const char *name, int64_t step)
+                            const tern_entry *e, int64_t step)
 {
-    char count_name[NAME_BYTES];
-    int64_t *count = ends_with(name, MEAN) ? new_buffer(ctx, buffers, sizeof *count) : NULL;
+    char name[TERN_ENTRY_NAME_BYTES];
+    bool counts = tern_entry_batch_count(e, name);
+    int64_t *count = counts ? new_buffer(ctx, buffers, sizeof *count) : NULL;
     if (!count)
         return;
     *count = step;
-    swap_ending(name, MEAN, COUNT, count_name);
-    tern_safetensors_add(writer, count_name, TERN_I64, 0, NULL, count);
+    tern_safetensors_add(writer, name, TERN_I64, 0, NULL, count);
 }
 
-static void add_all(tern_ctx *ctx, tern_safetensors_writer *writer, buffer_list *buffers, bool moments,
-                    int64_t step)
+static void add_all(tern_ctx *ctx, tern_safetensors_writer *writer, buffer_list *buffers,
+                    const tern_optimiser *optimiser, int64_t step)
 {
-    entry e;
-    for (int i = 0; tern_ok(ctx) && entry_at(ctx, moments, i, &e); i++) {
+    tern_entry e;
+    for (int i = 0; tern_ok(ctx) && tern_entry_at(ctx, optimiser, i, &e); i++) {
+        if (!*e.name)
+            continue;
         add_tensor(ctx, writer, buffers, &e);
-        add_batch_count(ctx, writer, buffers, e.name, step);
+        add_batch_count(ctx, writer, buffers, &e, step);
     }
 }
 
@@ -167,7 +98,7 @@ static void set_number(tern_safetensors_writer *writer, const char *key, int64_t
     tern_safetensors_set_metadata(writer, key, text);
 }
 
-bool tern_checkpoint_save(tern_ctx *ctx, const char *path, bool moments,
+bool tern_checkpoint_save(tern_ctx *ctx, const char *path, const tern_optimiser *optimiser,
                           const tern_checkpoint_info *info)
 {
     tern_error error = { 0 };
@@ -177,7 +108,9 @@ bool tern_checkpoint_save(tern_ctx *ctx, const char *path, bool moments,
         return false;
     tern_safetensors_writer *writer = tern_safetensors_create(path, &error);
     if (writer) {
-        add_all(ctx, writer, &buffers, moments, info->step);
+        add_all(ctx, writer, &buffers, optimiser, info->step);
+        if (optimiser)
+            tern_safetensors_set_metadata(writer, OPTIMIZER, tern_optimiser_names[optimiser->kind]);
         set_number(writer, "epoch", info->epoch);
         set_number(writer, "step", info->step);
         set_number(writer, "best_epoch", info->best_epoch);
@@ -200,11 +133,11 @@ bool tern_checkpoint_save(tern_ctx *ctx, const char *path, bool moments,
 typedef struct source {
     const tern_safetensors *file;
     const char *path;
-    bool moments;
+    const tern_optimiser *optimiser; /* or NULL */
 } source;
 
 /* The stored tensor, if it is what the entry wants. */
-static const tern_stored *find_entry(tern_ctx *ctx, const source *from, const entry *e)
+static const tern_stored *find_entry(tern_ctx *ctx, const source *from, const tern_entry *e)
 {
     tern_error error = { 0 };
     char want[TERN_SHAPE_TEXT], got[TERN_SHAPE_TEXT];
@@ -214,7 +147,7 @@ static const tern_stored *find_entry(tern_ctx *ctx, const source *from, const en
         return NULL;
     }
     tern_tensor expected = e->tensor, found = { .rank = stored->rank };
-    file_shape(e, expected.shape);
+    tern_entry_file_shape(e, expected.shape);
     memcpy(found.shape, stored->shape, sizeof found.shape);
     if (!tern_same_shape(&expected, &found))
         tern_fail(ctx, TERN_ERR_SHAPE, "%s: %s is %s, the model wants %s", from->path, e->name,
@@ -225,7 +158,7 @@ static const tern_stored *find_entry(tern_ctx *ctx, const source *from, const en
     return tern_ok(ctx) ? stored : NULL;
 }
 
-static void load_entry(tern_ctx *ctx, const source *from, entry *e)
+static void load_entry(tern_ctx *ctx, const source *from, tern_entry *e)
 {
     const tern_stored *stored = find_entry(ctx, from, e);
     const void *values = stored ? stored->data : NULL;
@@ -238,55 +171,41 @@ static void load_entry(tern_ctx *ctx, const source *from, entry *e)
             tern_fail(ctx, TERN_ERR_MEMORY, "no memory to read %s", e->name);
             return;
         }
-        permute(stored->data, permuted, tern_dtype_size(stored->dtype), &e->tensor, false);
+        tern_entry_permute(e, tern_dtype_size(stored->dtype), stored->data, permuted, false);
         values = permuted;
     }
     tern_write(ctx, &e->tensor, stored->dtype, values);
     free(permuted);
 }
 
-static bool is_param(const tern_ctx *ctx, const char *name)
+/* Files of before there was a choice do not say: it was adamw. */
+static void check_optimiser(tern_ctx *ctx, const source *from)
 {
-    for (int i = 0; i < tern_param_count(ctx); i++)
-        if (strcmp(tern_param_at(ctx, i)->name, name) == 0)
-            return true;
-    return false;
-}
-
-static bool is_state(const tern_ctx *ctx, const char *name)
-{
-    for (int i = 0; i < tern_state_count(ctx); i++)
-        if (strcmp(tern_state_at(ctx, i)->name, name) == 0)
-            return true;
-    return false;
-}
-
-static bool belongs_to_model(const tern_ctx *ctx, const char *name)
-{
-    char mean[NAME_BYTES];
-    if (strncmp(name, FIRST, strlen(FIRST)) == 0)
-        return is_param(ctx, name + strlen(FIRST));
-    if (strncmp(name, SECOND, strlen(SECOND)) == 0)
-        return is_param(ctx, name + strlen(SECOND));
-    if (ends_with(name, COUNT)) {
-        swap_ending(name, COUNT, MEAN, mean);
-        return is_state(ctx, mean);
-    }
-    return is_param(ctx, name) || is_state(ctx, name);
+    const char *name = tern_safetensors_metadata(from->file, OPTIMIZER);
+    const char *wanted = from->optimiser ? tern_optimiser_names[from->optimiser->kind] : NULL;
+    name = name ? name : tern_optimiser_names[TERN_OPTIMISER_ADAMW];
+    if (wanted && strcmp(name, wanted) != 0)
+        tern_fail(ctx, TERN_ERR_DATA, "%s: what %s left cannot be gone on with by %s", from->path,
+                  name, wanted);
 }
 
 /* Nothing is written before everything is known to fit. */
 static void load_all(tern_ctx *ctx, const source *from)
 {
-    entry e;
+    tern_entry e;
+    check_optimiser(ctx, from);
     for (int i = 0; i < tern_safetensors_count(from->file) && tern_ok(ctx); i++)
-        if (!belongs_to_model(ctx, tern_safetensors_name(from->file, i)))
+        if (!tern_entry_is_known(ctx, tern_safetensors_name(from->file, i)))
             tern_fail(ctx, TERN_ERR_FORMAT, "%s: the model has no tensor %s", from->path,
                       tern_safetensors_name(from->file, i));
-    for (int i = 0; tern_ok(ctx) && entry_at(ctx, from->moments, i, &e); i++)
-        find_entry(ctx, from, &e);
-    for (int i = 0; tern_ok(ctx) && entry_at(ctx, from->moments, i, &e); i++)
-        load_entry(ctx, from, &e);
+    if (from->optimiser && from->optimiser->ema > 0 && !tern_blocks(ctx)->average)
+        tern_average_begin(ctx);
+    for (int i = 0; tern_ok(ctx) && tern_entry_at(ctx, from->optimiser, i, &e); i++)
+        if (*e.name)
+            find_entry(ctx, from, &e);
+    for (int i = 0; tern_ok(ctx) && tern_entry_at(ctx, from->optimiser, i, &e); i++)
+        if (*e.name)
+            load_entry(ctx, from, &e);
 }
 
 static double number_of(tern_ctx *ctx, const source *from, const char *key)
@@ -309,7 +228,7 @@ static void read_info(tern_ctx *ctx, const source *from, tern_checkpoint_info *i
                                     .best = number_of(ctx, from, "best") };
 }
 
-bool tern_checkpoint_load(tern_ctx *ctx, const char *path, bool moments,
+bool tern_checkpoint_load(tern_ctx *ctx, const char *path, const tern_optimiser *optimiser,
                           tern_checkpoint_info *info)
 {
     tern_error error = { 0 };
@@ -320,7 +239,7 @@ bool tern_checkpoint_load(tern_ctx *ctx, const char *path, bool moments,
         tern_fail(ctx, error.code, "%s", error.message);
         return false;
     }
-    const source from = { file, path, moments };
+    const source from = { file, path, optimiser };
     if (info)
         read_info(ctx, &from, info);
     load_all(ctx, &from);
@@ -331,7 +250,7 @@ bool tern_checkpoint_load(tern_ctx *ctx, const char *path, bool moments,
 bool tern_checkpoint_load_part(tern_ctx *ctx, const char *path, const char *prefix)
 {
     tern_error error = { 0 };
-    entry e;
+    tern_entry e;
     int loaded = 0;
     if (!tern_ok(ctx))
         return false;
@@ -340,8 +259,8 @@ bool tern_checkpoint_load_part(tern_ctx *ctx, const char *path, const char *pref
         tern_fail(ctx, error.code, "%s", error.message);
         return false;
     }
-    const source from = { file, path, false };
-    for (int i = 0; tern_ok(ctx) && entry_at(ctx, false, i, &e); i++) {
+    const source from = { file, path, NULL };
+    for (int i = 0; tern_ok(ctx) && tern_entry_at(ctx, NULL, i, &e); i++) {
         if (strncmp(e.name, prefix, strlen(prefix)) != 0 || !tern_safetensors_has(file, e.name))
             continue;
         load_entry(ctx, &from, &e);

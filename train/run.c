@@ -116,7 +116,7 @@ static bool load_model(const char *path, tern_loaded_run *run, tern_error *error
     tern_params_freeze(run->ctx);
     if (!tern_run_path(path, "best.safetensors", file, error))
         return false;
-    if (!tern_checkpoint_load(run->ctx, file, false, NULL))
+    if (!tern_checkpoint_load(run->ctx, file, NULL, NULL))
         return tern_error_set(error, tern_ctx_error(run->ctx)->code, "%s",
                               tern_ctx_error(run->ctx)->message);
     return true;

@@ -2,8 +2,6 @@
 #include "train/trainer_private.h"
 
 #include "core/params.h"
-#include "kernels/adamw/adamw.h"
-#include "kernels/grad_norm/grad_norm.h"
 #include "train/evaluate.h"
 #include "train/feed.h"
 #include "train/history.h"
@@ -26,7 +24,7 @@ static tern_tensor *step_ops(trainer *t, const tern_model_arrays *arrays, int64_
 {
     const tern_train_opts *train = &t->config.train;
     tern_ctx *ctx = t->ctx;
-    tern_tensor *class_weight = NULL, *scale;
+    tern_tensor *class_weight = NULL;
     tern_model_inputs inputs = tern_model_inputs_upload(ctx, &t->config.model, arrays);
     if (t->class_weight)
         class_weight = tern_input(ctx, "class_weight", TERN_F32, 1, &t->config.model.classes,
@@ -36,11 +34,8 @@ static tern_tensor *step_ops(trainer *t, const tern_model_arrays *arrays, int64_
         (tern_classifier_loss_opts){ .label_smoothing = train->label_smoothing,
                                      .auxiliary = train->auxiliary }, NULL);
     tern_backward(ctx, loss);
-    const tern_param_blocks *blocks = tern_blocks(ctx);
-    tern_grad_norm(ctx, blocks->grad, &scale, (tern_grad_norm_opts){ .max_norm = train->clip });
-    tern_adamw(ctx, blocks, scale,
-               (tern_adamw_opts){ .lr = t->plateau.scale * tern_schedule_rate(&t->schedule, step),
-                                  .weight_decay = train->weight_decay, .step = step });
+    tern_optimiser_step(ctx, &t->optimiser, t->plateau.scale * tern_schedule_rate(&t->schedule, step),
+                        step);
     return loss;
 }
 
@@ -88,11 +83,11 @@ static bool validate(trainer *t, tern_progress *progress)
     return ok;
 }
 
-static bool save_checkpoint(trainer *t, const char *name, bool moments)
+static bool save_checkpoint(trainer *t, const char *name, const tern_optimiser *optimiser)
 {
     char path[TERN_PATH_BYTES];
     return tern_run_path(t->opts->run, name, path, t->error) &&
-           (tern_checkpoint_save(t->ctx, path, moments, &t->at) || tern_trainer_pass_error(t));
+           (tern_checkpoint_save(t->ctx, path, optimiser, &t->at) || tern_trainer_pass_error(t));
 }
 
 static bool append_metrics(trainer *t, const tern_progress *p)
@@ -105,9 +100,12 @@ static bool append_metrics(trainer *t, const tern_progress *p)
     return tern_history_append(t->opts->run, &metrics, t->error);
 }
 
-/* last.safetensors comes last: it says which epoch the run is at. */
-static bool finish_epoch(trainer *t, tern_progress *progress)
+/* Validation, and the checkpoint if it is the best, of the average where there is one. */
+static bool judge_epoch(trainer *t, tern_progress *progress)
 {
+    bool averaged = t->optimiser.ema > 0;
+    if (averaged)
+        tern_average_use(t->ctx, true);
     if (!validate(t, progress))
         return false;
     progress->epoch_done = true;
@@ -118,8 +116,18 @@ static bool finish_epoch(trainer *t, tern_progress *progress)
         t->at.best = progress->valid_uar;
         t->at.best_epoch = progress->epoch;
     }
-    if ((progress->best && !save_checkpoint(t, "best.safetensors", false)) ||
-        !append_metrics(t, progress) || !save_checkpoint(t, "last.safetensors", true))
+    if (progress->best && !save_checkpoint(t, "best.safetensors", NULL))
+        return false;
+    if (averaged)
+        tern_average_use(t->ctx, false);
+    return true;
+}
+
+/* last.safetensors comes last: it says which epoch the run is at. */
+static bool finish_epoch(trainer *t, tern_progress *progress)
+{
+    if (!judge_epoch(t, progress) || !append_metrics(t, progress) ||
+        !save_checkpoint(t, "last.safetensors", &t->optimiser))
         return false;
     if (t->opts->progress)
         t->opts->progress(progress, t->opts->user);

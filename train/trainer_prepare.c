@@ -218,6 +218,8 @@ static bool build_model(trainer *t)
                                         .seed = t->config.train.seed }, t->error);
     if (!t->ctx)
         return false;
+    t->optimiser = (tern_optimiser){ .weight_decay = t->config.train.weight_decay,
+                                     .clip = t->config.train.clip };
     t->model = tern_classifier_new(t->ctx, &t->config.model);
     tern_params_freeze(t->ctx);
     for (int s = 0; s < TERN_STREAMS; s++)
@@ -226,7 +228,7 @@ static bool build_model(trainer *t)
     if (!t->opts->resume && !warm_start(t))
         return false;
     if (t->opts->resume && tern_run_path(t->opts->run, "last.safetensors", path, t->error))
-        tern_checkpoint_load(t->ctx, path, true, &t->at);
+        tern_checkpoint_load(t->ctx, path, &t->optimiser, &t->at);
     plan_schedule(t);
     return tern_trainer_pass_error(t);
 }

@@ -4,6 +4,7 @@
 
 #include "datasets/loader.h"
 #include "train/checkpoint.h"
+#include "train/optimiser.h"
 #include "train/schedule.h"
 #include "train/trainer.h"
 
@@ -20,6 +21,7 @@ typedef struct trainer {
     float *class_weight;            /* [classes], or NULL */
     uint8_t *hidden[TERN_STREAMS];  /* modality dropout   */
     tern_checkpoint_info at;        /* how far the run is */
+    tern_optimiser optimiser;
     tern_schedule schedule;
     tern_plateau plateau;           /* of a schedule that waits for the loss */
     struct timespec begun;

@@ -24,22 +24,21 @@ static void adam_cost(const tern_call *call, tern_cost *forward, tern_cost *back
 {
     (void)backward;
     forward->flops = 16 * (double)call->in[0]->count;
-    forward->bytes = 8 * (double)tern_tensor_bytes(call->in[0]);
+    forward->bytes = 7 * (double)tern_tensor_bytes(call->in[0]);
 }
 
 static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK,
-      "value=[1009] grad=[1009] moment1=[1009] moment2=[1009]{0.01..1} decay=[1009]{0..1} "
-      "scale=[1]{0.5..0.5}",
+      "value=[1009] grad=[1009] moment1=[1009] moment2=[1009]{0.01..1} scale=[1]{0.5..0.5}",
       "lr=0.01 weight_decay=0.1 step=7" },
     { TERN_SAMPLE_CHECK, "value=[31] grad=[31] moment1=[31] moment2=[31]{0.1..1}",
       "lr=0.1 weight_decay=0.5 step=3" },
     { TERN_SAMPLE_CHECK, "value=[1] grad=[1] moment1=[1] moment2=[1]{0.1..1}",
       "lr=0.001 beta1=0.5 beta2=0.9 eps=0.1 step=1000" },
-    { TERN_SAMPLE_CHECK, "value=[0] grad=[0] moment1=[0] moment2=[0] decay=[0]", "step=2" },
+    { TERN_SAMPLE_CHECK, "value=[0] grad=[0] moment1=[0] moment2=[0]", "step=2" },
     { TERN_SAMPLE_BENCH,
       "value=[1000000] grad=[1000000] moment1=[1000000] moment2=[1000000]{0.01..1} "
-      "decay=[1000000]{1..1} scale=[1]{0.5..0.5}",
+      "scale=[1]{0.5..0.5}",
       "lr=0.001 weight_decay=0.01 step=10" },
     { 0, NULL, NULL },
 };
@@ -47,18 +46,17 @@ static const tern_sample samples[] = {
 const tern_op tern_op_adam = {
     .name = "adam",
     .summary = "one step of the Adam optimiser, in place",
-    .doc = "g = scale * grad + weight_decay * decay * value\n"
+    .doc = "g = scale * grad + weight_decay * value\n"
            "moment1 += (1 - beta1) (g - moment1);  moment2 += (1 - beta2) (g^2 - moment2)\n"
            "value -= lr / (1 - beta1^step) * moment1 / (sqrt(moment2 / (1 - beta2^step)) + eps)",
     .in = { { "value", TERN_REAL, TERN_MUTATED, "[n]" },
             { "grad", TERN_REAL, 0, "[n]" },
             { "moment1", TERN_REAL, TERN_MUTATED, "[n]" },
             { "moment2", TERN_REAL, TERN_MUTATED, "[n]" },
-            { "decay", TERN_REAL, TERN_OPTIONAL, "[n], 1 or 0" },
             { "scale", TERN_REAL, TERN_OPTIONAL, "[] or [1]" } },
     .options_size = sizeof(tern_adamw_opts),
     .options = options,
-    .shape = tern_adamw_shape,
+    .shape = tern_optimiser_shape,
     .cost = adam_cost,
     .samples = samples,
 };
@@ -66,7 +64,12 @@ const tern_op tern_op_adam = {
 void tern_adam(tern_ctx *ctx, const tern_param_blocks *blocks, tern_tensor *scale,
                tern_adamw_opts opts)
 {
-    tern_tensor *inputs[] = { blocks->value,   blocks->grad,  blocks->moment1,
-                              blocks->moment2, blocks->decay, scale };
-    tern_apply(ctx, &tern_op_adam, inputs, 6, &opts, NULL);
+    for (int i = 0; i < blocks->group_count; i++) {
+        const tern_param_group *group = &blocks->groups[i];
+        tern_tensor *inputs[] = { group->value, group->grad, group->moment1, group->moment2, scale };
+        tern_adamw_opts own = opts;
+        own.lr *= group->lr_scale;
+        own.weight_decay = tern_group_decay(group, opts.weight_decay);
+        tern_apply(ctx, &tern_op_adam, inputs, 5, &own, NULL);
+    }
 }

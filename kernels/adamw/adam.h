@@ -1,6 +1,6 @@
 /* One step of Adam (Kingma & Ba 2015, arXiv:1412.6980), as torch.optim.Adam.
  *
- *   g       = scale * grad[i] + weight_decay * decay[i] * value
+ *   g       = scale * grad[i] + weight_decay * value
  *   moment1 = beta1 moment1 + (1 - beta1) g
  *   moment2 = beta2 moment2 + (1 - beta2) g^2
  *   value  -= lr / (1 - beta1^step) * moment1 / (sqrt(moment2 / (1 - beta2^step)) + eps)
@@ -9,7 +9,7 @@
  * decay goes: here it is an L2 term in the gradient (added after clipping) and so
  * passes through the moments, which weakens it where gradients are large.
  *
- * Cost: 16 FLOPs per element; reads 5 blocks, writes 3.
+ * Cost: 16 FLOPs per element; reads 4 blocks, writes 3.
  */
 #ifndef TERN_KERNELS_ADAM_H
 #define TERN_KERNELS_ADAM_H

@@ -13,37 +13,28 @@ typedef struct adam_job {
     float weight_decay, rate1, rate2, beta2, step_size, inverse_root2, eps, scale;
 } adam_job;
 
-static inline void update(const adam_job *job, int64_t i, float decay, float *restrict value,
-                          const float *restrict grad, float *restrict moment1,
-                          float *restrict moment2)
+static void update(const adam_job *job, int64_t count, float *restrict value,
+                   const float *restrict grad, float *restrict moment1, float *restrict moment2)
 {
-    float g = job->scale * grad[i] + decay * value[i];
-    float first = moment1[i] + job->rate1 * (g - moment1[i]);
-    float second = job->beta2 * moment2[i] + job->rate2 * g * g;
-    moment1[i] = first;
-    moment2[i] = second;
-    value[i] -= job->step_size * first / (sqrtf(second) * job->inverse_root2 + job->eps);
+    for (int64_t i = 0; i < count; i++) {
+        float g = job->scale * grad[i] + job->weight_decay * value[i];
+        float first = moment1[i] + job->rate1 * (g - moment1[i]);
+        float second = job->beta2 * moment2[i] + job->rate2 * g * g;
+        moment1[i] = first;
+        moment2[i] = second;
+        value[i] -= job->step_size * first / (sqrtf(second) * job->inverse_root2 + job->eps);
+    }
 }
 
 static void update_tile(void *argument, int64_t tile, int worker)
 {
     const adam_job *job = argument;
     tern_tensor *const *in = job->call->in;
-    int64_t at = tile * TILE, rest = in[0]->count - at, count = rest < TILE ? rest : TILE;
-    float *restrict value = (float *)in[0]->data + at;
-    const float *restrict grad = (const float *)in[1]->data + at;
-    float *restrict moment1 = (float *)in[2]->data + at;
-    float *restrict moment2 = (float *)in[3]->data + at;
+    int64_t at = tile * TILE, rest = in[0]->count - at;
 
     (void)worker;
-    if (in[4]) {
-        const float *restrict decay = (const float *)in[4]->data + at;
-        for (int64_t i = 0; i < count; i++)
-            update(job, i, job->weight_decay * decay[i], value, grad, moment1, moment2);
-    } else {
-        for (int64_t i = 0; i < count; i++)
-            update(job, i, job->weight_decay, value, grad, moment1, moment2);
-    }
+    update(job, rest < TILE ? rest : TILE, (float *)in[0]->data + at, (const float *)in[1]->data + at,
+           (float *)in[2]->data + at, (float *)in[3]->data + at);
 }
 
 static void adam_forward(tern_call *call)
@@ -59,7 +50,7 @@ static void adam_forward(tern_call *call)
         .step_size = (float)factors.step_size,
         .inverse_root2 = (float)(1 / factors.root2),
         .eps = (float)opts->eps,
-        .scale = call->in[5] ? *(const float *)call->in[5]->data : 1,
+        .scale = call->in[4] ? *(const float *)call->in[4]->data : 1,
     };
     int64_t tiles = (call->in[0]->count + TILE - 1) / TILE;
 

@@ -3,8 +3,6 @@
 
 #include <math.h>
 
-enum { VALUE, GRAD, MOMENT1, MOMENT2, DECAY, SCALE };
-
 static const tern_option options[] = {
     { .name = "lr", .type = TERN_OPTION_REAL, .offset = offsetof(tern_adamw_opts, lr),
       .lowest = 0, .highest = 1e6, .doc = "learning rate of this step" },
@@ -24,28 +22,11 @@ static const tern_option options[] = {
     { 0 },
 };
 
-void tern_adamw_shape(tern_call *call)
-{
-    const tern_tensor *value = call->in[VALUE], *scale = call->in[SCALE];
-    char vt[TERN_SHAPE_TEXT], ot[TERN_SHAPE_TEXT];
-
-    for (int i = GRAD; i <= DECAY; i++)
-        if (call->in[i] && !tern_same_shape(call->in[i], value)) {
-            tern_call_fail(call, TERN_ERR_SHAPE, "%s %s must have the shape of value %s",
-                           call->op->in[i].name, tern_shape_text(call->in[i], ot),
-                           tern_shape_text(value, vt));
-            return;
-        }
-    if (scale && scale->count != 1)
-        tern_call_fail(call, TERN_ERR_SHAPE, "scale %s must be one number",
-                       tern_shape_text(scale, ot));
-}
-
 static void adamw_cost(const tern_call *call, tern_cost *forward, tern_cost *backward)
 {
     (void)backward;
-    forward->flops = 15 * (double)call->in[VALUE]->count;
-    forward->bytes = 8 * (double)tern_tensor_bytes(call->in[VALUE]);
+    forward->flops = 15 * (double)call->in[0]->count;
+    forward->bytes = 7 * (double)tern_tensor_bytes(call->in[0]);
 }
 
 tern_adamw_factors tern_adamw_prepare(const tern_adamw_opts *opts)
@@ -62,17 +43,16 @@ tern_adamw_factors tern_adamw_prepare(const tern_adamw_opts *opts)
 
 static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK,
-      "value=[1009] grad=[1009] moment1=[1009] moment2=[1009]{0.01..1} decay=[1009]{0..1} "
-      "scale=[1]{0.5..0.5}",
+      "value=[1009] grad=[1009] moment1=[1009] moment2=[1009]{0.01..1} scale=[1]{0.5..0.5}",
       "lr=0.01 weight_decay=0.1 step=7" },
     { TERN_SAMPLE_CHECK, "value=[31] grad=[31] moment1=[31]{0..0} moment2=[31]{0..0}",
       "lr=0.1 step=1" },
     { TERN_SAMPLE_CHECK, "value=[1] grad=[1] moment1=[1] moment2=[1]{0.1..1}",
       "lr=0.001 beta1=0.5 beta2=0.9 eps=0.1 weight_decay=0.01 step=1000" },
-    { TERN_SAMPLE_CHECK, "value=[0] grad=[0] moment1=[0] moment2=[0] decay=[0]", "step=2" },
+    { TERN_SAMPLE_CHECK, "value=[0] grad=[0] moment1=[0] moment2=[0]", "step=2" },
     { TERN_SAMPLE_BENCH,
       "value=[1000000] grad=[1000000] moment1=[1000000] moment2=[1000000]{0.01..1} "
-      "decay=[1000000]{1..1} scale=[1]{0.5..0.5}",
+      "scale=[1]{0.5..0.5}",
       "lr=0.001 weight_decay=0.01 step=10" },
     { 0, NULL, NULL },
 };
@@ -80,18 +60,17 @@ static const tern_sample samples[] = {
 const tern_op tern_op_adamw = {
     .name = "adamw",
     .summary = "one step of the AdamW optimiser, in place",
-    .doc = "g = scale * grad;  value *= 1 - lr * weight_decay * decay\n"
+    .doc = "g = scale * grad;  value *= 1 - lr * weight_decay\n"
            "moment1 += (1 - beta1) (g - moment1);  moment2 += (1 - beta2) (g^2 - moment2)\n"
            "value -= lr / (1 - beta1^step) * moment1 / (sqrt(moment2 / (1 - beta2^step)) + eps)",
     .in = { { "value", TERN_REAL, TERN_MUTATED, "[n]" },
             { "grad", TERN_REAL, 0, "[n]" },
             { "moment1", TERN_REAL, TERN_MUTATED, "[n]" },
             { "moment2", TERN_REAL, TERN_MUTATED, "[n]" },
-            { "decay", TERN_REAL, TERN_OPTIONAL, "[n], 1 or 0" },
             { "scale", TERN_REAL, TERN_OPTIONAL, "[] or [1]" } },
     .options_size = sizeof(tern_adamw_opts),
     .options = options,
-    .shape = tern_adamw_shape,
+    .shape = tern_optimiser_shape,
     .cost = adamw_cost,
     .samples = samples,
 };
@@ -99,7 +78,12 @@ const tern_op tern_op_adamw = {
 void tern_adamw(tern_ctx *ctx, const tern_param_blocks *blocks, tern_tensor *scale,
                 tern_adamw_opts opts)
 {
-    tern_tensor *inputs[] = { blocks->value,   blocks->grad,  blocks->moment1,
-                              blocks->moment2, blocks->decay, scale };
-    tern_apply(ctx, &tern_op_adamw, inputs, 6, &opts, NULL);
+    for (int i = 0; i < blocks->group_count; i++) {
+        const tern_param_group *group = &blocks->groups[i];
+        tern_tensor *inputs[] = { group->value, group->grad, group->moment1, group->moment2, scale };
+        tern_adamw_opts own = opts;
+        own.lr *= group->lr_scale;
+        own.weight_decay = tern_group_decay(group, opts.weight_decay);
+        tern_apply(ctx, &tern_op_adamw, inputs, 5, &own, NULL);
+    }
 }

@@ -1,33 +1,30 @@
 /* One step of AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101), as in PyTorch.
  *
  *   g       = scale * grad[i]
- *   value  *= 1 - lr * weight_decay * decay[i]
+ *   value  *= 1 - lr * weight_decay
  *   moment1 = beta1 moment1 + (1 - beta1) g
  *   moment2 = beta2 moment2 + (1 - beta2) g^2
  *   value  -= lr / (1 - beta1^step) * moment1 / (sqrt(moment2 / (1 - beta2^step)) + eps)
  *
  *   value, moment1, moment2  [n]  changed in place
  *   grad                     [n]
- *   decay                    [n]  1 where weight decay applies, 0 elsewhere; NULL: everywhere
  *   scale                    []   or [1]: tern_grad_norm's second output; NULL for 1
  *
- * It takes the flat blocks of core/params.h, all parameters in one pass:
+ * It takes the flat blocks of core/params.h, and each group in one pass
+ * (kernels/optimiser/optimiser.h):
  *     tern_tensor *scale;
  *     tern_grad_norm(ctx, blocks->grad, &scale, (tern_grad_norm_opts){ .max_norm = 1 });
  *     tern_adamw(ctx, blocks, scale, (tern_adamw_opts){ .lr = 1e-3, .step = step });
- * Zero padding stays zero.  The op has no output: its work is the mutation, which a
- * frozen state (tern_set_frozen_state) therefore does not stop.
+ * Zero padding stays zero.
  *
- * Cost: 15 FLOPs per element; reads 5 blocks, writes 3.
+ * Cost: 15 FLOPs per element; reads 4 blocks, writes 3.
  * Errors: TERN_ERR_SHAPE if the blocks differ in size; TERN_ERR_OPTION if step is not
  * given.
  */
 #ifndef TERN_KERNELS_ADAMW_H
 #define TERN_KERNELS_ADAMW_H
 
-#include "core/context.h"
-#include "core/op.h"
-#include "core/params.h"
+#include "kernels/optimiser/optimiser.h"
 
 typedef struct tern_adamw_opts {
     double lr;           /* of this step; 0 moves only the moments       */
@@ -50,8 +47,5 @@ typedef struct tern_adamw_factors {
     double root2;        /* sqrt(1 - beta2^step)                */
 } tern_adamw_factors;
 tern_adamw_factors tern_adamw_prepare(const tern_adamw_opts *opts);
-
-/* The shape rule, which adam has in common. */
-void tern_adamw_shape(tern_call *call);
 
 #endif

@@ -7,10 +7,12 @@
  *   value    [...]  the same shape
  *
  * The average of a training run, which is often better than its last weights, starts
- * as a copy and is moved after every step of the optimiser:
- *     tern_tensor *average = tern_keep(ctx, blocks->value);
+ * as a copy (core/params.h) and is moved after every step of the optimiser; running
+ * statistics, which belong to the weights, with it:
+ *     tern_average_begin(ctx);
  *     ...
- *     tern_ema(ctx, average, blocks->value, (tern_ema_opts){ .decay = 0.999 });
+ *     tern_ema(ctx, blocks->average, blocks->value, (tern_ema_opts){ .decay = 0.999 });
+ *     tern_ema(ctx, blocks->state_average, blocks->state, (tern_ema_opts){ .decay = 0.999 });
  * The op has no output: its work is the mutation, which a frozen state therefore does
  * not stop.
  *

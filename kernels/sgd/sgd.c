@@ -17,20 +17,10 @@ static const tern_option options[] = {
 static void sgd_shape(tern_call *call)
 {
     const tern_sgd_opts *opts = call->options;
-    const tern_tensor *value = call->in[SGD_VALUE], *scale = call->in[SGD_SCALE];
-    char vt[TERN_SHAPE_TEXT], ot[TERN_SHAPE_TEXT];
-
-    for (int i = SGD_GRAD; i <= SGD_DECAY; i++)
-        if (call->in[i] && !tern_same_shape(call->in[i], value)) {
-            tern_call_fail(call, TERN_ERR_SHAPE, "%s %s must have the shape of value %s",
-                           call->op->in[i].name, tern_shape_text(call->in[i], ot),
-                           tern_shape_text(value, vt));
-            return;
-        }
-    if (scale && scale->count != 1)
-        tern_call_fail(call, TERN_ERR_SHAPE, "scale %s must be one number",
-                       tern_shape_text(scale, ot));
-    else if (opts->momentum != 0 && !call->in[SGD_VELOCITY])
+    tern_optimiser_shape(call);
+    if (!tern_ok(call->ctx))
+        return;
+    if (opts->momentum != 0 && !call->in[SGD_VELOCITY])
         tern_call_fail(call, TERN_ERR_ARGUMENT, "momentum %g needs a velocity", opts->momentum);
     else if (opts->nesterov && opts->momentum == 0)
         tern_call_fail(call, TERN_ERR_OPTION, "nesterov needs a momentum, it is 0");
@@ -40,19 +30,19 @@ static void sgd_cost(const tern_call *call, tern_cost *forward, tern_cost *backw
 {
     (void)backward;
     forward->flops = 8 * (double)call->in[SGD_VALUE]->count;
-    forward->bytes = 6 * (double)tern_tensor_bytes(call->in[SGD_VALUE]);
+    forward->bytes = 5 * (double)tern_tensor_bytes(call->in[SGD_VALUE]);
 }
 
 static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK,
-      "value=[1009] grad=[1009] velocity=[1009] decay=[1009]{0..1} scale=[1]{0.5..0.5}",
+      "value=[1009] grad=[1009] velocity=[1009] scale=[1]{0.5..0.5}",
       "lr=0.01 momentum=0.9 weight_decay=0.1 nesterov=true" },
     { TERN_SAMPLE_CHECK, "value=[31] grad=[31] velocity=[31]{0..0}", "lr=0.1 momentum=0.5" },
-    { TERN_SAMPLE_CHECK, "value=[17] grad=[17] decay=[17]{0..1}", "lr=0.1 weight_decay=0.5" },
+    { TERN_SAMPLE_CHECK, "value=[17] grad=[17]", "lr=0.1 weight_decay=0.5" },
     { TERN_SAMPLE_CHECK, "value=[1] grad=[1] velocity=[1]", "lr=1" },
-    { TERN_SAMPLE_CHECK, "value=[0] grad=[0] velocity=[0] decay=[0]", "momentum=0.9" },
+    { TERN_SAMPLE_CHECK, "value=[0] grad=[0] velocity=[0]", "momentum=0.9" },
     { TERN_SAMPLE_BENCH,
-      "value=[1000000] grad=[1000000] velocity=[1000000] decay=[1000000]{1..1} "
+      "value=[1000000] grad=[1000000] velocity=[1000000] "
       "scale=[1]{0.5..0.5}",
       "lr=0.001 momentum=0.9 weight_decay=0.01" },
     { 0, NULL, NULL },
@@ -61,12 +51,11 @@ static const tern_sample samples[] = {
 const tern_op tern_op_sgd = {
     .name = "sgd",
     .summary = "one step of gradient descent with momentum, in place",
-    .doc = "g = scale * grad + weight_decay * decay * value;  velocity = momentum * velocity + g\n"
+    .doc = "g = scale * grad + weight_decay * value;  velocity = momentum * velocity + g\n"
            "value -= lr * velocity, or with nesterov lr * (g + momentum * velocity)",
     .in = { { "value", TERN_REAL, TERN_MUTATED, "[n]" },
             { "grad", TERN_REAL, 0, "[n]" },
             { "velocity", TERN_REAL, TERN_OPTIONAL | TERN_MUTATED, "[n], with momentum" },
-            { "decay", TERN_REAL, TERN_OPTIONAL, "[n], 1 or 0" },
             { "scale", TERN_REAL, TERN_OPTIONAL, "[] or [1]" } },
     .options_size = sizeof(tern_sgd_opts),
     .options = options,
@@ -78,8 +67,13 @@ const tern_op tern_op_sgd = {
 void tern_sgd(tern_ctx *ctx, const tern_param_blocks *blocks, tern_tensor *scale,
               tern_sgd_opts opts)
 {
-    tern_tensor *inputs[SGD_INPUTS] = { blocks->value, blocks->grad,
-                                        opts.momentum != 0 ? blocks->moment1 : NULL,
-                                        blocks->decay, scale };
-    tern_apply(ctx, &tern_op_sgd, inputs, SGD_INPUTS, &opts, NULL);
+    for (int i = 0; i < blocks->group_count; i++) {
+        const tern_param_group *group = &blocks->groups[i];
+        tern_tensor *inputs[SGD_INPUTS] = { group->value, group->grad,
+                                            opts.momentum != 0 ? group->moment1 : NULL, scale };
+        tern_sgd_opts own = opts;
+        own.lr *= group->lr_scale;
+        own.weight_decay = tern_group_decay(group, opts.weight_decay);
+        tern_apply(ctx, &tern_op_sgd, inputs, SGD_INPUTS, &own, NULL);
+    }
 }

@@ -8,7 +8,7 @@ enum { TILE = 4096 };
 
 typedef struct sgd_job {
     float *value, *velocity; /* velocity is NULL without momentum */
-    const float *grad, *decay;
+    const float *grad;
     int64_t count;
     float lr, momentum, weight_decay, scale;
     bool nesterov;
@@ -16,10 +16,9 @@ typedef struct sgd_job {
 
 static inline void update(const sgd_job *job, int64_t i, int64_t n)
 {
-    tern_vf value = tern_load_part(job->value + i, n), decay = tern_splat(job->weight_decay);
-    if (job->decay)
-        decay *= tern_load_part(job->decay + i, n);
-    tern_vf g = tern_load_part(job->grad + i, n) * job->scale + decay * value, step = g;
+    tern_vf value = tern_load_part(job->value + i, n);
+    tern_vf g = tern_load_part(job->grad + i, n) * job->scale + value * job->weight_decay;
+    tern_vf step = g;
     if (job->velocity) {
         tern_vf velocity = tern_load_part(job->velocity + i, n) * job->momentum + g;
         tern_store_part(job->velocity + i, velocity, n);
@@ -45,7 +44,6 @@ static void sgd_forward(tern_call *call)
         .value = call->in[SGD_VALUE]->data,
         .velocity = opts->momentum != 0 ? call->in[SGD_VELOCITY]->data : NULL,
         .grad = call->in[SGD_GRAD]->data,
-        .decay = call->in[SGD_DECAY] ? call->in[SGD_DECAY]->data : NULL,
         .count = call->in[SGD_VALUE]->count,
         .lr = (float)opts->lr, .momentum = (float)opts->momentum,
         .weight_decay = (float)opts->weight_decay, .nesterov = opts->nesterov,

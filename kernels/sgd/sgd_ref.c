@@ -7,11 +7,10 @@ static void sgd_forward(tern_call *call)
     double *value = call->in[SGD_VALUE]->data;
     const double *grad = call->in[SGD_GRAD]->data;
     double *velocity = opts->momentum != 0 ? call->in[SGD_VELOCITY]->data : NULL;
-    const double *decay = call->in[SGD_DECAY] ? call->in[SGD_DECAY]->data : NULL;
     double scale = call->in[SGD_SCALE] ? *(const double *)call->in[SGD_SCALE]->data : 1;
 
     for (int64_t i = 0; i < call->in[SGD_VALUE]->count; i++) {
-        double g = scale * grad[i] + opts->weight_decay * (decay ? decay[i] : 1) * value[i];
+        double g = scale * grad[i] + opts->weight_decay * value[i];
         double step = g;
         if (velocity) {
             velocity[i] = opts->momentum * velocity[i] + g;
