@@ -75,7 +75,7 @@ bool bench_workload_save(bench_workload *work, const char *folder, tern_error *e
     if (!path_in(folder, name, "batch", path, error) || !save_batch(work, path, error) ||
         !path_in(folder, name, "weights", path, error))
         return false;
-    if (!tern_checkpoint_save(work->ctx, path, false, &(tern_checkpoint_info){ 0 })) {
+    if (!tern_checkpoint_save(work->ctx, path, NULL, &(tern_checkpoint_info){ 0 })) {
         *error = *tern_ctx_error(work->ctx);
         return false;
     }
