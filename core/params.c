@@ -2,21 +2,9 @@
 #include "core/context_private.h"
 #include "core/rng.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-tern_init tern_init_fan_in(int64_t fan_in)
-{
-    return (tern_init){ TERN_INIT_UNIFORM, fan_in > 0 ? 1 / sqrt((double)fan_in) : 0 };
-}
-
-tern_init tern_init_xavier(int64_t fan_in, int64_t fan_out)
-{
-    double sum = (double)(fan_in + fan_out);
-    return (tern_init){ TERN_INIT_UNIFORM, sum > 0 ? sqrt(6 / sum) : 0 };
-}
 
 /* ---------------------------------------------------------- declaring -- */
 
@@ -79,6 +67,7 @@ tern_tensor *tern_param(tern_ctx *ctx, const char *name, int rank, const int64_t
                         tern_param_opts opts)
 {
     tern_param_store *store = &ctx->store;
+    char text[TERN_SHAPE_TEXT];
     if (!tern_ok(ctx))
         return &ctx->nil;
     tern_tensor *tensor = new_lasting(ctx, name, rank, shape);
@@ -86,6 +75,12 @@ tern_tensor *tern_param(tern_ctx *ctx, const char *name, int rank, const int64_t
         tensor ? new_slot(ctx, &store->params, &store->param_count, &store->param_capacity) : NULL;
     if (!slot)
         return &ctx->nil;
+    const char *problem = tern_init_problem(&opts.init, rank, shape);
+    if (problem) {
+        tern_fail(ctx, TERN_ERR_OPTION, "parameter %s %s: %s", tensor->name,
+                  tern_shape_text(tensor, text), problem);
+        return &ctx->nil;
+    }
     tensor->requires_grad = true;
     tensor->is_param = true;
     *slot = (tern_param_slot){ .tensor = tensor, .opts = opts,
@@ -140,13 +135,7 @@ static void initial_values(const tern_ctx *ctx, const tern_param_slot *slot, dou
     uint64_t hash = stream_of(slot);
     tern_rng rng = tern_rng_make(ctx->seed, TERN_STREAM_INIT | (uint32_t)(hash & 0x0FFFFFFFu),
                                  (uint32_t)(hash >> 32));
-    for (int64_t i = 0; i < slot->tensor->count; i++)
-        switch (slot->opts.init.kind) {
-        case TERN_INIT_ZERO: values[i] = 0; break;
-        case TERN_INIT_ONE: values[i] = 1; break;
-        case TERN_INIT_UNIFORM: values[i] = slot->opts.init.a * (2 * tern_rng_uniform(&rng) - 1); break;
-        case TERN_INIT_NORMAL: values[i] = slot->opts.init.a * tern_rng_normal(&rng); break;
-        }
+    tern_init_draw(&slot->opts.init, slot->tensor->rank, slot->tensor->shape, &rng, values);
 }
 
 static bool write_values(tern_ctx *ctx, const tern_param_slot *slot, bool is_state)

@@ -18,24 +18,8 @@
 #ifndef TERN_CORE_PARAMS_H
 #define TERN_CORE_PARAMS_H
 
+#include "core/init.h"
 #include "core/tensor.h"
-
-typedef enum tern_init_kind {
-    TERN_INIT_ZERO,
-    TERN_INIT_ONE,
-    TERN_INIT_UNIFORM, /* in [-a, a]                      */
-    TERN_INIT_NORMAL   /* mean 0, standard deviation a    */
-} tern_init_kind;
-
-typedef struct tern_init {
-    tern_init_kind kind;
-    double a;
-} tern_init;
-
-/* PyTorch's default for linear and conv weights and biases: U(-1/sqrt(fan_in), ...). */
-tern_init tern_init_fan_in(int64_t fan_in);
-/* Xavier uniform: U(-a, a), a = sqrt(6 / (fan_in + fan_out)). */
-tern_init tern_init_xavier(int64_t fan_in, int64_t fan_out);
 
 /* How tern's layout of a tensor differs from PyTorch's on file. */
 typedef enum tern_layout {
@@ -45,7 +29,7 @@ typedef enum tern_layout {
 } tern_layout;
 
 typedef struct tern_param_opts {
-    tern_init init;
+    tern_init init; /* default: zeros */
     tern_layout layout;
     bool no_decay; /* excluded from weight decay: biases, norms, embeddings */
     const char *init_like; /* start with the random values of this parameter of the
@@ -53,7 +37,8 @@ typedef struct tern_param_opts {
 } tern_param_opts;
 
 /* Declare a trainable parameter.  Its full name is scope path + "." + name.
- * Data and grad are there after tern_params_freeze. */
+ * Data and grad are there after tern_params_freeze.  TERN_ERR_OPTION if it cannot start
+ * as asked: see core/init.h. */
 tern_tensor *tern_param(tern_ctx *ctx, const char *name, int rank, const int64_t *shape,
                         tern_param_opts opts);
 /* Declare a state tensor (running mean): saved in checkpoints, no gradient. */

@@ -23,8 +23,9 @@ int main(void)
         return 1;
     }
     tern_linear_layer hidden = tern_linear_layer_declare(
-        ctx, "hidden", 2, 8, (tern_linear_opts){ .activation = TERN_ACT_TANH });
-    tern_linear_layer out = tern_linear_layer_declare(ctx, "out", 8, 2, (tern_linear_opts){ 0 });
+        ctx, "hidden", 2, 8, (tern_linear_layer_opts){ .activation = TERN_ACT_TANH });
+    tern_linear_layer out =
+        tern_linear_layer_declare(ctx, "out", 8, 2, (tern_linear_layer_opts){ 0 });
     tern_params_freeze(ctx);
     tern_set_training(ctx, true);
 

@@ -4,55 +4,56 @@
 #include "kernels/attention/attention.h"
 #include "kernels/shape/slice.h"
 
-static tern_tensor *declare_weight(tern_ctx *ctx, const char *name, int64_t outputs,
-                                   int64_t inputs, const char *init_like)
+static tern_tensor *declare_weight(tern_ctx *ctx, const tern_multi_head_attention_opts *opts,
+                                   const char *name, int64_t outputs, int64_t inputs,
+                                   const char *init_like)
 {
+    tern_init xavier = { .kind = TERN_INIT_XAVIER_UNIFORM };
     return tern_param(ctx, name, 2, (int64_t[]){ outputs, inputs },
-                      (tern_param_opts){ .init = tern_init_xavier(inputs, outputs),
+                      (tern_param_opts){ .init = tern_init_or(opts->init, xavier),
                                          .init_like = init_like });
-}
-
-static tern_tensor *declare_bias(tern_ctx *ctx, const char *name, int64_t size)
-{
-    return tern_param(ctx, name, 1, &size, (tern_param_opts){ .no_decay = true });
 }
 
 tern_multi_head_attention tern_multi_head_attention_declare(tern_ctx *ctx, const char *name,
                                                             tern_multi_head_attention_opts opts)
 {
-    int64_t size = opts.size;
+    int64_t size = opts.size, joint = 3 * size;
+    opts.heads = opts.heads ? opts.heads : 1;
     opts.key_size = opts.key_size ? opts.key_size : size;
     opts.value_size = opts.value_size ? opts.value_size : size;
+    opts.dropout = opts.dropout > 0 ? opts.dropout : 0;
     tern_multi_head_attention layer = { .name = name, .opts = opts };
     tern_scope_push(ctx, "%s", name);
+    if (size < 1 || opts.heads < 1 || size % opts.heads)
+        tern_fail(ctx, TERN_ERR_OPTION, "size is %lld, it must be a multiple of %lld heads",
+                  (long long)size, (long long)opts.heads);
     if (opts.key_size == size && opts.value_size == size && !opts.tied_start) {
-        layer.in_weight = declare_weight(ctx, "in_proj_weight", 3 * size, size, NULL);
+        layer.in_weight = declare_weight(ctx, &opts, "in_proj_weight", joint, size, NULL);
     } else {
-        layer.q_weight = declare_weight(ctx, "q_proj_weight", size, size, NULL);
-        layer.k_weight = declare_weight(ctx, "k_proj_weight", size, opts.key_size,
+        layer.q_weight = declare_weight(ctx, &opts, "q_proj_weight", size, size, NULL);
+        layer.k_weight = declare_weight(ctx, &opts, "k_proj_weight", size, opts.key_size,
                                         opts.tied_start ? "q_proj_weight" : NULL);
-        layer.v_weight = declare_weight(ctx, "v_proj_weight", size, opts.value_size, NULL);
+        layer.v_weight = declare_weight(ctx, &opts, "v_proj_weight", size, opts.value_size, NULL);
     }
-    layer.in_bias = declare_bias(ctx, "in_proj_bias", 3 * size);
-    /* A linear layer but for its bias, which PyTorch lets start from zero here. */
-    layer.out.name = "out_proj";
-    tern_scope_push(ctx, "%s", layer.out.name);
-    layer.out.weight = tern_param(ctx, "weight", 2, (int64_t[]){ size, size },
-                                  (tern_param_opts){ .init = tern_init_fan_in(size) });
-    layer.out.bias = declare_bias(ctx, "bias", size);
-    tern_scope_pop(ctx);
+    if (!opts.no_bias)
+        layer.in_bias = tern_param(ctx, "in_proj_bias", 1, &joint,
+                                   (tern_param_opts){ .no_decay = true });
+    layer.out = tern_linear_layer_declare(
+        ctx, "out_proj", size, size,
+        (tern_linear_layer_opts){ .no_bias = opts.no_bias, .init = opts.init,
+                                  .bias_init = { .kind = TERN_INIT_ZERO } });
     tern_scope_pop(ctx);
     return layer;
 }
 
 enum { QUERY, KEY, VALUE };
 
-/* Blocks [first, first + count) of D rows each of a joint weight or bias. */
+/* Blocks [first, first + count) of D rows each of a joint weight or bias; NULL of none. */
 static tern_tensor *rows(tern_ctx *ctx, const tern_multi_head_attention *layer, tern_tensor *joint,
                          int first, int count)
 {
     int64_t size = layer->opts.size;
-    if (count == 3)
+    if (!joint || count == 3)
         return joint;
     return tern_slice(ctx, joint, (tern_slice_opts){ .axis = 0, .start = first * size,
                                                      .length = count * size });
@@ -103,15 +104,17 @@ tern_tensor *tern_multi_head_attention_forward(tern_ctx *ctx,
                                                const tern_multi_head_attention *layer,
                                                tern_tensor *query, tern_tensor *key,
                                                tern_tensor *value, tern_tensor *query_mask,
-                                               tern_tensor *key_mask, tern_tensor **weights)
+                                               tern_tensor *key_mask,
+                                               tern_attention_extras extras)
 {
     tern_attention_opts opts = { .heads = layer->opts.heads, .dropout = layer->opts.dropout,
-                                 .causal = layer->opts.causal, .return_weights = weights != NULL };
+                                 .causal = layer->opts.causal,
+                                 .return_weights = extras.weights != NULL };
     tern_tensor *projected[3];
     tern_scope_push(ctx, "%s", layer->name);
     project_all(ctx, layer, query, key, value, projected);
     tern_tensor *y = tern_attention(ctx, projected[QUERY], projected[KEY], projected[VALUE],
-                                    query_mask, key_mask, NULL, opts, weights);
+                                    query_mask, key_mask, extras.bias, opts, extras.weights);
     y = tern_linear_layer_forward(ctx, &layer->out, y);
     tern_scope_pop(ctx);
     return y;

@@ -1,12 +1,12 @@
 #include "layers/recurrent.h"
 
 #include "core/params.h"
-#include "kernels/elementwise/dropout.h"
 #include "kernels/gru/gru.h"
 #include "kernels/lstm/lstm.h"
 #include "kernels/shape/concat.h"
 #include "kernels/shape/reshape.h"
 #include "kernels/shape/slice.h"
+#include "layers/dropout.h"
 
 #include <stdio.h>
 
@@ -17,27 +17,35 @@ static int directions_of(const tern_recurrent_layer *layer)
 
 /* ------------------------------------------------------------ parameters -- */
 
+/* Sizes of a layer's weights, and how they start. */
+typedef struct shape {
+    int64_t sums, inputs, hidden; /* G*H, I or D*H, H */
+    tern_init weight, bias;
+    bool no_bias;
+} shape;
+
 /* "weight_ih_l1_reverse" */
 static tern_tensor *declare_one(tern_ctx *ctx, const char *stem, int number, int direction,
-                                int rank, const int64_t *shape, int64_t hidden)
+                                int rank, const int64_t *extents, tern_init init)
 {
     char name[64];
     snprintf(name, sizeof name, "%s_l%d%s", stem, number, direction ? "_reverse" : "");
-    /* PyTorch initialises all parameters of these layers by their hidden size. */
-    return tern_param(ctx, name, rank, shape,
-                      (tern_param_opts){ .init = tern_init_fan_in(hidden), .no_decay = rank == 1 });
+    return tern_param(ctx, name, rank, extents,
+                      (tern_param_opts){ .init = init, .no_decay = rank == 1 });
 }
 
-static tern_recurrent_weights declare_direction(tern_ctx *ctx, int number, int direction,
-                                                int64_t sums, int64_t inputs, int64_t hidden)
+static tern_recurrent_weights declare_direction(tern_ctx *ctx, int number, int direction, shape of)
 {
-    int64_t input_shape[] = { sums, inputs }, hidden_shape[] = { sums, hidden };
-    return (tern_recurrent_weights){
-        .w_ih = declare_one(ctx, "weight_ih", number, direction, 2, input_shape, hidden),
-        .w_hh = declare_one(ctx, "weight_hh", number, direction, 2, hidden_shape, hidden),
-        .b_ih = declare_one(ctx, "bias_ih", number, direction, 1, hidden_shape, hidden),
-        .b_hh = declare_one(ctx, "bias_hh", number, direction, 1, hidden_shape, hidden),
+    int64_t input[] = { of.sums, of.inputs }, hidden[] = { of.sums, of.hidden };
+    tern_recurrent_weights weights = {
+        .w_ih = declare_one(ctx, "weight_ih", number, direction, 2, input, of.weight),
+        .w_hh = declare_one(ctx, "weight_hh", number, direction, 2, hidden, of.weight),
     };
+    if (!of.no_bias) {
+        weights.b_ih = declare_one(ctx, "bias_ih", number, direction, 1, hidden, of.bias);
+        weights.b_hh = declare_one(ctx, "bias_hh", number, direction, 1, hidden, of.bias);
+    }
+    return weights;
 }
 
 tern_recurrent_layer tern_recurrent_layer_declare(tern_ctx *ctx, const char *name, int64_t inputs,
@@ -45,16 +53,19 @@ tern_recurrent_layer tern_recurrent_layer_declare(tern_ctx *ctx, const char *nam
 {
     opts.layers = opts.layers ? opts.layers : 1;
     tern_recurrent_layer layer = { .name = name, .hidden = hidden, .opts = opts };
-    int64_t sums = (opts.cell == TERN_CELL_GRU ? 3 : 4) * hidden;
+    /* PyTorch starts all parameters of these layers by their hidden size. */
+    tern_init usual = tern_init_fan_in(hidden);
+    shape of = { .sums = (opts.cell == TERN_CELL_GRU ? 3 : 4) * hidden, .inputs = inputs,
+                 .hidden = hidden, .weight = tern_init_or(opts.init, usual), .bias = usual,
+                 .no_bias = opts.no_bias };
     tern_scope_push(ctx, "%s", name);
     if (opts.layers < 1 || opts.layers > TERN_RECURRENT_LAYERS)
         tern_fail(ctx, TERN_ERR_OPTION, "layers is %d, it must be from 1 to %d", opts.layers,
                   TERN_RECURRENT_LAYERS);
     for (int number = 0; number < opts.layers && tern_ok(ctx); number++) {
         for (int direction = 0; direction < directions_of(&layer); direction++)
-            layer.weights[number][direction] =
-                declare_direction(ctx, number, direction, sums, inputs, hidden);
-        inputs = directions_of(&layer) * hidden;
+            layer.weights[number][direction] = declare_direction(ctx, number, direction, of);
+        of.inputs = directions_of(&layer) * hidden;
     }
     tern_scope_pop(ctx);
     return layer;
@@ -114,8 +125,8 @@ tern_tensor *tern_recurrent_layer_run(tern_ctx *ctx, const tern_recurrent_layer 
     tern_scope_push(ctx, "%s", layer->name);
     for (int number = 0; number < layer->opts.layers; number++) {
         tern_tensor *y[2];
-        if (number > 0 && layer->opts.dropout > 0)
-            x = tern_dropout(ctx, x, (tern_dropout_opts){ .p = layer->opts.dropout });
+        if (number > 0)
+            x = tern_drop(ctx, x, layer->opts.dropout);
         for (int direction = 0; direction < directions; direction++, count++) {
             tern_recurrent_state first = { state_at(ctx, layer, before.h, count),
                                            state_at(ctx, layer, before.c, count) }, last;

@@ -9,12 +9,13 @@
  *
  * State as nn.LSTM and nn.GRU, with G = 4 or 3 gates, for layer k from 0 on:
  *   weight_ih_l<k> [G*H, I or D*H], weight_hh_l<k> [G*H, H], bias_ih_l<k>, bias_hh_l<k>
- *   [G*H], and the same with _reverse.
+ *   [G*H], and the same with _reverse.  All start uniform with bound 1/sqrt(H).
  */
 #ifndef TERN_LAYERS_RECURRENT_H
 #define TERN_LAYERS_RECURRENT_H
 
 #include "core/context.h"
+#include "core/params.h"
 #include "kernels/lstm/sequence.h"
 
 enum { TERN_RECURRENT_LAYERS = 8 }; /* the most of one stack */
@@ -26,6 +27,8 @@ typedef struct tern_recurrent_opts {
     int layers;               /* default 1                                       */
     bool unidirectional;      /* forwards only                                   */
     double dropout;           /* between the layers, in training                 */
+    bool no_bias;
+    tern_init init;           /* of the weights; default uniform, 1/sqrt(H)      */
 } tern_recurrent_opts;
 
 typedef struct tern_recurrent_layer {

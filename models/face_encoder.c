@@ -1,8 +1,8 @@
 #include "models/face_encoder.h"
 
-#include "kernels/elementwise/dropout.h"
 #include "kernels/pool/pool.h"
 #include "kernels/shape/reshape.h"
+#include "layers/dropout.h"
 
 tern_face_encoder tern_face_encoder_declare(tern_ctx *ctx, const tern_model_config *config)
 {
@@ -18,8 +18,9 @@ tern_face_encoder tern_face_encoder_declare(tern_ctx *ctx, const tern_model_conf
         encoder.block[i] = tern_conv_block_declare(ctx, names[i], inputs, width << i, opts);
         inputs = width << i;
     }
-    encoder.project = tern_linear_layer_declare(ctx, "project", inputs, config->size,
-                                                (tern_linear_opts){ .activation = TERN_ACT_RELU });
+    encoder.project = tern_linear_layer_declare(
+        ctx, "project", inputs, config->size,
+        (tern_linear_layer_opts){ .activation = TERN_ACT_RELU });
     tern_scope_pop(ctx);
     return encoder;
 }
@@ -37,8 +38,7 @@ tern_stream tern_face_encoder_forward(tern_ctx *ctx, const tern_face_encoder *en
     for (int i = 0; i < TERN_FACE_BLOCKS; i++)
         x = tern_conv_block_forward(ctx, &encoder->block[i], x, mask);
     x = tern_global_avg_pool(ctx, x);
-    if (encoder->dropout > 0 && tern_is_training(ctx))
-        x = tern_dropout(ctx, x, (tern_dropout_opts){ .p = encoder->dropout });
+    x = tern_drop(ctx, x, encoder->dropout);
     x = tern_linear_layer_forward(ctx, &encoder->project, x);
     x = tern_reshape(ctx, x, (tern_reshape_opts){
         .shape = { face->shape[0], face->shape[1], -1 } });

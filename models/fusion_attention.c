@@ -16,12 +16,14 @@ void tern_fusion_attention_declare(tern_ctx *ctx, const tern_model_config *confi
         tern_scope_push(ctx, "%s", tern_stream_names[s]);
         fusion->pool[s] = tern_attention_pool_declare(ctx, "pool", config->size, config->heads);
         /* Who is to be trusted is learnt from trusting all alike. */
-        fusion->score[s] = tern_linear_layer_declare_from(
-            ctx, "score", config->size, 1, (tern_init){ .kind = TERN_INIT_ZERO },
-            (tern_linear_opts){ 0 });
-        fusion->gate[s] = tern_linear_layer_declare_from(
-            ctx, "gate", config->size, config->size, (tern_init){ .kind = TERN_INIT_ZERO },
-            (tern_linear_opts){ .activation = TERN_ACT_SIGMOID });
+        tern_init zero = { .kind = TERN_INIT_ZERO };
+        fusion->score[s] = tern_linear_layer_declare(
+            ctx, "score", config->size, 1,
+            (tern_linear_layer_opts){ .init = zero, .bias_init = zero });
+        fusion->gate[s] = tern_linear_layer_declare(
+            ctx, "gate", config->size, config->size,
+            (tern_linear_layer_opts){ .activation = TERN_ACT_SIGMOID, .init = zero,
+                                      .bias_init = zero });
         tern_scope_pop(ctx);
     }
     fusion->head = tern_head_declare(ctx, "head", tern_model_stream_count(config) * config->size,

@@ -3,11 +3,6 @@
 #include "kernels/masked_mean/masked_mean.h"
 #include "kernels/shape/concat.h"
 
-static const char *const layer_names[TERN_CROSS_MAX_LAYERS] = {
-    "0",  "1",  "2",  "3",  "4",  "5",  "6",  "7",  "8",  "9",  "10", "11",
-    "12", "13", "14", "15", "16", "17", "18", "19", "20", "21", "22", "23",
-};
-
 static void declare_target(tern_ctx *ctx, const tern_model_config *config,
                            tern_fusion_crossmodal *fusion, int target)
 {
@@ -24,13 +19,13 @@ static void declare_target(tern_ctx *ctx, const tern_model_config *config,
         tern_scope_push(ctx, "from_%s", tern_stream_names[source]);
         for (int i = 0; i < fusion->layers; i++)
             fusion->cross[target][source][i] =
-                tern_cross_modal_layer_declare(ctx, layer_names[i], cross);
+                tern_cross_modal_layer_declare(ctx, tern_stack_name(i), cross);
         tern_scope_pop(ctx);
     }
     if (tern_model_stream_count(config) > 1)
         fusion->join[target] = tern_linear_layer_declare(
             ctx, "join", (tern_model_stream_count(config) - 1) * config->size, config->size,
-            (tern_linear_opts){ 0 });
+            (tern_linear_layer_opts){ 0 });
     fusion->self[target] = tern_transformer_layer_declare(ctx, "self", opts);
     tern_scope_pop(ctx);
 }
@@ -57,7 +52,8 @@ static tern_tensor *look_at(tern_ctx *ctx, const tern_fusion_crossmodal *fusion,
                                      streams[source].time };
     tern_scope_push(ctx, "from_%s", tern_stream_names[source]);
     for (int i = 0; i < fusion->layers; i++)
-        to.x = tern_cross_modal_layer_forward(ctx, &fusion->cross[target][source][i], to, from);
+        to.x = tern_cross_modal_layer_forward(ctx, &fusion->cross[target][source][i], to, from,
+                                              (tern_attention_extras){ 0 });
     tern_scope_pop(ctx);
     return to.x;
 }
@@ -75,7 +71,8 @@ static void fuse_target(tern_ctx *ctx, const tern_fusion_crossmodal *fusion,
         x = tern_concat(ctx, seen, count, (tern_concat_opts){ .axis = -1 });
         x = tern_linear_layer_forward(ctx, &fusion->join[target], x);
     }
-    x = tern_transformer_layer_forward(ctx, &fusion->self[target], x, streams[target].mask);
+    x = tern_transformer_layer_forward(ctx, &fusion->self[target], x, streams[target].mask,
+                                       (tern_attention_extras){ 0 });
     pooled[0] = tern_masked_mean(ctx, x, streams[target].mask);
     pooled[1] = tern_masked_mean(ctx, streams[target].x, streams[target].mask);
     tern_scope_pop(ctx);

@@ -23,14 +23,13 @@
 #define TERN_MODELS_FUSION_CROSSMODAL_H
 
 #include "layers/cross_modal.h"
+#include "layers/stack.h"
 #include "layers/transformer.h"
 #include "models/head.h"
 #include "models/stream.h"
 
-enum { TERN_CROSS_MAX_LAYERS = 24 };
-
 typedef struct tern_fusion_crossmodal {
-    tern_cross_modal_layer cross[TERN_STREAMS][TERN_STREAMS][TERN_CROSS_MAX_LAYERS];
+    tern_cross_modal_layer cross[TERN_STREAMS][TERN_STREAMS][TERN_STACK_LAYERS];
     tern_linear_layer join[TERN_STREAMS];
     tern_transformer_layer self[TERN_STREAMS];
     tern_head head;

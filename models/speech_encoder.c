@@ -1,9 +1,9 @@
 #include "models/speech_encoder.h"
 
-#include "kernels/elementwise/dropout.h"
 #include "kernels/log_mel/log_mel.h"
 #include "kernels/pool/pool.h"
 #include "kernels/shape/reshape.h"
+#include "layers/dropout.h"
 
 enum { HOP = 160 }; /* samples, 10 ms at 16 kHz */
 
@@ -54,8 +54,7 @@ tern_stream tern_speech_encoder_forward(tern_ctx *ctx, const tern_speech_encoder
     int64_t bands = x->rank == 4 ? x->shape[2] : 1;
     x = tern_avg_pool2d(ctx, x, (tern_avg_pool2d_opts){ .window = { 1, bands } });
     x = tern_reshape(ctx, x, (tern_reshape_opts){ .shape = { 0, 0, -1 } });
-    if (encoder->dropout > 0 && tern_is_training(ctx))
-        x = tern_dropout(ctx, x, (tern_dropout_opts){ .p = encoder->dropout });
+    x = tern_drop(ctx, x, encoder->dropout);
     x = tern_recurrent_layer_forward(ctx, &encoder->lstm, x, inputs->step_length);
     tern_scope_pop(ctx);
     return (tern_stream){ x, inputs->step_mask, inputs->step_time };

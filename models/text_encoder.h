@@ -2,7 +2,7 @@
  *
  *   tokens [N,L], the first is [CLS]
  *     -> embedding + learned position      [N, L, D]
- *     -> transformer layer, pre-LN, x n    [N, L, D]
+ *     -> transformer layer, pre-norm, x n  [N, L, D]
  *     -> layer norm                        [N, L, D]
  *
  * D = 128, n = 2: 0.03 GFLOP for 32 tokens.
@@ -10,18 +10,16 @@
 #ifndef TERN_MODELS_TEXT_ENCODER_H
 #define TERN_MODELS_TEXT_ENCODER_H
 
+#include "layers/embedding.h"
+#include "layers/positional_encoding.h"
 #include "layers/transformer.h"
 #include "models/inputs.h"
 #include "models/stream.h"
 
-enum { TERN_TEXT_MAX_LAYERS = 24 };
-
 typedef struct tern_text_encoder {
-    tern_tensor *embedding, *position;
-    tern_transformer_layer layer[TERN_TEXT_MAX_LAYERS];
-    int layers;
-    tern_layer_norm_layer norm;
-    double dropout;
+    tern_embedding_layer embedding;
+    tern_positional_encoding position;
+    tern_transformer_encoder layers;
 } tern_text_encoder;
 
 void tern_text_encoder_declare(tern_ctx *ctx, const tern_model_config *config,

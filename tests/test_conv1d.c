@@ -15,12 +15,12 @@
 /* The layers of tests/fixtures/make_conv1d.py. */
 static const struct {
     const char *file;
-    int64_t inputs, outputs, kernel;
-    tern_conv1d_opts opts;
+    int64_t inputs, outputs;
+    tern_conv1d_layer_opts opts;
 } cases[] = {
-    { "conv1d_dense", 3, 5, 4, { .stride = 2, .pad = 3, .dilation = 2 } },
-    { "conv1d_grouped", 6, 4, 3, { .pad = 1, .groups = 2 } },
-    { "conv1d_depthwise", 5, 5, 3, { .pad = 2, .dilation = 2, .groups = 5 } },
+    { "conv1d_dense", 3, 5, { .kernel = 4, .stride = 2, .pad = 3, .dilation = 2 } },
+    { "conv1d_grouped", 6, 4, { .pad = 1, .groups = 2 } },
+    { "conv1d_depthwise", 5, 5, { .pad = 2, .dilation = 2, .groups = 5 } },
 };
 enum { CASES = sizeof cases / sizeof cases[0], MOST = 512 };
 
@@ -40,8 +40,7 @@ static setting open_case(int number, const char *device)
     if (!s.file)
         fail_msg("%s", error.message);
     s.layer = tern_conv1d_layer_declare(s.ctx, "layer", cases[number].inputs,
-                                        cases[number].outputs, cases[number].kernel,
-                                        cases[number].opts);
+                                        cases[number].outputs, cases[number].opts);
     tern_params_freeze(s.ctx);
     tern_checkpoint_load_part(s.ctx, path, "layer.");
     tern_set_recording(s.ctx, true);

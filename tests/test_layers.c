@@ -157,7 +157,8 @@ static void check_attention(const char *name, tern_multi_head_attention_opts opt
         tern_tensor *in[] = { input(&s, "query"), input(&s, "key"), input(&s, "value") };
         tern_tensor *weights = NULL;
         tern_tensor *y = tern_multi_head_attention_forward(s.ctx, &layer, in[0], in[1], in[2], NULL,
-                                                           input(&s, "key_mask"), &weights);
+                                                           input(&s, "key_mask"),
+                                                           (tern_attention_extras){ .weights = &weights });
         compare(&s, "weights", weights, stored(&s, "", "out_weights"), NULL);
         check(&s, y, in, 3);
         close_case(&s);
@@ -185,7 +186,7 @@ static void check_transformer(const char *name, tern_transformer_opts opts)
         tern_transformer_layer layer = tern_transformer_layer_declare(s.ctx, "layer", opts);
         load_state(&s);
         tern_tensor *x = input(&s, "x");
-        check(&s, tern_transformer_layer_forward(s.ctx, &layer, x, input(&s, "mask")), &x, 1);
+        check(&s, tern_transformer_layer_forward(s.ctx, &layer, x, input(&s, "mask"), (tern_attention_extras){ 0 }), &x, 1);
         close_case(&s);
     }
 }
@@ -211,7 +212,7 @@ static void check_cross_modal(const char *name, bool shared_norm)
         tern_tensor *in[] = { input(&s, "target"), input(&s, "source") };
         tern_cross_modal_stream target = { in[0], input(&s, "target_mask"), NULL };
         tern_cross_modal_stream source = { in[1], input(&s, "source_mask"), NULL };
-        tern_tensor *y = tern_cross_modal_layer_forward(s.ctx, &layer, target, source);
+        tern_tensor *y = tern_cross_modal_layer_forward(s.ctx, &layer, target, source, (tern_attention_extras){ 0 });
         check(&s, y, in, 2);
         close_case(&s);
     }
@@ -247,7 +248,7 @@ static void one_stream_or_three_equal_ones_give_the_same(void **state)
     for (int streams = 0; streams < 3; streams++) {
         tern_tensor *key = same[streams > 0], *value = same[streams];
         tern_tensor *out = tern_multi_head_attention_forward(ctx, &layer, same[0], key, value, NULL,
-                                                             NULL, NULL);
+                                                             NULL, (tern_attention_extras){ 0 });
         tern_read(ctx, out, TERN_F64, y[streams]);
     }
     assert_tern_ok(ctx);

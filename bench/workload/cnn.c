@@ -39,7 +39,7 @@ static void declare(tern_ctx *ctx, void *own, const bench_opts *opts)
         inputs = outputs;
     }
     model->out = tern_linear_layer_declare(ctx, "out", inputs, BENCH_CLASSES,
-                                           (tern_linear_opts){ 0 });
+                                           (tern_linear_layer_opts){ 0 });
 }
 
 static tern_tensor *logits(tern_ctx *ctx, const void *own, const bench_batch *batch)

@@ -24,7 +24,7 @@ static void declare(tern_ctx *ctx, void *own, const bench_opts *opts)
     model->layer = tern_cross_modal_layer_declare(
         ctx, "layer", (tern_cross_modal_opts){ .size = SIZE, .heads = HEADS, .hidden = HIDDEN });
     model->out = tern_linear_layer_declare(ctx, "out", SIZE, BENCH_CLASSES,
-                                           (tern_linear_opts){ 0 });
+                                           (tern_linear_layer_opts){ 0 });
 }
 
 static tern_tensor *logits(tern_ctx *ctx, const void *own, const bench_batch *batch)
@@ -32,7 +32,8 @@ static tern_tensor *logits(tern_ctx *ctx, const void *own, const bench_batch *ba
     const crossmodal *model = own;
     tern_cross_modal_stream target = { .x = bench_upload(ctx, batch, 0) };
     tern_cross_modal_stream source = { .x = bench_upload(ctx, batch, 1) };
-    tern_tensor *x = tern_cross_modal_layer_forward(ctx, &model->layer, target, source);
+    tern_tensor *x = tern_cross_modal_layer_forward(ctx, &model->layer, target, source,
+                                                    (tern_attention_extras){ 0 });
     return tern_linear_layer_forward(ctx, &model->out, tern_masked_mean(ctx, x, NULL));
 }
 

@@ -29,9 +29,9 @@ static void declare(tern_ctx *ctx, void *own, const bench_opts *opts)
             ctx, names[i],
             (tern_transformer_opts){ .size = SIZE, .heads = HEADS, .hidden = HIDDEN });
     tern_scope_pop(ctx);
-    model->norm = tern_layer_norm_layer_declare(ctx, "norm", SIZE);
+    model->norm = tern_layer_norm_layer_declare(ctx, "norm", SIZE, (tern_layer_norm_opts){ 0 });
     model->out = tern_linear_layer_declare(ctx, "out", SIZE, BENCH_CLASSES,
-                                           (tern_linear_opts){ 0 });
+                                           (tern_linear_layer_opts){ 0 });
 }
 
 static tern_tensor *logits(tern_ctx *ctx, const void *own, const bench_batch *batch)
@@ -39,7 +39,8 @@ static tern_tensor *logits(tern_ctx *ctx, const void *own, const bench_batch *ba
     const transformer *model = own;
     tern_tensor *x = bench_upload(ctx, batch, 0);
     for (int i = 0; i < LAYERS; i++)
-        x = tern_transformer_layer_forward(ctx, &model->layers[i], x, NULL);
+        x = tern_transformer_layer_forward(ctx, &model->layers[i], x, NULL,
+                                           (tern_attention_extras){ 0 });
     x = tern_layer_norm_layer_forward(ctx, &model->norm, x);
     return tern_linear_layer_forward(ctx, &model->out, tern_masked_mean(ctx, x, NULL));
 }

@@ -219,3 +219,16 @@ tern_tensor *tern_softplus(tern_ctx *ctx, tern_tensor *x, tern_softplus_opts opt
 {
     return tern_apply(ctx, &tern_op_softplus, &x, 1, &opts, NULL);
 }
+
+tern_tensor *tern_activate(tern_ctx *ctx, tern_tensor *x, tern_activation activation)
+{
+    switch (activation) {
+    case TERN_ACT_NONE: return x;
+    case TERN_ACT_RELU: return tern_relu(ctx, x);
+    case TERN_ACT_GELU: return tern_gelu(ctx, x, (tern_gelu_opts){ 0 });
+    case TERN_ACT_SIGMOID: return tern_sigmoid(ctx, x);
+    case TERN_ACT_TANH: return tern_tanh(ctx, x);
+    }
+    tern_fail(ctx, TERN_ERR_OPTION, "there is no activation number %d", (int)activation);
+    return tern_nil(ctx);
+}

@@ -26,6 +26,7 @@
 
 #include "core/context.h"
 #include "core/op.h"
+#include "kernels/elementwise/activation.h"
 
 extern const tern_op tern_op_relu, tern_op_leaky_relu, tern_op_gelu, tern_op_silu,
     tern_op_sigmoid, tern_op_tanh, tern_op_softplus;
@@ -56,5 +57,8 @@ typedef struct tern_softplus_opts {
 } tern_softplus_opts;
 
 tern_tensor *tern_softplus(tern_ctx *ctx, tern_tensor *x, tern_softplus_opts opts);
+
+/* The one that linear and conv2d would fuse, for what cannot; x itself for TERN_ACT_NONE. */
+tern_tensor *tern_activate(tern_ctx *ctx, tern_tensor *x, tern_activation activation);
 
 #endif

@@ -1,0 +1,54 @@
+#include "layers/positional_encoding.h"
+
+#include "kernels/elementwise/binary.h"
+#include "kernels/positions/sinusoidal_positions.h"
+#include "kernels/shape/slice.h"
+#include "layers/dropout.h"
+#include "layers/input.h"
+
+tern_positional_encoding tern_positional_encoding_declare(tern_ctx *ctx, const char *name,
+                                                          int64_t size,
+                                                          tern_positional_encoding_opts opts)
+{
+    tern_positional_encoding layer = { .name = name, .opts = opts };
+    tern_init init = tern_init_or(opts.init, (tern_init){ .kind = TERN_INIT_NORMAL });
+    tern_scope_push(ctx, "%s", name);
+    if (opts.learned)
+        layer.weight = tern_param(ctx, "weight", 2, (int64_t[]){ opts.learned, size },
+                                  (tern_param_opts){ .init = init, .no_decay = true });
+    tern_scope_pop(ctx);
+    return layer;
+}
+
+static tern_tensor *add_learned(tern_ctx *ctx, const tern_positional_encoding *layer,
+                                tern_tensor *x)
+{
+    tern_tensor *code = layer->weight;
+    int64_t steps = x->shape[1];
+    if (steps > layer->opts.learned) {
+        tern_fail(ctx, TERN_ERR_SHAPE, "x has %lld steps, positions are there for %lld",
+                  (long long)steps, (long long)layer->opts.learned);
+        return tern_nil(ctx);
+    }
+    if (steps == 0)
+        return x;
+    if (steps < layer->opts.learned)
+        code = tern_slice(ctx, code, (tern_slice_opts){ .axis = 0, .length = steps });
+    return tern_add(ctx, x, code);
+}
+
+tern_tensor *tern_positional_encoding_forward(tern_ctx *ctx,
+                                              const tern_positional_encoding *layer,
+                                              tern_tensor *x)
+{
+    tern_tensor *y = tern_nil(ctx);
+    tern_scope_push(ctx, "%s", layer->name);
+    if (tern_input_has_axes(ctx, x, 3, 3, "x [N,T,D]")) {
+        y = layer->weight ? add_learned(ctx, layer, x)
+                          : tern_sinusoidal_positions(ctx, x, (tern_sinusoidal_positions_opts){
+                                .base = layer->opts.base });
+        y = tern_drop(ctx, y, layer->opts.dropout);
+    }
+    tern_scope_pop(ctx);
+    return y;
+}
