@@ -28,4 +28,9 @@
                      tern_status_name(tern_ctx_error(ctx)->code), tern_ctx_error(ctx)->message);  \
     } while (0)
 
+/* A context as the options say; the running test fails where there is none. */
+tern_ctx *open_context(tern_ctx_opts opts);
+/* A device ready for inputs: poisoned memory, recording on, a first step begun. */
+tern_ctx *open_recording(const char *device);
+
 #endif

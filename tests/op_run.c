@@ -1,189 +1,157 @@
 #include "tests/op_run.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/rng.h"
-#include "kernels/problem.h"
 #include "kernels/table.h"
 #include "tests/check.h"
 
-enum { SEED = 7 };
+/* ------------------------------------------------------------- results -- */
 
-static double *allocate(int64_t count)
+static op_value read_value(tern_ctx *ctx, const char *prefix, const char *name,
+                           const tern_tensor *tensor)
 {
-    double *values = calloc((size_t)count + 1, sizeof *values);
-    if (!values)
-        fail_msg("no memory for %lld values", (long long)count);
-    return values;
-}
-
-/* ------------------------------------------------------------ running -- */
-
-static void make_absolute(tern_problem *problem)
-{
-    for (int i = 0; i < problem->count; i++)
-        if (problem->inputs[i].present && problem->inputs[i].arg->kind == TERN_REAL)
-            for (int64_t at = 0; at < problem->inputs[i].count; at++) {
-                double *values = problem->inputs[i].values;
-                values[at] = fabs(values[at]);
-            }
-}
-
-static void seed_output(tern_ctx *ctx, tern_tensor *tensor, int number, const op_run_how *how)
-{
-    tern_rng rng = tern_rng_make(SEED, TERN_STREAM_TEST, (uint32_t)(1 + number));
-    double *seed = allocate(tensor->count);
-    for (int64_t i = 0; i < tensor->count; i++) {
-        seed[i] = (float)tern_rng_normal(&rng);
-        if (how->absolute)
-            seed[i] = fabs(seed[i]);
+    op_value value = { .rank = tensor->rank, .count = tensor->count };
+    size_t room = (size_t)tensor->count + 1;
+    int32_t *integers = calloc(room, sizeof *integers);
+    value.values = calloc(room, sizeof *value.values);
+    snprintf(value.name, sizeof value.name, "%s%s", prefix, name);
+    memcpy(value.shape, tensor->shape, sizeof value.shape);
+    if (!value.values || !integers) {
+        tern_fail(ctx, TERN_ERR_MEMORY, "no memory for %s", value.name);
+    } else if (tern_dtype_is_real(tensor->dtype)) {
+        tern_read(ctx, tensor, TERN_F64, value.values);
+    } else {
+        tern_read(ctx, tensor, tensor->dtype, integers);
+        for (int64_t i = 0; i < tensor->count; i++)
+            value.values[i] = tensor->dtype == TERN_U8 ? ((const uint8_t *)integers)[i]
+                                                       : integers[i];
     }
-    tern_seed_grad(ctx, tensor, TERN_F64, seed);
-    free(seed);
-}
-
-static op_values read_values(tern_ctx *ctx, const tern_tensor *tensor)
-{
-    op_values result = { 0 };
-    if (tensor && tern_dtype_is_real(tensor->dtype)) {
-        result.count = tensor->count;
-        result.values = allocate(tensor->count);
-        tern_read(ctx, tensor, TERN_F64, result.values);
-    }
-    return result;
-}
-
-static op_result run_problem(tern_ctx *ctx, const tern_problem *problem, const op_run_how *how)
-{
-    tern_tensor *in[TERN_MAX_ARGS], *out[TERN_MAX_SAVED] = { NULL };
-    op_result result = { 0 };
-    tern_set_training(ctx, !how->eval);
-    tern_set_recording(ctx, true);
-    tern_set_frozen_state(ctx, how->frozen);
-    tern_step_begin(ctx, 0);
-    tern_problem_upload(ctx, problem, true, in);
-    for (int use = 0; use < (how->uses ? how->uses : 1); use++) {
-        tern_problem_apply(ctx, problem, in, out);
-        for (int i = 0; tern_ok(ctx) && i < TERN_MAX_SAVED; i++)
-            if (out[i] && out[i]->requires_grad)
-                seed_output(ctx, out[i], i, how);
-    }
-    tern_backward(ctx, NULL);
-    for (int i = 0; i < TERN_MAX_SAVED && tern_ok(ctx); i++)
-        result.out[i] = read_values(ctx, out[i]);
-    for (int i = 0; i < problem->count && tern_ok(ctx); i++) {
-        result.in[i] = read_values(ctx, in[i]);
-        result.grad[i] = read_values(ctx, in[i] ? in[i]->grad : NULL);
-    }
-    return result;
-}
-
-op_result op_run(const char *name, const char *inputs, const char *options, op_run_how how)
-{
-    tern_error error = { 0 };
-    tern_problem problem;
-    const tern_op *op = tern_op_find(name, &error);
-    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = how.device ? how.device : "ref",
-                                               .simd = how.simd, .poison = true,
-                                               .threads = how.threads ? how.threads : 1 },
-                              &error);
-    if (!op || !ctx || !tern_problem_make(&problem, op, inputs, options, SEED, &error))
-        fail_msg("%s", error.message);
-    if (how.provider)
-        tern_set_provider(ctx, name, how.provider);
-    if (how.absolute)
-        make_absolute(&problem);
-    op_result result = run_problem(ctx, &problem, &how);
-    assert_tern_ok(ctx);
-    tern_problem_free(&problem);
-    tern_ctx_free(ctx);
-    return result;
+    free(integers);
+    return value;
 }
 
 void op_result_free(op_result *result)
 {
-    for (int i = 0; i < TERN_MAX_SAVED; i++)
-        free(result->out[i].values);
-    for (int i = 0; i < TERN_MAX_ARGS; i++) {
-        free(result->in[i].values);
-        free(result->grad[i].values);
-    }
-    *result = (op_result){ 0 };
+    for (int v = 0; v < OP_VALUES; v++)
+        free(result->value[v].values);
+    *result = (op_result){ .value = { { .rank = 0 } } };
 }
 
-/* ---------------------------------------------------------- comparing -- */
-
-static bool values_equal(const op_values *a, const op_values *b, int lists)
+void assert_same_shapes(const char *what, const op_result *a, const op_result *b)
 {
-    for (int i = 0; i < lists; i++)
-        if (a[i].count != b[i].count ||
-            (a[i].count &&
-             memcmp(a[i].values, b[i].values, (size_t)a[i].count * sizeof(double)) != 0))
-            return false;
-    return true;
-}
-
-bool op_results_equal(const op_result *a, const op_result *b)
-{
-    return values_equal(a->out, b->out, TERN_MAX_SAVED) &&
-           values_equal(a->in, b->in, TERN_MAX_ARGS) &&
-           values_equal(a->grad, b->grad, TERN_MAX_ARGS);
-}
-
-void assert_values_near(const char *what, const op_values *got, const op_values *want,
-                        const op_values *scale, double tolerance)
-{
-    double largest = 0;
-    if (got->count != want->count)
-        fail_msg("%s: %lld values, %lld wanted", what, (long long)got->count,
-                 (long long)want->count);
-    for (int64_t i = 0; i < want->count; i++)
-        largest = fmax(largest, fabs(want->values[i]));
-    for (int64_t i = 0; i < want->count; i++) {
-        double bound = tolerance * (scale ? fabs(scale->values[i]) : largest) + 1e-37;
-        if (!(fabs(got->values[i] - want->values[i]) <= bound))
-            fail_msg("%s: element %lld is %.9g, %.9g +- %.2g wanted", what, (long long)i,
-                     got->values[i], want->values[i], bound);
+    for (int v = 0; v < OP_VALUES; v++) {
+        const op_value *one = &a->value[v], *other = &b->value[v];
+        bool same = strcmp(one->name, other->name) == 0 && one->rank == other->rank;
+        for (int axis = 0; axis < one->rank && same; axis++)
+            same = one->shape[axis] == other->shape[axis];
+        if (!same)
+            fail_msg("%s: %s has another shape", what, *one->name ? one->name : other->name);
     }
 }
 
-static void assert_results_near(const char *what, const op_result *got, const op_result *want,
-                                double tolerance)
+void assert_same_bits(const char *what, const op_result *a, const op_result *b)
 {
-    char text[300];
-    for (int i = 0; i < TERN_MAX_SAVED; i++) {
-        snprintf(text, sizeof text, "%s, output %d", what, i);
-        assert_values_near(text, &got->out[i], &want->out[i], NULL, tolerance);
-    }
-    for (int i = 0; i < TERN_MAX_ARGS; i++) {
-        snprintf(text, sizeof text, "%s, gradient %d", what, i);
-        assert_values_near(text, &got->grad[i], &want->grad[i], NULL, tolerance);
+    assert_same_shapes(what, a, b);
+    for (int v = 0; v < OP_VALUES; v++)
+        for (int64_t i = 0; i < a->value[v].count; i++)
+            if (memcmp(&a->value[v].values[i], &b->value[v].values[i], sizeof(double)) != 0)
+                fail_msg("%s: %s[%lld] is %.9g and %.9g", what, a->value[v].name, (long long)i,
+                         a->value[v].values[i], b->value[v].values[i]);
+}
+
+/* ------------------------------------------------------------- running -- */
+
+void op_run_gradient(uint32_t seed, int64_t count, double *values)
+{
+    for (int64_t i = 0; i < count; i += 4) {
+        uint32_t counter[4] = { (uint32_t)i, 0, TERN_STREAM_TEST, seed }, word[4];
+        tern_philox(3, counter, word);
+        for (int64_t k = 0; k < 4 && i + k < count; k++)
+            values[i + k] = 4 * tern_uniform(word[k]) - 2;
     }
 }
 
-void assert_cpu_follows_ref(const char *op, const char *inputs, const char *options,
-                            double tolerance)
+static void seed_gradient(tern_ctx *ctx, tern_tensor *tensor, const double *given, uint32_t seed,
+                          const op_run_how *how)
 {
-    const char *levels[4];
-    char what[250];
-    for (int uses = 1; uses <= 2; uses++) {
-        op_result want = op_run(op, inputs, options, (op_run_how){ .uses = uses });
-        for (int level = tern_simd_levels(levels) - 1; level >= 0; level--) {
-            op_run_how how = { .device = "cpu", .simd = levels[level], .uses = uses };
-            op_result one = op_run(op, inputs, options, how);
-            snprintf(what, sizeof what, "%s(%s %s) on %s, used %d times", op, inputs, options,
-                     levels[level], uses);
-            assert_results_near(what, &one, &want, tolerance);
-            for (how.threads = 2; how.threads <= 3 && uses == 1; how.threads++) {
-                op_result many = op_run(op, inputs, options, how);
-                if (!op_results_equal(&one, &many))
-                    fail_msg("%s: %d threads give other bits", what, how.threads);
-                op_result_free(&many);
+    double *drawn = calloc((size_t)tensor->count + 1, sizeof *drawn);
+    if (!drawn) {
+        tern_fail(ctx, TERN_ERR_MEMORY, "no memory for a gradient");
+        return;
+    }
+    op_run_gradient(seed, tensor->count, drawn);
+    tern_seed_grad(ctx, tensor, TERN_F64, given ? given : drawn);
+    if (how->touch && tensor->grad)
+        how->touch(tensor->grad);
+    free(drawn);
+}
+
+/* False if no gradient flows through any output. */
+static bool forward(tern_ctx *ctx, const tern_problem *problem, const op_run_how *how,
+                    tern_tensor **in, tern_tensor **out)
+{
+    bool any = false;
+    for (int use = 0; use < (how->uses ? how->uses : 1); use++) {
+        tern_problem_apply(ctx, problem, in, out);
+        for (int i = 0; i < TERN_MAX_SAVED && tern_ok(ctx); i++)
+            if (out[i] && out[i]->requires_grad) {
+                seed_gradient(ctx, out[i], how->upstream[i], (uint32_t)(1 + i), how);
+                any = true;
             }
-            op_result_free(&one);
-        }
-        op_result_free(&want);
     }
+    return any;
+}
+
+static void backward(tern_ctx *ctx, const tern_problem *problem, const op_run_how *how,
+                     tern_tensor **in, op_result *result)
+{
+    for (int i = 0; i < problem->count && how->accumulate; i++)
+        if (in[i] && in[i]->requires_grad)
+            seed_gradient(ctx, in[i], NULL, (uint32_t)(100 + i), how);
+    tern_backward(ctx, NULL);
+    for (int i = 0; i < problem->count && tern_ok(ctx); i++)
+        if (in[i] && in[i]->grad)
+            result->grad[i] = read_value(ctx, "grad_", problem->inputs[i].name, in[i]->grad);
+}
+
+op_result op_run_on(tern_ctx *ctx, const tern_problem *problem, op_run_how how)
+{
+    tern_tensor *in[TERN_MAX_ARGS], *out[TERN_MAX_SAVED];
+    op_result result = { .value = { { .rank = 0 } } };
+    tern_set_training(ctx, !how.eval);
+    tern_set_recording(ctx, true);
+    tern_set_rng_step(ctx, 3);
+    tern_step_begin(ctx, how.signature);
+    tern_problem_upload(ctx, problem, true, in);
+    for (int i = 0; i < problem->count && tern_ok(ctx) && how.touch; i++)
+        if (in[i])
+            how.touch(in[i]);
+    bool any = forward(ctx, problem, &how, in, out);
+    for (int i = 0; i < TERN_MAX_SAVED && tern_ok(ctx); i++)
+        if (out[i])
+            result.out[i] = read_value(ctx, "", problem->op->out[i].name, out[i]);
+    if (any && tern_ok(ctx))
+        backward(ctx, problem, &how, in, &result);
+    for (int i = 0; i < problem->count && tern_ok(ctx); i++)
+        if (in[i])
+            result.in[i] = read_value(ctx, "", problem->inputs[i].name, in[i]);
+    return result;
+}
+
+op_result op_run(const char *device, const char *name, const char *inputs, const char *options,
+                 op_run_how how)
+{
+    tern_error error = { 0 };
+    tern_problem problem;
+    const tern_op *op = tern_op_find(name, &error);
+    if (!op || !tern_problem_make(&problem, op, inputs, options, 7, &error))
+        fail_msg("%s", error.message);
+    tern_ctx *ctx = open_recording(device);
+    op_result result = op_run_on(ctx, &problem, how);
+    assert_tern_ok(ctx);
+    tern_problem_free(&problem);
+    tern_ctx_free(ctx);
+    return result;
 }

@@ -1,5 +1,5 @@
-/* Run any op of the table on a device and keep everything it gives: outputs,
- * gradients of all inputs, and what became of inputs it changes in place.
+/* Run any op of the table, forward and backward, and keep everything it gives: outputs,
+ * gradients of its inputs, and what became of the inputs themselves.
  *
  * Inputs (kernels/problem.h) and output gradients are random float32 values, the same
  * for every device.
@@ -7,50 +7,59 @@
 #ifndef TERN_TESTS_OP_RUN_H
 #define TERN_TESTS_OP_RUN_H
 
-#include "core/op.h"
+#include "core/context.h"
+#include "kernels/problem.h"
 
-typedef struct op_run_how {
-    const char *device; /* default "ref"                                            */
-    const char *simd;   /* cpu: NULL means the best                                 */
-    const char *provider; /* of the op; NULL means the default                      */
-    int threads;        /* cpu: default 1                                           */
-    int uses;           /* apply the op so often to the same inputs, so that their
-                           gradients accumulate; default 1                          */
-    bool eval;          /* record without training behaviour                        */
-    bool frozen;        /* leave state alone                                        */
-    bool absolute;      /* all reals by their absolute value: with a linear op the
-                           results are the sums of |terms|, for error bounds        */
-} op_run_how;
-
-typedef struct op_values {
-    int64_t count; /* 0 and NULL: not there */
+/* A tensor of the run, as doubles whatever it was. */
+typedef struct op_value {
+    char name[48]; /* "y", "x", "grad_x"; empty: not there */
+    int rank;
+    int64_t shape[TERN_MAX_RANK];
+    int64_t count;
     double *values;
-} op_values;
+} op_value;
 
-typedef struct op_result {
-    op_values out[TERN_MAX_SAVED];
-    op_values in[TERN_MAX_ARGS];   /* after the run */
-    op_values grad[TERN_MAX_ARGS];
+enum { OP_VALUES = TERN_MAX_SAVED + 2 * TERN_MAX_ARGS };
+
+/* By the numbers of outputs and inputs in the contract, or all in a row. */
+typedef union op_result {
+    struct {
+        op_value out[TERN_MAX_SAVED];
+        op_value in[TERN_MAX_ARGS]; /* after the run */
+        op_value grad[TERN_MAX_ARGS];
+    };
+    op_value value[OP_VALUES];
 } op_result;
 
-/* inputs and options as in tern_sample.  Fails the running test on an error. */
-op_result op_run(const char *op, const char *inputs, const char *options, op_run_how how);
+typedef struct op_run_how {
+    bool eval;          /* record without training behaviour                      */
+    int uses;           /* apply the op so often to the same inputs, so that their
+                           gradients accumulate; default 1                        */
+    bool accumulate;    /* gradients are added to op_run_gradient's, of seed 100 +
+                           number of the input                                    */
+    uint64_t signature; /* of the step: one for each problem and way to run it    */
+    /* Output gradients; where NULL op_run_gradient's of seed 1 + number of the output. */
+    const double *upstream[TERN_MAX_SAVED];
+    /* Called with each input and given gradient before a kernel sees it. */
+    void (*touch)(tern_tensor *tensor);
+} op_run_how;
+
+/* Run a problem in a new step of ctx.  Look at the context for errors; free the result
+ * in any case. */
+op_result op_run_on(tern_ctx *ctx, const tern_problem *problem, op_run_how how);
+
+/* The same in a context of its own, inputs and options as in tern_sample.  Fails the
+ * running test on an error. */
+op_result op_run(const char *device, const char *op, const char *inputs, const char *options,
+                 op_run_how how);
 void op_result_free(op_result *result);
 
-/* The same bits throughout. */
-bool op_results_equal(const op_result *a, const op_result *b);
+/* Uniform in [-2,2), exact in float32. */
+void op_run_gradient(uint32_t seed, int64_t count, double *values);
 
-/* Every value of got within tolerance of want:
- *     |got - want| <= tolerance * scale + 1e-37,  scale[i] or, if scale is NULL,
- *     the largest |want|
- * Fails the test with `what` and the first offender. */
-void assert_values_near(const char *what, const op_values *got, const op_values *want,
-                        const op_values *scale, double tolerance);
-
-/* At every SIMD level cpu gives what ref gives, within tolerance of the largest value
- * of each tensor, when gradients are written and when they are added to; and 2 and 3
- * threads give the same bits as 1. */
-void assert_cpu_follows_ref(const char *op, const char *inputs, const char *options,
-                            double tolerance);
+/* The same tensors with the same shapes; the same bits, too.  Fail the running test with
+ * `what` and the first difference. */
+void assert_same_shapes(const char *what, const op_result *a, const op_result *b);
+void assert_same_bits(const char *what, const op_result *a, const op_result *b);
 
 #endif

@@ -9,106 +9,45 @@
 
 #include "core/rng.h"
 #include "kernels/attention/attention.h"
-#include "kernels/table.h"
-#include "tests/op_run.h"
+#include "tests/against_ref.h"
 
-typedef struct problem {
-    const char *inputs, *options;
-} problem;
-
-/* Head depths and lengths around the vector widths 4, 8, 16, the register tiles and
- * the blocks of 32 queries. */
-static const problem problems[] = {
-    { "q=[2,5,6] k=[2,7,6] v=[2,7,4] query_mask=[2,5] key_mask=[2,7]", "heads=2" },
-    { "q=[1,1,1] k=[1,1,1] v=[1,1,1]", "" },
-    { "q=[1,33,31] k=[1,67,31] v=[1,67,17]", "causal=true scale=0.3" },
-    { "q=[2,71,3] k=[2,37,3] v=[2,37,31] key_mask=[2,37] query_mask=[2,71]", "causal=true" },
-    { "q=[3,64,32] k=[3,129,32] v=[3,129,48] key_mask=[3,129]", "heads=2 return_weights=true" },
-    { "q=[1,37,4] k=[1,41,4] v=[1,41,8]", "heads=4 return_weights=true causal=true" },
-    { "q=[2,40,16] k=[2,45,16] v=[2,45,24] key_mask=[2,45]", "heads=2 dropout=0.3" },
-    { "q=[1,35,8] k=[1,35,8] v=[1,35,8]", "dropout=0.5 return_weights=true causal=true" },
-    { "q=[2,3,4] k=[2,3,4] v=[2,3,4] key_mask=[2,3]{0..0}", "heads=2 return_weights=true" },
-    { "q=[2,40,6] k=[2,67,6] v=[2,67,3] query_mask=[2,40] key_mask=[2,67] bias=[2,3,40,67]",
-      "heads=3" },
-    { "q=[3,33,8] k=[3,31,8] v=[3,31,6] bias=[2,33,31]",
-      "heads=2 causal=true return_weights=true" },
-    { "q=[5,7,4] k=[5,17,4] v=[5,17,4] key_mask=[5,17] bias=[7,17]", "heads=4 dropout=0.3" },
-    { "q=[3,2,4] k=[3,5,4] v=[3,5,4] bias=[3,1,2,5]", "heads=2" },
-    { "q=[2,3,4] k=[2,0,4] v=[2,0,6]", "heads=2" },
-    { "q=[2,0,4] k=[2,3,4] v=[2,3,4]", "" },
-    { "q=[0,3,4] k=[0,2,4] v=[0,2,4]", "" },
-};
-enum { PROBLEMS = sizeof problems / sizeof problems[0] };
-
-/* A few ulp for each of the sums of up to 129 terms that follow one another. */
-static const double TOLERANCE = 64 * FLT_EPSILON;
-
-static void check_against_ref(const problem *p, op_run_how how)
+/* More than the samples of the contract: head depths and lengths around the vector widths
+ * 4, 8, 16, the register tiles and the blocks of 32 queries.  A few ulp for each of the
+ * sums of up to 129 terms that follow one another. */
+static void cpu_follows_ref_at_every_level_and_length(void **state)
 {
-    char what[200];
-    op_result want = op_run("attention", p->inputs, p->options,
-                            (op_run_how){ .uses = how.uses, .eval = how.eval });
-    op_result got = op_run("attention", p->inputs, p->options, how);
-    for (int i = 0; i < TERN_ATTENTION_OUTPUTS; i++) {
-        snprintf(what, sizeof what, "output %d, %s %s %s", i, p->inputs, p->options, how.simd);
-        assert_values_near(what, &got.out[i], &want.out[i], NULL, TOLERANCE);
-    }
-    for (int i = 0; i < TERN_ATTENTION_INPUTS; i++) {
-        snprintf(what, sizeof what, "gradient %d, %s %s %s", i, p->inputs, p->options, how.simd);
-        assert_values_near(what, &got.grad[i], &want.grad[i], NULL, TOLERANCE);
-    }
-    op_result_free(&want);
-    op_result_free(&got);
-}
-
-static void every_simd_level_agrees_with_ref(void **state)
-{
-    const char *levels[4];
-    int count = tern_simd_levels(levels);
+    static const char *const problems[][2] = {
+        { "q=[1,33,31] k=[1,67,31] v=[1,67,17]", "causal=true scale=0.3" },
+        { "q=[2,71,3] k=[2,37,3] v=[2,37,31] key_mask=[2,37] query_mask=[2,71]", "causal=true" },
+        { "q=[3,64,32] k=[3,129,32] v=[3,129,48] key_mask=[3,129]", "heads=2 return_weights=true" },
+        { "q=[1,37,4] k=[1,41,4] v=[1,41,8]", "heads=4 return_weights=true causal=true" },
+        { "q=[2,40,16] k=[2,45,16] v=[2,45,24] key_mask=[2,45]", "heads=2 dropout=0.3" },
+        { "q=[1,35,8] k=[1,35,8] v=[1,35,8]", "dropout=0.5 return_weights=true causal=true" },
+        { "q=[2,3,4] k=[2,3,4] v=[2,3,4] key_mask=[2,3]{0..0}", "heads=2 return_weights=true" },
+        { "q=[2,40,6] k=[2,67,6] v=[2,67,3] query_mask=[2,40] key_mask=[2,67] bias=[2,3,40,67]",
+          "heads=3" },
+        { "q=[3,33,8] k=[3,31,8] v=[3,31,6] bias=[2,33,31]",
+          "heads=2 causal=true return_weights=true" },
+        { "q=[5,7,4] k=[5,17,4] v=[5,17,4] key_mask=[5,17] bias=[7,17]", "heads=4 dropout=0.3" },
+        { "q=[3,2,4] k=[3,5,4] v=[3,5,4] bias=[3,1,2,5]", "heads=2" },
+        { "q=[2,0,4] k=[2,3,4] v=[2,3,4]", "" },
+    };
     (void)state;
-    for (int level = 0; level < count; level++)
-        for (int i = 0; i < PROBLEMS; i++)
-            check_against_ref(&problems[i],
-                              (op_run_how){ .device = "cpu", .simd = levels[level] });
+    for (size_t i = 0; i < sizeof problems / sizeof problems[0]; i++)
+        assert_cpu_follows_ref("attention", problems[i][0], problems[i][1], 64 * FLT_EPSILON);
 }
 
 static void inference_drops_nothing(void **state)
 {
+    const char *inputs = "q=[2,40,16] k=[2,45,16] v=[2,45,24] key_mask=[2,45]";
     (void)state;
-    for (int i = 0; i < PROBLEMS; i++)
-        check_against_ref(&problems[i], (op_run_how){ .device = "cpu", .eval = true });
-    op_result with = op_run("attention", problems[6].inputs, "heads=2 dropout=0.3",
-                            (op_run_how){ .device = "cpu", .eval = true });
-    op_result without = op_run("attention", problems[6].inputs, "heads=2",
-                               (op_run_how){ .device = "cpu", .eval = true });
-    assert_true(op_results_equal(&with, &without));
+    op_result with = op_run("cpu", "attention", inputs, "heads=2 dropout=0.3",
+                            (op_run_how){ .eval = true });
+    op_result without = op_run("cpu", "attention", inputs, "heads=2",
+                               (op_run_how){ .eval = true });
+    assert_same_bits("with dropout and without", &with, &without);
     op_result_free(&with);
     op_result_free(&without);
-}
-
-static void gradients_accumulate_over_uses(void **state)
-{
-    (void)state;
-    for (int i = 0; i < PROBLEMS; i++)
-        check_against_ref(&problems[i], (op_run_how){ .device = "cpu", .uses = 2, .eval = true });
-}
-
-static void bits_do_not_depend_on_threads(void **state)
-{
-    (void)state;
-    for (int i = 0; i < PROBLEMS; i++) {
-        op_result one = op_run("attention", problems[i].inputs, problems[i].options,
-                               (op_run_how){ .device = "cpu", .threads = 1 });
-        for (int threads = 2; threads <= 3; threads++) {
-            op_result many = op_run("attention", problems[i].inputs, problems[i].options,
-                                    (op_run_how){ .device = "cpu", .threads = threads });
-            if (!op_results_equal(&one, &many))
-                fail_msg("%d threads give other bits: %s %s", threads, problems[i].inputs,
-                         problems[i].options);
-            op_result_free(&many);
-        }
-        op_result_free(&one);
-    }
 }
 
 /* --------------------------------------------------- masks and cutting -- */
@@ -152,14 +91,9 @@ static sequences draw_sequences(void)
 /* Results that are not there (fewer keys) stay zero. */
 static answer attend(const char *device, const sequences *s, bool causal)
 {
-    tern_error error = { 0 };
     answer result = { 0 };
     float weights[HEADS * QUERIES * KEYS];
-    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = device, .poison = true }, &error);
-    if (!ctx)
-        fail_msg("%s", error.message);
-    tern_set_recording(ctx, true);
-    tern_step_begin(ctx, 0);
+    tern_ctx *ctx = open_recording(device);
     tern_tensor *q = tern_input(ctx, "q", TERN_F32, 3, (int64_t[]){ 1, s->queries, Q_WIDTH }, s->q);
     tern_tensor *k = tern_input(ctx, "k", TERN_F32, 3, (int64_t[]){ 1, s->keys, Q_WIDTH }, s->k);
     tern_tensor *v = tern_input(ctx, "v", TERN_F32, 3, (int64_t[]){ 1, s->keys, V_WIDTH }, s->v);
@@ -434,11 +368,7 @@ typedef struct shapes {
 
 static void fails(shapes s, tern_status status, const char *message)
 {
-    tern_error error = { 0 };
-    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = "meta" }, &error);
-    if (!ctx)
-        fail_msg("%s", error.message);
-    tern_step_begin(ctx, 0);
+    tern_ctx *ctx = open_recording("meta");
     tern_tensor *q = tern_full(ctx, 3, s.q, 1), *k = tern_full(ctx, 3, s.k, 1);
     tern_tensor *v = tern_full(ctx, 3, s.v, 1);
     uint8_t ones[64] = { 0 };
@@ -481,10 +411,8 @@ static void wrong_shapes_are_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_simd_level_agrees_with_ref),
+        cmocka_unit_test(cpu_follows_ref_at_every_level_and_length),
         cmocka_unit_test(inference_drops_nothing),
-        cmocka_unit_test(gradients_accumulate_over_uses),
-        cmocka_unit_test(bits_do_not_depend_on_threads),
         cmocka_unit_test(a_key_mask_equals_leaving_the_keys_out),
         cmocka_unit_test(a_query_mask_equals_leaving_the_queries_out),
         cmocka_unit_test(causality_is_aligned_bottom_right),

@@ -1,25 +1,17 @@
-/* Promises of conv2d on the cpu backend: it agrees with the plain float64 loops at
- * every SIMD level and shape, accumulates where asked, and its bits do not depend on
- * the number of threads. */
+/* Promises of conv2d: the cpu backend agrees with the plain float64 loops at every SIMD
+ * level and shape, each gradient can be had alone, and what dilation and groups mean. */
 #include "tests/check.h"
 
-#include <float.h>
-#include <math.h>
 #include <string.h>
 
 #include "kernels/conv2d/conv2d.h"
-#include "kernels/table.h"
-#include "tests/op_run.h"
-
-typedef struct problem {
-    const char *inputs, *options;
-} problem;
+#include "tests/against_ref.h"
 
 /* Channel counts around the vector widths 4, 8, 16 and their panels; rows of pixels
  * around the register blocks; strides, pads and kernels that leave pixels out;
  * dilations that share a factor with the stride or do not; groups that are whole
  * vectors, parts of one, and single channels (depthwise, and with two outputs each). */
-static const problem problems[] = {
+static const char *const problems[][2] = {
     { "x=[2,5,6,3] weight=[4,3,3,3] bias=[4]", "pad=1,1" },
     { "x=[1,1,1,1] weight=[1,1,1,1] bias=[1]", "" },
     { "x=[2,9,33,17] weight=[33,3,3,17] bias=[33]", "pad=1,1" },
@@ -51,95 +43,23 @@ enum { PROBLEMS = sizeof problems / sizeof problems[0] };
 
 static const char *const activations[] = { "relu", "gelu", "sigmoid", "tanh" };
 
-static int64_t shape_of(const char *inputs, const char *name, int axis)
-{
-    tern_error error = { 0 };
-    tern_sample_input input;
-    while ((inputs = tern_sample_next(inputs, &input, &error)))
-        if (strcmp(input.name, name) == 0)
-            return input.shape[axis];
-    return 1;
-}
-
-/* 8 eps sqrt(terms) times the sum of |terms|, which the plain loops compute from
- * absolute values; slopes of activations are at most 1.13, so they are left out. */
-static void check_against_ref(const problem *p, const char *options, op_run_how how)
-{
-    char what[200];
-    op_result want = op_run("conv2d", p->inputs, options, (op_run_how){ .uses = how.uses });
-    op_result terms = op_run("conv2d", p->inputs, p->options, (op_run_how){ .absolute = true });
-    op_result got = op_run("conv2d", p->inputs, options, how);
-    double window = (double)(shape_of(p->inputs, "weight", 1) * shape_of(p->inputs, "weight", 2));
-    double outputs = (double)shape_of(p->inputs, "weight", 0);
-    double channels = (double)shape_of(p->inputs, "weight", 3);
-    double pixels = (double)want.out[0].count / outputs;
-    double count[] = { window * outputs, pixels, pixels };
-    double unit = 8 * 0.5 * FLT_EPSILON * (how.uses ? how.uses : 1) * 1.13;
-
-    snprintf(what, sizeof what, "y, %s %s %s", p->inputs, options, how.simd);
-    assert_values_near(what, &got.out[0], &want.out[0], &terms.out[0],
-                       unit * sqrt(window * channels + 1));
-    for (int i = 0; i < 3; i++) {
-        snprintf(what, sizeof what, "gradient %d, %s %s %s", i, p->inputs, options, how.simd);
-        assert_values_near(what, &got.grad[i], &want.grad[i], &terms.grad[i],
-                           unit * (sqrt(count[i]) + 1));
-    }
-    op_result_free(&want);
-    op_result_free(&terms);
-    op_result_free(&got);
-}
-
-static void every_simd_level_agrees_with_ref(void **state)
-{
-    const char *levels[4];
-    int count = tern_simd_levels(levels);
-    (void)state;
-    for (int level = 0; level < count; level++)
-        for (int i = 0; i < PROBLEMS; i++)
-            check_against_ref(&problems[i], problems[i].options,
-                              (op_run_how){ .device = "cpu", .simd = levels[level] });
-}
-
-static void every_activation_agrees_with_ref(void **state)
-{
-    const char *levels[4];
-    int count = tern_simd_levels(levels);
-    char options[100];
-    (void)state;
-    for (int level = 0; level < count; level++)
-        for (int act = 0; act < 4; act++)
-            for (int i = 0; i < PROBLEMS; i += 3) {
-                snprintf(options, sizeof options, "%s activation=%s", problems[i].options,
-                         activations[act]);
-                check_against_ref(&problems[i], options,
-                                  (op_run_how){ .device = "cpu", .simd = levels[level] });
-            }
-}
-
-static void gradients_accumulate_over_uses(void **state)
+static void cpu_follows_ref_at_every_level_and_shape(void **state)
 {
     (void)state;
     for (int i = 0; i < PROBLEMS; i++)
-        check_against_ref(&problems[i], problems[i].options,
-                          (op_run_how){ .device = "cpu", .uses = 3 });
+        assert_sums_follow_ref("conv2d", NULL, problems[i][0], problems[i][1]);
 }
 
-static void bits_do_not_depend_on_threads(void **state)
+static void cpu_follows_ref_with_every_activation(void **state)
 {
+    char options[100];
     (void)state;
-    for (int i = 0; i < PROBLEMS; i++) {
-        op_result one = op_run("conv2d", problems[i].inputs, problems[i].options,
-                               (op_run_how){ .device = "cpu", .threads = 1 });
-        for (int threads = 2; threads <= 5; threads += 3) {
-            op_result many = op_run("conv2d", problems[i].inputs, problems[i].options,
-                                    (op_run_how){ .device = "cpu", .threads = threads });
-            if (!op_results_equal(&one, &many))
-                fail_msg("%d threads give other bits: %s %s", threads, problems[i].inputs,
-                         problems[i].options);
-            op_result_free(&many);
+    for (int act = 0; act < 4; act++)
+        for (int i = 0; i < PROBLEMS; i += 3) {
+            snprintf(options, sizeof options, "%s activation=%s", problems[i][1],
+                     activations[act]);
+            assert_sums_follow_ref("conv2d", NULL, problems[i][0], options);
         }
-        op_result_free(&one);
-    }
 }
 
 /* The gradients of a convolution of ramps, of those inputs that are wanted; the
@@ -148,16 +68,11 @@ static void wanted_gradients(const bool *wanted, double grad[3][128])
 {
     static const int64_t shapes[3][4] = { { 1, 4, 4, 3 }, { 4, 3, 3, 3 }, { 4 } };
     static const int ranks[3] = { 4, 4, 1 };
-    tern_error error = { 0 };
     tern_tensor *in[3];
     double values[128];
-    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = "cpu", .poison = true }, &error);
-    if (!ctx)
-        fail_msg("%s", error.message);
+    tern_ctx *ctx = open_recording("cpu");
     for (int i = 0; i < 128; i++)
         values[i] = 0.25 * (i % 7) - 0.5;
-    tern_set_recording(ctx, true);
-    tern_step_begin(ctx, 0);
     for (int i = 0; i < 3; i++) {
         in[i] = tern_input(ctx, "input", TERN_F64, ranks[i], shapes[i], values);
         if (wanted[i])
@@ -190,14 +105,10 @@ static void each_gradient_can_be_had_alone(void **state)
 static void convolve(const char *device, const int64_t *x_shape, const int64_t *weight_shape,
                      const double *weights, tern_conv2d_opts opts, double *y)
 {
-    tern_error error = { 0 };
     double x[256];
-    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = device, .poison = true }, &error);
-    if (!ctx)
-        fail_msg("%s", error.message);
+    tern_ctx *ctx = open_recording(device);
     for (int i = 0; i < 256; i++)
         x[i] = 0.25 * (i * 7 % 11) - 1.25;
-    tern_step_begin(ctx, 0);
     tern_tensor *in = tern_input(ctx, "x", TERN_F64, 4, x_shape, x);
     tern_tensor *weight = tern_input(ctx, "weight", TERN_F64, 4, weight_shape, weights);
     tern_read(ctx, tern_conv2d(ctx, in, weight, NULL, opts), TERN_F64, y);
@@ -252,11 +163,7 @@ static void groups_are_zeros_for_the_inputs_not_seen(void **state)
 static void fails(const int64_t *x_shape, const int64_t *weight_shape, int64_t bias_count,
                   tern_conv2d_opts opts, tern_status status, const char *message)
 {
-    tern_error error = { 0 };
-    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = "meta" }, &error);
-    if (!ctx)
-        fail_msg("%s", error.message);
-    tern_step_begin(ctx, 0);
+    tern_ctx *ctx = open_recording("meta");
     tern_tensor *x = tern_full(ctx, 4, x_shape, 1), *weight = tern_full(ctx, 4, weight_shape, 1);
     tern_tensor *bias = bias_count ? tern_full(ctx, 1, &bias_count, 1) : NULL;
     tern_conv2d(ctx, x, weight, bias, opts);
@@ -293,10 +200,8 @@ static void wrong_shapes_are_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_simd_level_agrees_with_ref),
-        cmocka_unit_test(every_activation_agrees_with_ref),
-        cmocka_unit_test(gradients_accumulate_over_uses),
-        cmocka_unit_test(bits_do_not_depend_on_threads),
+        cmocka_unit_test(cpu_follows_ref_at_every_level_and_shape),
+        cmocka_unit_test(cpu_follows_ref_with_every_activation),
         cmocka_unit_test(each_gradient_can_be_had_alone),
         cmocka_unit_test(dilation_is_a_kernel_with_zeros_between),
         cmocka_unit_test(groups_are_zeros_for_the_inputs_not_seen),

@@ -1,5 +1,5 @@
-/* cpu against ref, for every op, at every SIMD level that this machine has; the bound
- * is that of tests/against_ref.h. */
+/* cpu against ref, for every op, at every SIMD level that this machine has and with 1, 2
+ * and 3 threads; the bound is that of tests/against_ref.h. */
 #include "tests/check.h"
 
 #include "kernels/table.h"
@@ -8,20 +8,12 @@
 static void cpu_is_ref_up_to_rounding_at_every_simd_level(void **state)
 {
     (void)state;
-    const char *names[4];
-    tern_ctx *cpu[4];
-    int levels = tern_simd_levels(names);
     for (const tern_op *const *op = tern_op_table(); *op; op++) {
-        for (int level = 0; level < levels; level++) {
-            tern_error error = { 0 };
-            cpu[level] = tern_open((tern_ctx_opts){ .device = "cpu", .simd = names[level],
-                                                    .threads = 1, .seed = 7, .poison = true },
-                                   &error);
-            assert_string_equal(error.message, "");
-        }
-        assert_follows_ref(*op, (*op)->samples, cpu, levels);
-        for (int level = 0; level < levels; level++)
-            tern_ctx_free(cpu[level]);
+        tern_ctx *cpu[MAX_CPUS];
+        int count = open_cpus(cpu);
+        assert_follows_ref(*op, (*op)->samples, cpu, count);
+        for (int c = 0; c < count; c++)
+            tern_ctx_free(cpu[c]);
     }
 }
 

@@ -6,8 +6,7 @@
 #include <string.h>
 
 #include "kernels/cross_entropy/cross_entropy.h"
-#include "kernels/table.h"
-#include "tests/op_run.h"
+#include "tests/against_ref.h"
 
 enum { ROWS = 5, CLASSES = 7 };
 
@@ -34,17 +33,6 @@ static problem make_problem(void)
     for (int c = 0; c < CLASSES; c++)
         p.class_weight[c] = 1;
     return p;
-}
-
-static tern_ctx *open_recording(const char *device)
-{
-    tern_error error = { 0 };
-    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = device, .poison = true }, &error);
-    if (!ctx)
-        fail_msg("%s", error.message);
-    tern_set_recording(ctx, true);
-    tern_step_begin(ctx, 0);
-    return ctx;
 }
 
 static tern_tensor *apply(tern_ctx *ctx, const problem *p, tern_tensor **logits)

@@ -10,17 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static tern_ctx *open_device(const char *device, const char *simd, int threads)
-{
-    tern_error error = { 0 };
-    tern_ctx_opts opts = { .device = device, .simd = simd, .threads = threads, .poison = true };
-    tern_ctx *ctx = tern_open(opts, &error);
-    if (!ctx)
-        fail_msg("%s", error.message);
-    tern_set_recording(ctx, true);
-    return ctx;
-}
-
 static const char *const devices[] = { "ref", "cpu" };
 enum { DEVICES = 2 };
 
@@ -33,9 +22,8 @@ static void a_token_out_of_range_is_named_with_its_position(void **state)
                                      "hold -2147483648 at position 2" };
     const double table[5 * 3] = { 0 };
     for (int i = 0; i < 4 * DEVICES; i++) {
-        tern_ctx *ctx = open_device(devices[i % DEVICES], NULL, 2);
+        tern_ctx *ctx = open_recording(devices[i % DEVICES]);
         const int32_t tokens[] = { 0, 4, wrong[i / DEVICES], 9 };
-        tern_step_begin(ctx, 0);
         tern_embedding(ctx, tern_input(ctx, "table", TERN_F64, 2, (int64_t[]){ 5, 3 }, table),
                        tern_input(ctx, "tokens", TERN_I32, 2, (int64_t[]){ 2, 2 }, tokens),
                        (tern_embedding_opts){ 0 });
@@ -55,8 +43,7 @@ static void the_padding_row_is_read_but_has_no_gradient(void **state)
     const int32_t tokens[] = { 2, 2, 0, 1 };
     for (int d = 0; d < DEVICES; d++) {
         double got[8];
-        tern_ctx *ctx = open_device(devices[d], NULL, 2);
-        tern_step_begin(ctx, 0);
+        tern_ctx *ctx = open_recording(devices[d]);
         tern_tensor *rows = tern_require_grad(
             ctx, tern_input(ctx, "table", TERN_F64, 2, (int64_t[]){ 4, 2 }, table));
         tern_tensor *y = tern_embedding(
@@ -89,7 +76,9 @@ static float *table_grad(const char *device, const char *simd, int threads)
             (int32_t)tern_rng_below(&rng, 1 + tern_rng_below(&rng, ROWS));
     for (int i = 0; i < TOKENS * DIM; i++)
         seed[i] = (float)tern_rng_normal(&rng);
-    tern_ctx *ctx = open_device(device, simd, threads);
+    tern_ctx *ctx = open_context((tern_ctx_opts){ .device = device, .simd = simd,
+                                                  .threads = threads, .poison = true });
+    tern_set_recording(ctx, true);
     tern_tensor *table =
         tern_param(ctx, "table", 2, (int64_t[]){ ROWS, DIM }, (tern_param_opts){ 0 });
     tern_params_freeze(ctx);
@@ -131,8 +120,7 @@ static void a_padding_index_beyond_the_table_is_an_error(void **state)
     (void)state;
     const double table[6] = { 0 };
     const int32_t token = 0;
-    tern_ctx *ctx = open_device("cpu", NULL, 1);
-    tern_step_begin(ctx, 0);
+    tern_ctx *ctx = open_recording("cpu");
     tern_embedding(ctx, tern_input(ctx, "table", TERN_F64, 2, (int64_t[]){ 3, 2 }, table),
                    tern_input(ctx, "tokens", TERN_I32, 0, NULL, &token),
                    (tern_embedding_opts){ .padding_index = 3, .has_padding = true });

@@ -8,7 +8,7 @@
 
 #include "core/safetensors.h"
 #include "kernels/table.h"
-#include "tests/op_probe.h"
+#include "tests/op_run.h"
 
 /* Of the value itself, or of a thousandth of the tensor's largest value where
  * an element is smaller than that: what is left of a cancellation. */
@@ -148,52 +148,58 @@ static void compare(const fixture *fix, int number, const op_value *found,
     }
 }
 
-/* What stood in the gradient of that name before it was accumulated; NULL if it was not. */
-static double *existing_gradient(const tern_problem *problem, const op_value *found)
+/* What stood in an input's gradient before it was added to; NULL if nothing did. */
+static double *existing_gradient(int input, const op_value *found, bool accumulate)
 {
-    for (int i = 0; i < problem->count; i++) {
-        if (strcmp(found->name + strlen("grad_"), problem->inputs[i].name) != 0)
-            continue;
-        double *existing = calloc((size_t)found->count + 1, sizeof *existing);
-        assert_non_null(existing);
-        op_probe_gradient((uint32_t)(100 + i), found->count, existing);
-        return existing;
-    }
-    return NULL;
+    if (!accumulate)
+        return NULL;
+    double *existing = calloc((size_t)found->count + 1, sizeof *existing);
+    assert_non_null(existing);
+    op_run_gradient((uint32_t)(100 + input), found->count, existing);
+    return existing;
 }
 
-static void compare_run(fixture *fix, int number, const tern_problem *problem, const op_probe *run,
-                        bool accumulate)
+static void compare_value(fixture *fix, int number, const char *prefix, const op_value *found,
+                          const double *existing)
 {
-    for (int i = 0; i < run->count; i++) {
-        const op_value *found = &run->value[i];
-        bool gradient = strncmp(found->name, "grad_", 5) == 0;
-        bool state = strncmp(found->name, "after_", 6) == 0;
-        const tern_stored *expected =
-            case_tensor(fix, number, gradient || state ? "" : "out_", found->name);
-        if (!expected)
-            fail_msg("%s, case %d: the fixture has no %s", fix->op->name, number, found->name);
-        double *existing = gradient && accumulate ? existing_gradient(problem, found) : NULL;
-        compare(fix, number, found, expected, existing);
+    const tern_stored *expected = case_tensor(fix, number, prefix, found->name);
+    if (!expected)
+        fail_msg("%s, case %d: the fixture has no %s%s", fix->op->name, number, prefix,
+                 found->name);
+    compare(fix, number, found, expected, existing);
+}
+
+static void compare_run(fixture *fix, int number, const tern_problem *problem,
+                        const op_result *run, bool accumulate)
+{
+    for (int i = 0; i < TERN_MAX_SAVED; i++)
+        if (*run->out[i].name)
+            compare_value(fix, number, "out_", &run->out[i], NULL);
+    for (int i = 0; i < problem->count; i++) {
+        if (*run->in[i].name && (problem->inputs[i].arg->flags & TERN_MUTATED))
+            compare_value(fix, number, "after_", &run->in[i], NULL);
+        if (!*run->grad[i].name)
+            continue;
+        double *existing = existing_gradient(i, &run->grad[i], accumulate);
+        compare_value(fix, number, "", &run->grad[i], existing);
         free(existing);
     }
 }
 
 static void check_case(tern_ctx *ctx, fixture *fix, int number, bool accumulate)
 {
-    op_probe run;
     tern_problem problem = load_problem(fix, number);
-    op_probe_opts opts = { .signature = (uint64_t)number, .accumulate = accumulate,
-                         .training = atoi(case_metadata(fix, number, "training")) };
+    op_run_how how = { .signature = (uint64_t)number, .accumulate = accumulate,
+                       .eval = !atoi(case_metadata(fix, number, "training")) };
     for (int i = 0; i < tern_op_output_count(fix->op); i++) {
         const tern_stored *upstream = case_tensor(fix, number, "grad_out_", fix->op->out[i].name);
-        opts.upstream[i] = upstream ? upstream->data : NULL;
+        how.upstream[i] = upstream ? upstream->data : NULL;
     }
-    op_probe_make(ctx, &problem, opts, &run);
+    op_result run = op_run_on(ctx, &problem, how);
     if (!tern_ok(ctx))
         fail_msg("%s, case %d: %s", fix->op->name, number, tern_ctx_error(ctx)->message);
     compare_run(fix, number, &problem, &run, accumulate);
-    op_probe_free(&run);
+    op_result_free(&run);
     tern_problem_free(&problem);
 }
 
@@ -202,11 +208,9 @@ static void check_case(tern_ctx *ctx, fixture *fix, int number, bool accumulate)
 static void check_all_ops(bool accumulate)
 {
     for (const tern_op *const *op = tern_op_table(); *op; op++) {
-        tern_error error = { 0 };
         fixture fix = open_fixture(*op);
-        tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = "ref", .seed = 7, .poison = true },
-                                  &error);
-        assert_non_null(ctx);
+        tern_ctx *ctx = open_context(
+            (tern_ctx_opts){ .device = "ref", .seed = 7, .poison = true });
         for (int number = 0; number < fix.cases; number++)
             check_case(ctx, &fix, number, accumulate);
         for (int i = 0; i < tern_safetensors_count(fix.file); i++)

@@ -6,19 +6,7 @@
 #include <string.h>
 
 #include "kernels/layer_norm/layer_norm.h"
-#include "kernels/table.h"
-#include "tests/op_run.h"
-
-static tern_ctx *open_recording(const char *device)
-{
-    tern_error error = { 0 };
-    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = device, .poison = true }, &error);
-    if (!ctx)
-        fail_msg("%s", error.message);
-    tern_set_recording(ctx, true);
-    tern_step_begin(ctx, 0);
-    return ctx;
-}
+#include "tests/against_ref.h"
 
 static void cpu_follows_ref_at_every_level_and_width(void **state)
 {

@@ -9,24 +9,12 @@
 #include "kernels/cross_entropy/cross_entropy.h"
 #include "kernels/losses/focal.h"
 #include "kernels/losses/pointwise.h"
-#include "kernels/table.h"
-#include "tests/op_run.h"
+#include "tests/against_ref.h"
 
 static const char *const devices[] = { "ref", "cpu" };
 
 enum { ROWS = 3, CLASSES = 4 };
 static const int64_t matrix[] = { ROWS, CLASSES }, rows[] = { ROWS };
-
-static tern_ctx *open_recording(const char *device)
-{
-    tern_error error = { 0 };
-    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = device, .poison = true }, &error);
-    if (!ctx)
-        fail_msg("%s", error.message);
-    tern_set_recording(ctx, true);
-    tern_step_begin(ctx, 0);
-    return ctx;
-}
 
 static tern_tensor *leaf(tern_ctx *ctx, int rank, const int64_t *shape, const double *values)
 {

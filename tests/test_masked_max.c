@@ -5,21 +5,15 @@
 #include <string.h>
 
 #include "kernels/masked_max/masked_max.h"
-#include "kernels/table.h"
-#include "tests/op_run.h"
+#include "tests/against_ref.h"
 
 static const char *const devices[] = { "ref", "cpu" };
 
 /* x [2,3,2], its maxima [2,2] and its gradient for upstream gradients 2, 6, 3, 5. */
 static void run(const char *device, const double *x, const uint8_t *mask, double *y, double *grad)
 {
-    tern_error error = { 0 };
     const double seed[] = { 2, 6, 3, 5 };
-    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = device, .poison = true }, &error);
-    if (!ctx)
-        fail_msg("%s", error.message);
-    tern_set_recording(ctx, true);
-    tern_step_begin(ctx, 0);
+    tern_ctx *ctx = open_recording(device);
     tern_tensor *in =
         tern_require_grad(ctx, tern_input(ctx, "x", TERN_F64, 3, (int64_t[]){ 2, 3, 2 }, x));
     tern_tensor *valid = tern_input(ctx, "mask", TERN_U8, 2, (int64_t[]){ 2, 3 }, mask);

@@ -1,16 +1,12 @@
 /* Promises of matmul: the cpu backend agrees with the plain float64 loops at every SIMD
- * level, shape and transposition, accumulates where asked, its bits do not depend on the
- * number of threads, and wrong shapes are named. */
+ * level, shape and transposition, also through OpenBLAS, and wrong shapes are named. */
 #include "tests/check.h"
 
-#include <float.h>
-#include <math.h>
 #include <string.h>
 
 #include "kernels/matmul/matmul.h"
 #include "kernels/matmul/openblas.h"
-#include "kernels/table.h"
-#include "tests/op_run.h"
+#include "tests/against_ref.h"
 
 /* a [.., M, K], b [.., K, N]; prefixes of either may be empty. */
 typedef struct problem {
@@ -37,89 +33,35 @@ static void write_problem(const problem *p, int layout, char *inputs, char *opti
              tb ? "true" : "false");
 }
 
-/* 8 eps sqrt(terms) times the sum of |terms|, which the plain loops compute from absolute
- * values. */
-static void check_against_ref(const problem *p, int layout, op_run_how how)
-{
-    char inputs[100], options[100], what[300];
-    write_problem(p, layout, inputs, options, sizeof inputs);
-    op_result want = op_run("matmul", inputs, options, (op_run_how){ .uses = how.uses });
-    op_result terms = op_run("matmul", inputs, options, (op_run_how){ .absolute = true });
-    op_result got = op_run("matmul", inputs, options, how);
-    double unit = 8 * 0.5 * FLT_EPSILON * (how.uses ? how.uses : 1);
-    double most_batch = 6;
-
-    snprintf(what, sizeof what, "y, %s %s %s", inputs, options, how.simd ? how.simd : "");
-    assert_values_near(what, &got.out[0], &want.out[0], &terms.out[0], unit * sqrt(p->k + 1));
-    for (int i = 0; i < 2; i++) {
-        snprintf(what, sizeof what, "gradient %d, %s %s %s", i, inputs, options,
-                 how.simd ? how.simd : "");
-        assert_values_near(what, &got.grad[i], &want.grad[i], &terms.grad[i],
-                           unit * sqrt(most_batch * (i == 0 ? p->n : p->m) + 1));
-    }
-    op_result_free(&want);
-    op_result_free(&terms);
-    op_result_free(&got);
-}
-
-static void every_simd_level_and_layout_agrees_with_ref(void **state)
-{
-    const char *levels[4];
-    int count = tern_simd_levels(levels);
-    (void)state;
-    for (int level = 0; level < count; level++)
-        for (int i = 0; i < PROBLEMS; i++)
-            for (int layout = 0; layout < LAYOUTS; layout++)
-                check_against_ref(&problems[i], layout,
-                                  (op_run_how){ .device = "cpu", .simd = levels[level] });
-}
-
-static void gradients_accumulate_over_uses(void **state)
-{
-    (void)state;
-    for (int i = 0; i < PROBLEMS; i++)
-        for (int layout = 0; layout < LAYOUTS; layout++)
-            check_against_ref(&problems[i], layout, (op_run_how){ .device = "cpu", .uses = 3 });
-}
-
-static void openblas_agrees_with_ref(void **state)
-{
-    op_run_how how = { .device = "cpu", .provider = "openblas", .threads = 2, .uses = 2 };
-    (void)state;
-    if (!tern_openblas_sgemm(NULL))
-        skip();
-    assert_non_null(tern_openblas_corename());
-    for (int i = 0; i < PROBLEMS; i++)
-        for (int layout = 0; layout < LAYOUTS; layout++)
-            check_against_ref(&problems[i], layout, how);
-}
-
-static void bits_do_not_depend_on_threads(void **state)
+static void cpu_follows_ref_at_every_level_and_layout(void **state)
 {
     char inputs[100], options[100];
     (void)state;
     for (int i = 0; i < PROBLEMS; i++)
         for (int layout = 0; layout < LAYOUTS; layout++) {
             write_problem(&problems[i], layout, inputs, options, sizeof inputs);
-            op_result one = op_run("matmul", inputs, options,
-                                   (op_run_how){ .device = "cpu", .threads = 1 });
-            op_result three = op_run("matmul", inputs, options,
-                                     (op_run_how){ .device = "cpu", .threads = 3 });
-            if (!op_results_equal(&one, &three))
-                fail_msg("3 threads give other bits than one: %s %s", inputs, options);
-            op_result_free(&one);
-            op_result_free(&three);
+            assert_sums_follow_ref("matmul", NULL, inputs, options);
+        }
+}
+
+static void openblas_follows_ref(void **state)
+{
+    char inputs[100], options[100];
+    (void)state;
+    if (!tern_openblas_sgemm(NULL))
+        skip();
+    assert_non_null(tern_openblas_corename());
+    for (int i = 0; i < PROBLEMS; i++)
+        for (int layout = 0; layout < LAYOUTS; layout++) {
+            write_problem(&problems[i], layout, inputs, options, sizeof inputs);
+            assert_sums_follow_ref("matmul", "openblas", inputs, options);
         }
 }
 
 static void fails(int a_rank, const int64_t *a_shape, int b_rank, const int64_t *b_shape,
                   tern_matmul_opts opts, const char *message)
 {
-    tern_error error = { 0 };
-    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = "meta" }, &error);
-    if (!ctx)
-        fail_msg("%s", error.message);
-    tern_step_begin(ctx, 0);
+    tern_ctx *ctx = open_recording("meta");
     tern_matmul(ctx, tern_full(ctx, a_rank, a_shape, 1), tern_full(ctx, b_rank, b_shape, 1), opts);
     assert_tern_fails(ctx, TERN_ERR_SHAPE, message);
     tern_ctx_free(ctx);
@@ -141,10 +83,8 @@ static void wrong_shapes_are_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_simd_level_and_layout_agrees_with_ref),
-        cmocka_unit_test(gradients_accumulate_over_uses),
-        cmocka_unit_test(openblas_agrees_with_ref),
-        cmocka_unit_test(bits_do_not_depend_on_threads),
+        cmocka_unit_test(cpu_follows_ref_at_every_level_and_layout),
+        cmocka_unit_test(openblas_follows_ref),
         cmocka_unit_test(wrong_shapes_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

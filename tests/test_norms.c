@@ -9,24 +9,12 @@
 #include "kernels/group_norm/group_norm.h"
 #include "kernels/layer_norm/add_layer_norm.h"
 #include "kernels/rms_norm/rms_norm.h"
-#include "kernels/table.h"
-#include "tests/op_run.h"
+#include "tests/against_ref.h"
 
 static const char *const devices[] = { "ref", "cpu" };
 
 enum { ROWS = 5, WIDTH = 12 };
 static const int64_t matrix[] = { ROWS, WIDTH };
-
-static tern_ctx *open_recording(const char *device)
-{
-    tern_error error = { 0 };
-    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = device, .poison = true }, &error);
-    if (!ctx)
-        fail_msg("%s", error.message);
-    tern_set_recording(ctx, true);
-    tern_step_begin(ctx, 0);
-    return ctx;
-}
 
 static tern_tensor *wave(tern_ctx *ctx, int rank, const int64_t *shape, double phase, double shift)
 {

@@ -8,21 +8,11 @@
 #include <string.h>
 
 #include "kernels/table.h"
-#include "tests/op_probe.h"
+#include "tests/op_run.h"
 
 /* Samples with more input elements or forward work are left to the benchmarks. */
 static const int64_t MAX_ELEMENTS = 600000;
 static const double MAX_FLOPS = 20e6;
-
-static tern_ctx *open_device(tern_ctx_opts opts)
-{
-    tern_error error = { 0 };
-    opts.seed = 7;
-    tern_ctx *ctx = tern_open(opts, &error);
-    if (!ctx)
-        fail_msg("%s", error.message);
-    return ctx;
-}
 
 static tern_problem make_problem(const tern_op *op, const tern_sample *sample)
 {
@@ -33,39 +23,16 @@ static tern_problem make_problem(const tern_op *op, const tern_sample *sample)
     return problem;
 }
 
-static void run(tern_ctx *ctx, const tern_problem *problem, op_probe_opts opts, op_probe *result)
+static op_result run(tern_ctx *ctx, const tern_problem *problem, op_run_how how)
 {
-    op_probe_make(ctx, problem, opts, result);
+    op_result result = op_run_on(ctx, problem, how);
     if (!tern_ok(ctx))
         fail_msg("%s on %s: %s", problem->op->name, tern_device(ctx),
                  tern_ctx_error(ctx)->message);
+    return result;
 }
 
 /* ------------------------------------------------------------ the same -- */
-
-static void assert_same_shapes(const tern_problem *problem, const op_probe *a, const op_probe *b)
-{
-    assert_int_equal(a->count, b->count);
-    for (int v = 0; v < a->count; v++) {
-        assert_string_equal(a->value[v].name, b->value[v].name);
-        bool same = a->value[v].rank == b->value[v].rank;
-        for (int axis = 0; axis < a->value[v].rank && same; axis++)
-            same = a->value[v].shape[axis] == b->value[v].shape[axis];
-        if (!same)
-            fail_msg("%s: %s has another shape", problem->op->name, a->value[v].name);
-    }
-}
-
-static void assert_same_bits(const tern_problem *problem, const op_probe *a, const op_probe *b,
-                             const char *when)
-{
-    assert_same_shapes(problem, a, b);
-    for (int v = 0; v < a->count; v++)
-        for (int64_t i = 0; i < a->value[v].count; i++)
-            if (memcmp(&a->value[v].values[i], &b->value[v].values[i], sizeof(double)) != 0)
-                fail_msg("%s: %s[%d] is %.9g, and %.9g %s", problem->op->name, a->value[v].name,
-                         (int)i, a->value[v].values[i], b->value[v].values[i], when);
-}
 
 static int64_t elements_of(const tern_sample *sample)
 {
@@ -81,43 +48,43 @@ static int64_t elements_of(const tern_sample *sample)
     return elements;
 }
 
-static double flops_of(tern_ctx *meta, const tern_problem *problem, op_probe_opts opts)
+static double flops_of(tern_ctx *meta, const tern_problem *problem, op_run_how how)
 {
-    op_probe declared;
-    run(meta, problem, opts, &declared);
-    op_probe_free(&declared);
+    op_result declared = run(meta, problem, how);
+    op_result_free(&declared);
     return tern_step_flops(meta);
 }
 
 /* Run a problem on all contexts; the first is what the others must equal. */
-static void compare_runs(const tern_problem *problem, op_probe_opts opts, tern_ctx *const *ctx,
+static void compare_runs(const tern_problem *problem, op_run_how how, tern_ctx *const *ctx,
                          const char *const *when, int count)
 {
-    op_probe first, other;
-    run(ctx[0], problem, opts, &first);
+    char what[96];
+    op_result first = run(ctx[0], problem, how);
     for (int c = 0; c < count; c++) {
-        run(ctx[c], problem, opts, &other);
-        assert_same_bits(problem, &first, &other, when[c]);
-        op_probe_free(&other);
+        op_result other = run(ctx[c], problem, how);
+        snprintf(what, sizeof what, "%s, first and %s", problem->op->name, when[c]);
+        assert_same_bits(what, &first, &other);
+        op_result_free(&other);
     }
-    op_probe_free(&first);
+    op_result_free(&first);
 }
 
 static void compare_contexts(const tern_op *op, unsigned uses, tern_ctx *const *ctx,
                              const char *const *when, int count)
 {
-    tern_ctx *meta = open_device((tern_ctx_opts){ .device = "meta" });
-    op_probe_opts opts = { .signature = 0 };
+    tern_ctx *meta = open_context((tern_ctx_opts){ .device = "meta" });
+    op_run_how how = { .signature = 0 };
     for (const tern_sample *sample = op->samples; sample && sample->uses; sample++) {
         if (!(sample->uses & uses) || elements_of(sample) > MAX_ELEMENTS)
             continue;
         tern_problem problem = make_problem(op, sample);
         int modes = sample->uses & TERN_SAMPLE_CHECK ? 2 : 1; /* large ones: training only */
         for (int mode = 0; mode < modes; mode++) {
-            opts.signature++;
-            opts.training = mode == 0;
-            if (flops_of(meta, &problem, opts) <= MAX_FLOPS)
-                compare_runs(&problem, opts, ctx, when, count);
+            how.signature++;
+            how.eval = mode == 1;
+            if (flops_of(meta, &problem, how) <= MAX_FLOPS)
+                compare_runs(&problem, how, ctx, when, count);
         }
         tern_problem_free(&problem);
     }
@@ -131,7 +98,8 @@ static void bits_depend_neither_on_threads_nor_on_the_run(void **state)
     for (const tern_op *const *op = tern_op_table(); *op; op++) {
         tern_ctx *ctx[3];
         for (int i = 0; i < 3; i++)
-            ctx[i] = open_device((tern_ctx_opts){ .device = "cpu", .threads = 1 + i });
+            ctx[i] = open_context(
+                (tern_ctx_opts){ .device = "cpu", .threads = 1 + i, .seed = 7 });
         compare_contexts(*op, TERN_SAMPLE_CHECK | TERN_SAMPLE_BENCH, ctx, when, 3);
         for (int i = 0; i < 3; i++)
             tern_ctx_free(ctx[i]);
@@ -145,7 +113,8 @@ static void nothing_is_read_that_was_not_written(void **state)
     for (const tern_op *const *op = tern_op_table(); *op; op++) {
         tern_ctx *ctx[2];
         for (int i = 0; i < 2; i++)
-            ctx[i] = open_device((tern_ctx_opts){ .device = "cpu", .threads = 2, .poison = i });
+            ctx[i] = open_context((tern_ctx_opts){
+                .device = "cpu", .threads = 2, .seed = 7, .poison = i });
         compare_contexts(*op, TERN_SAMPLE_CHECK, ctx, when, 2);
         for (int i = 0; i < 2; i++)
             tern_ctx_free(ctx[i]);
@@ -156,20 +125,18 @@ static void meta_knows_the_shapes(void **state)
 {
     (void)state;
     for (const tern_op *const *op = tern_op_table(); *op; op++) {
-        tern_ctx *meta = open_device((tern_ctx_opts){ .device = "meta" });
-        tern_ctx *cpu = open_device((tern_ctx_opts){ .device = "cpu", .threads = 1 });
+        tern_ctx *meta = open_context((tern_ctx_opts){ .device = "meta" });
+        tern_ctx *cpu = open_context((tern_ctx_opts){ .device = "cpu", .threads = 1 });
         uint64_t signature = 0;
         for (const tern_sample *sample = (*op)->samples; sample && sample->uses; sample++) {
-            op_probe declared, computed;
-            op_probe_opts opts = { .signature = ++signature, .training = true };
+            op_run_how how = { .signature = ++signature };
             if (!(sample->uses & TERN_SAMPLE_CHECK))
                 continue;
             tern_problem problem = make_problem(*op, sample);
-            run(meta, &problem, opts, &declared);
-            run(cpu, &problem, opts, &computed);
-            assert_same_shapes(&problem, &declared, &computed);
-            op_probe_free(&declared);
-            op_probe_free(&computed);
+            op_result declared = run(meta, &problem, how), computed = run(cpu, &problem, how);
+            assert_same_shapes((*op)->name, &declared, &computed);
+            op_result_free(&declared);
+            op_result_free(&computed);
             tern_problem_free(&problem);
         }
         tern_ctx_free(meta);
@@ -192,10 +159,9 @@ static void attempt(nonsense *n, tern_status wanted, const char *what, const cha
 {
     n->signature++;
     for (int i = 0; i < 3; i++) {
-        op_probe result;
-        op_probe_make(n->ctx[i], &n->problem,
-                      (op_probe_opts){ .signature = n->signature, .training = true }, &result);
-        op_probe_free(&result);
+        op_result result =
+            op_run_on(n->ctx[i], &n->problem, (op_run_how){ .signature = n->signature });
+        op_result_free(&result);
         tern_status code = tern_ctx_error(n->ctx[i])->code;
         const char *message = tern_ctx_error(n->ctx[i])->message;
         if (wanted != TERN_OK && code != wanted)
@@ -335,7 +301,7 @@ static void nonsense_is_an_error_and_never_a_crash(void **state)
     for (const tern_op *const *op = tern_op_table(); *op; op++) {
         nonsense n = { .signature = 0 };
         for (int i = 0; i < 3; i++)
-            n.ctx[i] = open_device((tern_ctx_opts){ .device = devices[i], .threads = 1 });
+            n.ctx[i] = open_context((tern_ctx_opts){ .device = devices[i], .threads = 1 });
         for (const tern_sample *sample = (*op)->samples; sample && sample->uses; sample++) {
             if (!(sample->uses & TERN_SAMPLE_CHECK))
                 continue;

@@ -1,6 +1,5 @@
-/* Promises of the pooling ops: PyTorch's choice of the winner, agreement of the cpu
- * backend with the plain loops at every SIMD level, bits that do not depend on the
- * number of threads. */
+/* Promises of the pooling ops: PyTorch's choice of the winner, what padding counts for,
+ * where adaptive windows lie, and agreement of cpu with ref for sizes of every kind. */
 #include "tests/check.h"
 
 #include <float.h>
@@ -8,96 +7,42 @@
 #include <string.h>
 
 #include "kernels/pool/pool.h"
-#include "kernels/table.h"
-#include "tests/op_run.h"
+#include "tests/against_ref.h"
 
-typedef struct problem {
-    const char *op, *inputs, *options;
-} problem;
+static const char *const devices[] = { "ref", "cpu" };
 
-static const problem problems[] = {
-    { "max_pool2d", "x=[2,4,6,3]", "window=2,2" },
-    { "max_pool2d", "x=[3,31,29,17]", "window=3,3 stride=2,2 pad=1,1" },
-    { "max_pool2d", "x=[2,9,8,33]", "window=2,3 stride=5,1 pad=1,1" },
-    { "max_pool2d", "x=[5,7,6,1]", "window=0,2" },
-    { "max_pool2d", "x=[37,1,1,5]", "" },
-    { "max_pool2d", "x=[0,4,4,2]", "window=2,2" },
-    { "avg_pool2d", "x=[2,4,6,3]", "window=2,2" },
-    { "avg_pool2d", "x=[3,31,29,17]", "window=3,3 stride=2,2" },
-    { "avg_pool2d", "x=[2,76,20,131]", "window=1,0" },
-    { "avg_pool2d", "x=[2,9,8,33]", "window=2,3 stride=5,1" },
-    { "avg_pool2d", "x=[3,31,29,17]", "window=3,5 stride=2,1 pad=1,2" },
-    { "avg_pool2d", "x=[3,31,29,17]", "window=3,5 stride=2,1 pad=1,2 exclude_pad=true" },
-    { "avg_pool2d", "x=[0,4,4,2]", "window=2,2" },
-    { "adaptive_avg_pool2d", "x=[3,31,29,67]", "size=7,5" },
-    { "adaptive_avg_pool2d", "x=[2,3,5,17]", "size=8,31" },
-    { "adaptive_max_pool2d", "x=[3,31,29,67]", "size=7,5" },
-    { "adaptive_max_pool2d", "x=[2,3,5,17]", "size=8,31" },
-    { "global_avg_pool", "x=[3,31,29,67]", "" },
-    { "global_avg_pool", "x=[1,1,1,1]", "" },
-    { "global_avg_pool", "x=[0,4,4,2]", "" },
-};
-enum { PROBLEMS = sizeof problems / sizeof problems[0] };
-
-static void check_against_ref(const problem *p, op_run_how how)
+static void cpu_follows_ref_at_every_level_and_size(void **state)
 {
-    char what[160];
-    snprintf(what, sizeof what, "%s %s %s %s", p->op, p->inputs, p->options, how.simd);
-    op_result want = op_run(p->op, p->inputs, p->options, (op_run_how){ .uses = how.uses });
-    op_result got = op_run(p->op, p->inputs, p->options, how);
-    assert_values_near(what, &got.out[0], &want.out[0], NULL, 8 * FLT_EPSILON);
-    assert_values_near(what, &got.grad[0], &want.grad[0], NULL, 8 * FLT_EPSILON);
-    op_result_free(&want);
-    op_result_free(&got);
-}
-
-static void every_simd_level_agrees_with_ref(void **state)
-{
-    const char *levels[4];
-    int count = tern_simd_levels(levels);
+    static const char *const problems[][3] = {
+        { "max_pool2d", "x=[3,31,29,17]", "window=3,3 stride=2,2 pad=1,1" },
+        { "max_pool2d", "x=[2,9,8,33]", "window=2,3 stride=5,1 pad=1,1" },
+        { "max_pool2d", "x=[5,7,6,1]", "window=0,2" },
+        { "max_pool2d", "x=[37,1,1,5]", "" },
+        { "avg_pool2d", "x=[3,31,29,17]", "window=3,3 stride=2,2" },
+        { "avg_pool2d", "x=[2,76,20,131]", "window=1,0" },
+        { "avg_pool2d", "x=[2,9,8,33]", "window=2,3 stride=5,1" },
+        { "avg_pool2d", "x=[3,31,29,17]", "window=3,5 stride=2,1 pad=1,2" },
+        { "avg_pool2d", "x=[3,31,29,17]", "window=3,5 stride=2,1 pad=1,2 exclude_pad=true" },
+        { "adaptive_avg_pool2d", "x=[3,31,29,67]", "size=7,5" },
+        { "adaptive_avg_pool2d", "x=[2,3,5,17]", "size=8,31" },
+        { "adaptive_max_pool2d", "x=[3,31,29,67]", "size=7,5" },
+        { "adaptive_max_pool2d", "x=[2,3,5,17]", "size=8,31" },
+        { "global_avg_pool", "x=[3,31,29,67]", "" },
+    };
     (void)state;
-    for (int level = 0; level < count; level++)
-        for (int i = 0; i < PROBLEMS; i++)
-            check_against_ref(&problems[i],
-                              (op_run_how){ .device = "cpu", .simd = levels[level] });
-}
-
-static void gradients_accumulate_over_uses(void **state)
-{
-    (void)state;
-    for (int i = 0; i < PROBLEMS; i++)
-        check_against_ref(&problems[i], (op_run_how){ .device = "cpu", .uses = 3 });
-}
-
-static void bits_do_not_depend_on_threads(void **state)
-{
-    (void)state;
-    for (int i = 0; i < PROBLEMS; i++) {
-        const problem *p = &problems[i];
-        op_result one = op_run(p->op, p->inputs, p->options, (op_run_how){ .device = "cpu" });
-        op_result many = op_run(p->op, p->inputs, p->options,
-                                (op_run_how){ .device = "cpu", .threads = 3 });
-        if (!op_results_equal(&one, &many))
-            fail_msg("3 threads give other bits: %s %s %s", p->op, p->inputs, p->options);
-        op_result_free(&one);
-        op_result_free(&many);
-    }
+    for (size_t i = 0; i < sizeof problems / sizeof problems[0]; i++)
+        assert_cpu_follows_ref(problems[i][0], problems[i][1], problems[i][2], 8 * FLT_EPSILON);
 }
 
 /* One row of five pixels with two equal channels, in windows of three pixels that
  * overlap by one: y [1,1,2,2] and, for output gradients 1 and 10, x's gradient. */
 static void pool_row(const char *device, const float *row, double *y, double *grad)
 {
-    tern_error error = { 0 };
     float x[10];
     const double seed[4] = { 1, 1, 10, 10 };
-    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = device }, &error);
-    if (!ctx)
-        fail_msg("%s", error.message);
+    tern_ctx *ctx = open_recording(device);
     for (int i = 0; i < 10; i++)
         x[i] = row[i / 2];
-    tern_set_recording(ctx, true);
-    tern_step_begin(ctx, 0);
     tern_tensor *input = tern_input(ctx, "x", TERN_F32, 4, (int64_t[]){ 1, 1, 5, 2 }, x);
     tern_tensor *output = tern_max_pool2d(
         ctx, tern_require_grad(ctx, input),
@@ -112,7 +57,6 @@ static void pool_row(const char *device, const float *row, double *y, double *gr
 
 static void the_first_of_equal_values_wins(void **state)
 {
-    const char *const devices[] = { "ref", "cpu" };
     const float row[5] = { 2, 7, 7, 7, 1 };
     double y[4], grad[10];
     (void)state;
@@ -128,7 +72,6 @@ static void the_first_of_equal_values_wins(void **state)
 
 static void nan_wins(void **state)
 {
-    const char *const devices[] = { "ref", "cpu" };
     const float row[5] = { 9, NAN, 3, 2, 1 };
     double y[4], grad[10];
     (void)state;
@@ -144,8 +87,8 @@ static void nan_wins(void **state)
 static void padding_never_wins(void **state)
 {
     (void)state;
-    op_result result = op_run("max_pool2d", "x=[2,5,5,19]{-9..-1}", "window=3,3 pad=1,1",
-                              (op_run_how){ .device = "cpu" });
+    op_result result = op_run("cpu", "max_pool2d", "x=[2,5,5,19]{-9..-1}", "window=3,3 pad=1,1",
+                              (op_run_how){ .uses = 1 });
     for (int64_t i = 0; i < result.out[0].count; i++)
         assert_true(result.out[0].values[i] <= -1);
     op_result_free(&result);
@@ -158,9 +101,9 @@ static void padding_counts_as_zeros_unless_excluded(void **state)
     static const char *const options[] = { "window=3,3 stride=1,1 pad=1,1",
                                            "window=3,3 stride=1,1 pad=1,1 exclude_pad=true" };
     for (int exclude = 0; exclude < 2; exclude++)
-        for (int cpu = 0; cpu < 2; cpu++) {
-            op_result result = op_run("avg_pool2d", "x=[1,4,4,5]{1..1}", options[exclude],
-                                      (op_run_how){ .device = cpu ? "cpu" : "ref" });
+        for (int d = 0; d < 2; d++) {
+            op_result result = op_run(devices[d], "avg_pool2d", "x=[1,4,4,5]{1..1}",
+                                      options[exclude], (op_run_how){ .uses = 1 });
             for (int64_t i = 0; i < result.out[0].count; i++) {
                 int64_t row = i / 5 / 4, column = i / 5 % 4;
                 double pixels = (row % 3 ? 3 : 2) * (column % 3 ? 3 : 2);
@@ -177,10 +120,9 @@ static void adaptive_windows_overlap_where_it_does_not_go_even(void **state)
         int from, to;
     } window[3] = { { 0, 2 }, { 1, 4 }, { 3, 5 } };
     (void)state;
-    op_result mean = op_run("adaptive_avg_pool2d", "x=[1,1,5,1]", "size=1,3",
-                            (op_run_how){ .device = "cpu" });
-    op_result largest = op_run("adaptive_max_pool2d", "x=[1,1,5,1]", "size=1,3",
-                               (op_run_how){ .device = "cpu" });
+    const op_run_how once = { .uses = 1 };
+    op_result mean = op_run("cpu", "adaptive_avg_pool2d", "x=[1,1,5,1]", "size=1,3", once);
+    op_result largest = op_run("cpu", "adaptive_max_pool2d", "x=[1,1,5,1]", "size=1,3", once);
     for (int q = 0; q < 3; q++) {
         double sum = 0, best = -INFINITY;
         for (int i = window[q].from; i < window[q].to; i++) {
@@ -196,12 +138,8 @@ static void adaptive_windows_overlap_where_it_does_not_go_even(void **state)
 
 static void wrong_windows_are_named(void **state)
 {
-    tern_error error = { 0 };
-    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = "meta" }, &error);
+    tern_ctx *ctx = open_recording("meta");
     (void)state;
-    if (!ctx)
-        fail_msg("%s", error.message);
-    tern_step_begin(ctx, 0);
     tern_tensor *x = tern_full(ctx, 4, (int64_t[]){ 2, 4, 5, 3 }, 1);
     tern_max_pool2d(ctx, x, (tern_max_pool2d_opts){ .window = { 2, 2 }, .pad = { 1, 2 } });
     assert_tern_fails(ctx, TERN_ERR_OPTION, "pad 1,2 is more than half the window 2,2");
@@ -221,9 +159,7 @@ static void wrong_windows_are_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_simd_level_agrees_with_ref),
-        cmocka_unit_test(gradients_accumulate_over_uses),
-        cmocka_unit_test(bits_do_not_depend_on_threads),
+        cmocka_unit_test(cpu_follows_ref_at_every_level_and_size),
         cmocka_unit_test(the_first_of_equal_values_wins),
         cmocka_unit_test(nan_wins),
         cmocka_unit_test(padding_never_wins),

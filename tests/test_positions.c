@@ -7,19 +7,7 @@
 
 #include "kernels/positions/rotary.h"
 #include "kernels/positions/sinusoidal_positions.h"
-#include "kernels/table.h"
 #include "tests/against_ref.h"
-
-static tern_ctx *open_device(tern_ctx_opts opts)
-{
-    tern_error error = { 0 };
-    opts.poison = true;
-    tern_ctx *ctx = tern_open(opts, &error);
-    if (!ctx)
-        fail_msg("%s", error.message);
-    tern_step_begin(ctx, 0);
-    return ctx;
-}
 
 static const char *const devices[] = { "ref", "cpu" };
 enum { DEVICES = 2, LENGTH = 9, SIZE = 6 };
@@ -47,7 +35,7 @@ static void a_rotated_product_depends_on_the_distance_alone(void **state)
     const double query[] = { 0.5, -1, 2, 0.25, 1, 3 }, key[] = { 1, 0.75, -0.5, 2, -2, 0.5 };
     for (int d = 0; d < DEVICES; d++)
         for (int pairing = 0; pairing < 2; pairing++) {
-            tern_ctx *ctx = open_device((tern_ctx_opts){ .device = devices[d] });
+            tern_ctx *ctx = open_recording(devices[d]);
             tern_rotary_opts opts = { .pairing = pairing, .base = 50 };
             double q[LENGTH][SIZE], k[LENGTH][SIZE];
             tern_read(ctx, tern_rotary(ctx, everywhere(ctx, query), opts), TERN_F64, q);
@@ -68,7 +56,7 @@ static void far_positions_are_as_exact_as_near_ones(void **state)
     enum { FAR = 1000000, STEPS = 200 };
     static double code[STEPS][2];
     for (int d = 0; d < DEVICES; d++) {
-        tern_ctx *ctx = open_device((tern_ctx_opts){ .device = devices[d] });
+        tern_ctx *ctx = open_recording(devices[d]);
         tern_read(ctx, tern_sinusoidal_positions(ctx, NULL, (tern_sinusoidal_positions_opts){
                       .length = STEPS, .size = 2, .offset = FAR }), TERN_F64, code);
         assert_tern_ok(ctx);
@@ -84,37 +72,16 @@ static void far_positions_are_as_exact_as_near_ones(void **state)
 static void long_sequences_give_what_ref_gives(void **state)
 {
     (void)state;
-    static const tern_sample sinusoids[] = {
-        { TERN_SAMPLE_CHECK, "x=[2,149,167]", "" },
-        { 0, NULL, NULL },
-    };
-    static const tern_sample turns[] = {
-        { TERN_SAMPLE_CHECK, "x=[2,149,142]", "" },
-        { TERN_SAMPLE_CHECK, "x=[3,67,142]", "pairing=halves offset=61" },
-        { 0, NULL, NULL },
-    };
-    const char *levels[4];
-    int count = tern_simd_levels(levels);
-    tern_ctx *contexts[4];
-    for (int level = 0; level < count; level++)
-        contexts[level] = open_device((tern_ctx_opts){ .device = "cpu", .threads = 2, .seed = 7,
-                                                       .simd = levels[level] });
-    assert_follows_ref(&tern_op_sinusoidal_positions, sinusoids, contexts, count);
-    for (int level = 0; level < count; level++)
-        tern_ctx_free(contexts[level]);
-    for (int level = 0; level < count; level++)
-        contexts[level] = open_device((tern_ctx_opts){ .device = "cpu", .threads = 2, .seed = 7,
-                                                       .simd = levels[level] });
-    assert_follows_ref(&tern_op_rotary, turns, contexts, count);
-    for (int level = 0; level < count; level++)
-        tern_ctx_free(contexts[level]);
+    assert_cpu_follows_ref("sinusoidal_positions", "x=[2,149,167]", "", 0);
+    assert_cpu_follows_ref("rotary", "x=[2,149,142]", "", 0);
+    assert_cpu_follows_ref("rotary", "x=[3,67,142]", "pairing=halves offset=61", 0);
 }
 
 static void what_does_not_fit_is_named(void **state)
 {
     (void)state;
     const double row[SIZE] = { 0 };
-    tern_ctx *ctx = open_device((tern_ctx_opts){ .device = "cpu" });
+    tern_ctx *ctx = open_recording("cpu");
     tern_rotary(ctx, everywhere(ctx, row), (tern_rotary_opts){ .heads = 2 });
     assert_tern_fails(ctx, TERN_ERR_SHAPE, "rotary: x [9,6] must be [...,T,H*D] with H = 2 heads");
     tern_clear_error(ctx);

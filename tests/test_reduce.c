@@ -7,21 +7,9 @@
 
 #include "kernels/reduce/argmax.h"
 #include "kernels/reduce/reduce.h"
-#include "kernels/table.h"
-#include "tests/op_run.h"
+#include "tests/against_ref.h"
 
 static const char *const devices[] = { "ref", "cpu" };
-
-static tern_ctx *open_device(const char *device)
-{
-    tern_error error = { 0 };
-    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = device, .poison = true }, &error);
-    if (!ctx)
-        fail_msg("%s", error.message);
-    tern_set_recording(ctx, true);
-    tern_step_begin(ctx, 0);
-    return ctx;
-}
 
 static tern_tensor *leaf(tern_ctx *ctx, int64_t rows, int64_t columns, const double *x)
 {
@@ -38,7 +26,7 @@ static void equal_maxima_share_the_gradient(void **state)
     const double wanted[] = { 0.5, 0.5, 0, 5, 0, 5 };
     for (int d = 0; d < 2; d++) {
         double y[2], grad[6];
-        tern_ctx *ctx = open_device(devices[d]);
+        tern_ctx *ctx = open_recording(devices[d]);
         tern_tensor *in = leaf(ctx, 2, 3, x), *out = tern_max(ctx, in, rows);
         tern_seed_grad(ctx, out, TERN_F64, seed);
         tern_backward(ctx, NULL);
@@ -65,7 +53,7 @@ static void nan_spoils_what_it_is_reduced_to_and_no_more(void **state)
         for (int i = 0; i < 120; i++)
             x[i] = sin(i);
         x[columns ? 37 * 3 + 1 : 40 + 37] = NAN;
-        tern_ctx *ctx = open_device(devices[run / 2 % 2]);
+        tern_ctx *ctx = open_recording(devices[run / 2 % 2]);
         tern_tensor *in = leaf(ctx, columns ? 40 : 3, columns ? 3 : 40, x);
         tern_tensor *out = ops[run / 4](
             ctx, in, (tern_reduce_opts){ .axes = { columns ? 0 : -1 }, .axis_count = 1 });
@@ -89,7 +77,7 @@ static void nothing_sums_to_zero_and_has_no_mean(void **state)
     for (int d = 0; d < 2; d++) {
         double sum[3], mean[3], var[2];
         const double x[2] = { 5, 6 };
-        tern_ctx *ctx = open_device(devices[d]);
+        tern_ctx *ctx = open_recording(devices[d]);
         tern_tensor *empty = leaf(ctx, 3, 0, x);
         tern_read(ctx, tern_sum(ctx, empty, rows), TERN_F64, sum);
         tern_read(ctx, tern_mean(ctx, empty, rows), TERN_F64, mean);
@@ -109,7 +97,7 @@ static void a_great_mean_does_not_swallow_the_variance(void **state)
     double x[2000], y[2];
     for (int i = 0; i < 2000; i++)
         x[i] = 4096 + (i % 2 ? 1 : -1) * (i < 1000 ? 1 : 0.25); /* exact in float32 */
-    tern_ctx *ctx = open_device("cpu");
+    tern_ctx *ctx = open_recording("cpu");
     tern_tensor *in = leaf(ctx, 2, 1000, x);
     tern_var_opts biased = { .over = rows, .has_correction = true };
     tern_read(ctx, tern_var(ctx, in, biased), TERN_F64, y);
@@ -148,7 +136,7 @@ static void assert_place(const double *row, int64_t extent, int32_t at)
         for (int64_t i = 0; i < extent; i++)
             for (int64_t c = 0; c < COPIES; c++)
                 x[columns ? i * COPIES + c : c * extent + i] = row[i];
-        tern_ctx *ctx = open_device(devices[run / 2]);
+        tern_ctx *ctx = open_recording(devices[run / 2]);
         tern_tensor *in = leaf(ctx, columns ? extent : COPIES, columns ? COPIES : extent, x);
         tern_tensor *y = tern_argmax(ctx, in, (tern_argmax_opts){ .axis = columns ? 0 : 1 });
         tern_read(ctx, y, TERN_I32, place);
@@ -194,7 +182,7 @@ static void axes_that_make_no_sense_are_named(void **state)
         { { .axes = { 1, -1 }, .axis_count = 2 }, "max: axis 1 of x [2,3] is named twice" },
         { { .axis_count = 7 }, "max: axis_count is 7, it must be 0 to 6" },
     };
-    tern_ctx *ctx = open_device("cpu");
+    tern_ctx *ctx = open_recording("cpu");
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         tern_max(ctx, leaf(ctx, 2, 3, x), wrong[i].opts);
         assert_tern_fails(ctx, TERN_ERR_OPTION, wrong[i].message);

@@ -6,8 +6,7 @@
 #include <string.h>
 
 #include "kernels/resize/resize.h"
-#include "kernels/table.h"
-#include "tests/op_run.h"
+#include "tests/against_ref.h"
 
 static const char *const devices[] = { "ref", "cpu" };
 
@@ -15,11 +14,7 @@ static const char *const devices[] = { "ref", "cpu" };
 static void resize_row(const char *device, const char *op, bool align_corners, int64_t size,
                        int64_t out_size, const double *x, double *y)
 {
-    tern_error error = { 0 };
-    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = device }, &error);
-    if (!ctx)
-        fail_msg("%s", error.message);
-    tern_step_begin(ctx, 0);
+    tern_ctx *ctx = open_recording(device);
     tern_tensor *in = tern_input(ctx, "x", TERN_F64, 4, (int64_t[]){ 1, 1, size, 1 }, x);
     tern_tensor *out =
         strcmp(op, "nearest") == 0
@@ -85,11 +80,8 @@ static void cpu_follows_ref_at_every_level_and_size(void **state)
 
 static void wrong_sizes_are_named(void **state)
 {
-    tern_error error = { 0 };
     (void)state;
-    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = "meta" }, &error);
-    assert_non_null(ctx);
-    tern_step_begin(ctx, 0);
+    tern_ctx *ctx = open_recording("meta");
     tern_resize_nearest(ctx, tern_full(ctx, 4, (int64_t[]){ 1, 2, 2, 1 }, 1),
                         (tern_resize_nearest_opts){ .size = { 4 } });
     assert_tern_fails(ctx, TERN_ERR_OPTION, "resize_nearest: option size is 0, it must be 1 to");

@@ -5,22 +5,9 @@
 #include "kernels/shape/concat.h"
 #include "kernels/shape/reshape.h"
 #include "kernels/shape/slice.h"
-#include "kernels/table.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static tern_ctx *open_device(const char *device)
-{
-    tern_error error = { 0 };
-    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = device, .threads = 2, .poison = true },
-                              &error);
-    if (!ctx)
-        fail_msg("%s", error.message);
-    tern_set_recording(ctx, true);
-    tern_step_begin(ctx, 0);
-    return ctx;
-}
 
 static const char *const devices[] = { "ref", "cpu" };
 enum { DEVICES = 2 };
@@ -67,7 +54,7 @@ static void concat_and_slice_undo_each_other_across_tiles(void **state)
     (void)state;
     enum { ROWS = 3, LEFT = 7001, RIGHT = 5003, INNER = 3 };
     for (int d = 0; d < DEVICES; d++) {
-        tern_ctx *ctx = open_device(devices[d]);
+        tern_ctx *ctx = open_recording(devices[d]);
         tern_tensor *x[] = { counting(ctx, 3, (int64_t[]){ ROWS, LEFT, INNER }, 1),
                              counting(ctx, 3, (int64_t[]){ ROWS, RIGHT, INNER }, -300000) };
         tern_tensor *y = tern_concat(ctx, x, 2, (tern_concat_opts){ .axis = -2 });
@@ -95,7 +82,7 @@ static void overlapping_slices_add_up(void **state)
     (void)state;
     enum { ROWS = 5, LENGTH = 6007 };
     for (int d = 0; d < DEVICES; d++) {
-        tern_ctx *ctx = open_device(devices[d]);
+        tern_ctx *ctx = open_recording(devices[d]);
         tern_tensor *x = counting(ctx, 2, (int64_t[]){ ROWS, LENGTH }, 0);
         tern_tensor *parts[] = {
             tern_slice(ctx, x, (tern_slice_opts){ .axis = 1, .length = 2 }),
@@ -125,7 +112,7 @@ static void masks_and_indices_can_be_moved(void **state)
     const uint8_t mask[] = { 1, 0, 1, 1, 0, 0 }, joined[] = { 1, 0, 1, 0, 1, 1, 0, 0, 0, 0 };
     const int32_t index[] = { 7, -8, 9, 10, 11, 12 };
     for (int d = 0; d < DEVICES; d++) {
-        tern_ctx *ctx = open_device(devices[d]);
+        tern_ctx *ctx = open_recording(devices[d]);
         uint8_t moved[10];
         int32_t piece[2];
         tern_tensor *m = tern_input(ctx, "mask", TERN_U8, 2, (int64_t[]){ 2, 3 }, mask);
@@ -146,7 +133,7 @@ static void reshape_moves_nothing(void **state)
 {
     (void)state;
     for (int d = 0; d < DEVICES; d++) {
-        tern_ctx *ctx = open_device(devices[d]);
+        tern_ctx *ctx = open_recording(devices[d]);
         tern_tensor *x = counting(ctx, 2, (int64_t[]){ 4, 6 }, 0);
         tern_tensor *y = tern_reshape(ctx, x, (tern_reshape_opts){ .shape = { 0, 3, -1 } });
         assert_int_equal(y->rank, 3);
@@ -165,7 +152,7 @@ static void two_reshapes_of_one_tensor_both_count(void **state)
 {
     (void)state;
     for (int d = 0; d < DEVICES; d++) {
-        tern_ctx *ctx = open_device(devices[d]);
+        tern_ctx *ctx = open_recording(devices[d]);
         tern_tensor *x = counting(ctx, 2, (int64_t[]){ 2, 3 }, 0);
         tern_tensor *both[] = { tern_reshape(ctx, x, (tern_reshape_opts){ .shape = { 6 } }),
                                 tern_reshape(ctx, x, (tern_reshape_opts){ .shape = { -1 } }) };
@@ -200,7 +187,7 @@ static void shapes_of_reshape(void **state)
         { 1, { 1 }, { { 1LL << 40, 1LL << 40 } }, -1, { 0 } },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        tern_ctx *ctx = open_device("cpu");
+        tern_ctx *ctx = open_recording("cpu");
         tern_tensor *y = tern_reshape(ctx, counting(ctx, cases[i].rank, cases[i].x, 0),
                                       cases[i].opts);
         if (cases[i].rank_y < 0) {
@@ -228,12 +215,12 @@ static void what_does_not_fit_is_named(void **state)
         { { .axis = -1, .start = -4 }, "start -4 and length 0 do not lie within axis 1" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        tern_ctx *ctx = open_device("cpu");
+        tern_ctx *ctx = open_recording("cpu");
         tern_slice(ctx, counting(ctx, 2, (int64_t[]){ 2, 3 }, 0), cases[i].opts);
         assert_tern_fails(ctx, TERN_ERR_OPTION, cases[i].message);
         tern_ctx_free(ctx);
     }
-    tern_ctx *ctx = open_device("cpu");
+    tern_ctx *ctx = open_recording("cpu");
     tern_tensor *x[] = { counting(ctx, 2, (int64_t[]){ 2, 3 }, 0),
                          counting(ctx, 2, (int64_t[]){ 2, 4 }, 0) };
     tern_concat(ctx, x, 2, (tern_concat_opts){ 0 });
