@@ -55,6 +55,7 @@ static small_result run_small(const char *device, small_case c)
     small_result result = { .y = { 0 } };
     tern_ctx *ctx = open_recording(device);
     tern_set_training(ctx, !c.inference);
+    tern_set_recording(ctx, true);
     tern_set_frozen_state(ctx, c.frozen);
     tern_tensor *x = tern_input(ctx, "x", TERN_F64, 2, (int64_t[]){ c.rows, 1 }, c.x);
     tern_tensor *gain = tern_full(ctx, 1, one, 3), *bias = tern_full(ctx, 1, one, 0.5);
