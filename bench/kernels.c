@@ -5,13 +5,12 @@
  * Without OP: the benchmark samples of matmul, linear and conv2d.  Every provider of the op
  * on cpu is timed, on every number of threads asked for.  In each round all rows are run
  * once, in random order, among them the loop that measures the peak; a row's run is one
- * call that warms the caches (so all times are hot) and one that is timed, through the
- * public op API.  Outputs are poisoned beforehand and checked against float64 loops before
+ * pass that warms the caches (so all times are hot) and one that is timed, through the
+ * public op API: forward, or backward with every gradient wanted.  Outputs are poisoned beforehand and checked against float64 loops before
  * the first round and after the last.  A row that is faster than the peak is an error.
  */
 #include <getopt.h>
 #include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +18,9 @@
 #include "bench/measure/machine.h"
 #include "bench/measure/peak.h"
 #include "bench/measure/statistics.h"
+#include "bench/workload/op_row.h"
 #include "core/rng.h"
 #include "kernels/matmul/openblas.h"
-#include "kernels/problem.h"
 #include "kernels/table.h"
 
 enum { MOST_ROWS = 256, MOST_PROBLEMS = 64, MOST_THREAD_COUNTS = 8 };
@@ -40,25 +39,19 @@ static const named_provider providers[] = {
 #undef TERN_PROVIDER
 };
 
-typedef struct bench_problem {
-    const char *inputs, *options;
-    tern_problem values;
-} bench_problem;
-
 typedef struct bench_row {
     bench_problem *problem; /* NULL: the row measures the peak */
     const char *provider;
     int threads;
     tern_ctx *ctx;
-    tern_tensor *inputs[TERN_MAX_ARGS]; /* kept, so that a run uploads nothing */
-    double flops;
+    bench_op_row op;
     double *seconds; /* [rounds]; of the peak, FLOPs a second */
-    double worst;    /* error, as a part of what is allowed */
 } bench_row;
 
 typedef struct bench {
     int rounds, thread_counts[MOST_THREAD_COUNTS], thread_count_count;
     const char *only_provider, *simd, *best_simd, *json;
+    bool passes[2]; /* forward, backward */
     uint64_t seed;
     bench_problem problems[MOST_PROBLEMS];
     int problem_count;
@@ -92,9 +85,7 @@ static void add_problem(bench *b, const tern_op *op, const char *inputs, const c
     if (b->problem_count == MOST_PROBLEMS)
         die("too many problems");
     bench_problem *problem = &b->problems[b->problem_count++];
-    problem->inputs = inputs;
-    problem->options = options;
-    require(tern_problem_make(&problem->values, op, inputs, options, b->seed, &error), &error);
+    require(bench_problem_make(problem, op, inputs, options, b->seed, &error), &error);
 }
 
 static void add_samples(bench *b, const tern_op *op)
@@ -104,7 +95,8 @@ static void add_samples(bench *b, const tern_op *op)
             add_problem(b, op, sample->inputs, sample->options);
 }
 
-static void add_row(bench *b, bench_problem *problem, const char *provider, int threads)
+static void add_row(bench *b, bench_problem *problem, bool backward, const char *provider,
+                    int threads)
 {
     tern_error error = { 0 };
     bool is_openblas = strcmp(provider, "openblas") == 0;
@@ -130,12 +122,16 @@ static void add_row(bench *b, bench_problem *problem, const char *provider, int 
         return;
     if (strcmp(provider, "hand") != 0)
         tern_set_provider(row->ctx, problem->values.op->name, provider);
-    tern_step_begin(row->ctx, 1);
-    tern_problem_upload(row->ctx, &problem->values, false, row->inputs);
-    for (int i = 0; i < problem->values.count; i++)
-        if (row->inputs[i])
-            row->inputs[i] = tern_keep(row->ctx, row->inputs[i]);
+    bench_op_row_open(&row->op, row->ctx, problem, backward);
     require_ctx(row->ctx);
+}
+
+static void add_providers(bench *b, bench_problem *problem, bool backward, int threads)
+{
+    add_row(b, problem, backward, "hand", threads);
+    for (size_t p = 0; p < sizeof providers / sizeof *providers; p++)
+        if (strcmp(providers[p].op, problem->values.op->name) == 0)
+            add_row(b, problem, backward, providers[p].provider, threads);
 }
 
 static void add_rows(bench *b)
@@ -144,32 +140,15 @@ static void add_rows(bench *b)
         int threads = b->thread_counts[t];
         const char *only = b->only_provider;
         b->only_provider = NULL;
-        add_row(b, NULL, "peak", threads);
+        add_row(b, NULL, false, "peak", threads);
         b->only_provider = only;
-        for (int i = 0; i < b->problem_count; i++) {
-            add_row(b, &b->problems[i], "hand", threads);
-            for (size_t p = 0; p < sizeof providers / sizeof *providers; p++)
-                if (strcmp(providers[p].op, b->problems[i].values.op->name) == 0)
-                    add_row(b, &b->problems[i], providers[p].provider, threads);
-        }
+        for (int pass = 0; pass < 2; pass++)
+            for (int i = 0; i < b->problem_count && b->passes[pass]; i++)
+                add_providers(b, &b->problems[i], pass == 1, threads);
     }
 }
 
 /* --------------------------------------------------------------- timing -- */
-
-/* A call that warms up, and a call that is timed; returns the latter's output. */
-static tern_tensor *run_row(bench_row *row, double *seconds)
-{
-    tern_tensor *out[TERN_MAX_SAVED];
-    tern_step_begin(row->ctx, 0);
-    tern_problem_apply(row->ctx, &row->problem->values, row->inputs, out);
-    row->flops = tern_step_flops(row->ctx);
-    double start = bench_seconds();
-    tern_problem_apply(row->ctx, &row->problem->values, row->inputs, out);
-    *seconds = bench_seconds() - start;
-    require_ctx(row->ctx);
-    return out[0];
-}
 
 static void run_rounds(bench *b)
 {
@@ -184,7 +163,7 @@ static void run_rounds(bench *b)
         for (int i = 0; i < b->row_count; i++) {
             bench_row *row = &b->rows[order[i]];
             if (row->problem)
-                run_row(row, &row->seconds[round]);
+                bench_op_row_run(&row->op, &row->seconds[round]);
             else
                 row->seconds[round] = bench_fma_peak(tern_ctx_pool(row->ctx),
                                                      tern_simd_level(row->ctx));
@@ -194,91 +173,16 @@ static void run_rounds(bench *b)
 
 /* ------------------------------------------------------------- checking -- */
 
-static double *ref_output(const tern_problem *problem, int64_t *count)
-{
-    tern_error error = { 0 };
-    tern_tensor *in[TERN_MAX_ARGS], *out[TERN_MAX_SAVED];
-    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = "ref" }, &error);
-    require(ctx != NULL, &error);
-    tern_step_begin(ctx, 0);
-    tern_problem_upload(ctx, problem, false, in);
-    tern_problem_apply(ctx, problem, in, out);
-    require_ctx(ctx);
-    double *values = malloc((size_t)(out[0]->count + 1) * sizeof *values);
-    if (!values)
-        die("out of memory");
-    *count = out[0]->count;
-    tern_read(ctx, out[0], TERN_F64, values);
-    tern_ctx_free(ctx);
-    return values;
-}
-
-/* A copy of the problem whose first input is only its indices [first, first + n) along
- * axis 0 (rows of a matrix, images of a batch), all values absolute if asked. */
-static tern_problem part_of(const bench_problem *problem, int64_t first, int64_t n, bool absolute)
-{
-    tern_error error = { 0 };
-    tern_problem part;
-    const tern_problem *all = &problem->values;
-    require(tern_problem_make(&part, all->op, problem->inputs, problem->options, 0, &error),
-            &error);
-    for (int i = 0; i < all->count; i++) {
-        tern_problem_input *input = &part.inputs[i];
-        int64_t start = 0;
-        if (!input->present || input->arg->kind != TERN_REAL)
-            continue;
-        if (i == 0) {
-            start = first * (input->count / input->shape[0]);
-            input->count = input->count / input->shape[0] * n;
-            input->shape[0] = n;
-        }
-        for (int64_t at = 0; at < input->count; at++) {
-            double value = ((const double *)all->inputs[i].values)[start + at];
-            ((double *)input->values)[at] = absolute ? fabs(value) : value;
-        }
-    }
-    return part;
-}
-
-/* As many of the first input's indices along axis 0 as the plain loops manage in a moment,
- * against float64.  Allowed: 8 eps sqrt(terms) sum |terms|. */
-static void check_row(const bench *b, bench_row *row, uint32_t when)
-{
-    const double flops_of_a_moment = 2e8;
-    double seconds;
-    tern_tensor *out = run_row(row, &seconds);
-    int64_t rows = row->problem->values.inputs[0].shape[0], count, n = rows;
-    if (out->count == 0)
-        return;
-    tern_rng rng = tern_rng_make(b->seed, TERN_STREAM_TEST, when);
-
-    if (row->flops > flops_of_a_moment)
-        n = (int64_t)((double)rows * flops_of_a_moment / row->flops);
-    n = n < 1 ? 1 : n;
-    int64_t first = tern_rng_below(&rng, (uint32_t)(rows - n + 1));
-    tern_problem part = part_of(row->problem, first, n, false);
-    tern_problem absolute = part_of(row->problem, first, n, true);
-    double *want = ref_output(&part, &count), *terms = ref_output(&absolute, &count);
-    float *got = malloc((size_t)(out->count + 1) * sizeof *got);
-    if (!got)
-        die("out of memory");
-    tern_read(row->ctx, out, TERN_F32, got);
-    double bound = 8 * 0x1p-24 * sqrt(row->flops / 2 / (double)out->count + 1);
-    const float *at = got + first * (out->count / rows);
-    for (int64_t i = 0; i < count; i++) {
-        double error = fabs(at[i] - want[i]) / (bound * terms[i] + 1e-37);
-        row->worst = error <= row->worst ? row->worst : error; /* NaN is kept */
-    }
-    tern_problem_free(&part);
-    tern_problem_free(&absolute);
-    free(want), free(terms), free(got);
-}
-
 static void check_rows(bench *b, uint32_t when)
 {
-    for (int i = 0; i < b->row_count; i++)
-        if (b->rows[i].problem)
-            check_row(b, &b->rows[i], when);
+    tern_error error = { 0 };
+    for (int i = 0; i < b->row_count; i++) {
+        if (!b->rows[i].problem)
+            continue;
+        bench_op_row_check(&b->rows[i].op, when, &error);
+        require(error.code == TERN_OK, &error);
+        require_ctx(b->rows[i].ctx);
+    }
 }
 
 /* ------------------------------------------------------------ reporting -- */
@@ -300,21 +204,26 @@ static double peak_of(const bench *b, int threads)
 static result result_of(const bench *b, const bench_row *row)
 {
     bench_summary time = bench_summarise(row->seconds, b->rounds);
-    double gflop = row->flops * 1e-9;
+    double gflop = row->op.flops * 1e-9;
     result r = { gflop / time.median, gflop / time.upper_quartile, gflop / time.lower_quartile,
                  gflop / time.least, peak_of(b, row->threads), "ok" };
-    if (!(row->worst <= 1))
+    if (!(row->op.worst <= 1))
         r.verdict = "WRONG VALUES";
     else if (r.best > 1.02 * r.peak)
         r.verdict = "ABOVE THE PEAK: not to be trusted";
     return r;
 }
 
+static const char *pass_name(const bench_row *row)
+{
+    return row->op.backward ? "bwd" : "fwd";
+}
+
 static void write_command(const bench *b, const bench_row *row, char *text, size_t size)
 {
-    snprintf(text, size, "build/bench/kernels -r %d -t %d -p %s -s %s %s '%s' '%s'", b->rounds,
-             row->threads, row->provider, tern_simd_level(row->ctx), row->problem->values.op->name,
-             row->problem->inputs, row->problem->options);
+    snprintf(text, size, "build/bench/kernels --pass %s -r %d -t %d -p %s -s %s %s '%s' '%s'",
+             pass_name(row), b->rounds, row->threads, row->provider, tern_simd_level(row->ctx),
+             row->problem->values.op->name, row->problem->inputs, row->problem->options);
 }
 
 static void print_report(const bench *b, double load_before)
@@ -330,15 +239,15 @@ static void print_report(const bench *b, double load_before)
         if (!b->rows[i].problem)
             printf("FMA peak, %d thread%s: %.1f GFLOP/s\n", b->rows[i].threads,
                    b->rows[i].threads > 1 ? "s" : "", peak_of(b, b->rows[i].threads));
-    printf("\n%-9s %3s %9s %19s %7s %9s  %s\n", "provider", "thr", "GFLOP/s", "[quartiles]", "best",
+    printf("\n%-4s %-9s %3s %9s %19s %7s %9s  %s\n", "pass", "provider", "thr", "GFLOP/s", "[quartiles]", "best",
            "% of peak", "check, problem, command that repeats it");
     for (int i = 0; i < b->row_count; i++) {
         if (!b->rows[i].problem)
             continue;
         result r = result_of(b, &b->rows[i]);
         write_command(b, &b->rows[i], command, sizeof command);
-        printf("%-9s %3d %9.1f   [%6.1f .. %6.1f] %7.1f %3.0f (%3.0f)  %s\n      %s\n",
-               b->rows[i].provider, b->rows[i].threads, r.gflops, r.low, r.high, r.best,
+        printf("%-4s %-9s %3d %9.1f   [%6.1f .. %6.1f] %7.1f %3.0f (%3.0f)  %s\n      %s\n",
+               pass_name(&b->rows[i]), b->rows[i].provider, b->rows[i].threads, r.gflops, r.low, r.high, r.best,
                100 * r.gflops / r.peak, 100 * r.best / r.peak, r.verdict, command);
     }
     printf("\n%% of peak: of the median (of the best)\n");
@@ -352,14 +261,15 @@ static json_t *row_json(const bench *b, const bench_row *row)
     write_command(b, row, command, sizeof command);
     for (int i = 0; i < b->rounds; i++)
         json_array_append_new(samples, json_real(row->seconds[i]));
-    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:s, s:s, "
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:s, s:s, "
                      "s:o}",
                      "op", row->problem->values.op->name, "inputs", row->problem->inputs,
-                     "options", row->problem->options, "provider", row->provider,
-                     "threads", row->threads, "cache", "hot", "flops", row->flops,
+                     "options", row->problem->options, "pass", pass_name(row),
+                     "provider", row->provider,
+                     "threads", row->threads, "cache", "hot", "flops", row->op.flops,
                      "gflops_median", r.gflops, "gflops_lower_quartile", r.low,
                      "gflops_upper_quartile", r.high, "gflops_best", r.best,
-                     "gflops_peak", r.peak, "error_of_allowed", row->worst,
+                     "gflops_peak", r.peak, "error_of_allowed", row->op.worst,
                      "verdict", r.verdict, "command", command, "seconds", samples);
 }
 
@@ -388,6 +298,7 @@ static const char usage[] =
     "  -r, --rounds N      timed calls of every row (15)\n"
     "  -t, --threads LIST  numbers of threads (1,2)\n"
     "  -p, --provider NAME only this one: hand, openblas\n"
+    "      --pass LIST     fwd, bwd or fwd,bwd (fwd)\n"
     "  -s, --simd LEVEL    avx512, avx2, base (the best there is)\n"
     "      --seed N        of values and order (1)\n"
     "      --json FILE     also write all samples there\n"
@@ -405,13 +316,21 @@ static void parse_threads(bench *b, const char *text)
     }
 }
 
+static void parse_passes(bench *b, const char *text)
+{
+    b->passes[0] = strcmp(text, "fwd") == 0 || strcmp(text, "fwd,bwd") == 0;
+    b->passes[1] = strcmp(text, "bwd") == 0 || strcmp(text, "fwd,bwd") == 0;
+    if (!b->passes[0] && !b->passes[1])
+        die("--pass wants fwd, bwd or fwd,bwd");
+}
+
 static void parse(bench *b, int argc, char **argv)
 {
     static const struct option names[] = {
         { "rounds", required_argument, NULL, 'r' }, { "threads", required_argument, NULL, 't' },
         { "provider", required_argument, NULL, 'p' }, { "simd", required_argument, NULL, 's' },
         { "seed", required_argument, NULL, 'e' }, { "json", required_argument, NULL, 'j' },
-        { "help", no_argument, NULL, 'h' }, { 0 },
+        { "pass", required_argument, NULL, 'b' }, { "help", no_argument, NULL, 'h' }, { 0 },
     };
     for (int c; (c = getopt_long(argc, argv, "r:t:p:s:h", names, NULL)) != -1;)
         switch (c) {
@@ -421,6 +340,7 @@ static void parse(bench *b, int argc, char **argv)
         case 's': b->simd = optarg; break;
         case 'e': b->seed = strtoull(optarg, NULL, 10); break;
         case 'j': b->json = optarg; break;
+        case 'b': parse_passes(b, optarg); break;
         case 'h': fputs(usage, stdout); exit(0);
         default: fputs(usage, stderr); exit(2);
         }
@@ -430,7 +350,8 @@ static void parse(bench *b, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    static bench b = { .rounds = 15, .thread_counts = { 1, 2 }, .thread_count_count = 2, .seed = 1 };
+    static bench b = { .rounds = 15, .thread_counts = { 1, 2 }, .thread_count_count = 2, .seed = 1,
+                       .passes = { true, false } };
     tern_error error = { 0 };
     int failed = 0;
 
@@ -462,6 +383,7 @@ int main(int argc, char **argv)
     for (int i = 0; i < b.row_count; i++)
         failed += b.rows[i].problem && strcmp(result_of(&b, &b.rows[i]).verdict, "ok") != 0;
     for (int i = 0; i < b.row_count; i++) {
+        bench_op_row_close(&b.rows[i].op);
         tern_ctx_free(b.rows[i].ctx);
         free(b.rows[i].seconds);
     }

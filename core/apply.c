@@ -253,12 +253,15 @@ static bool record(tern_call *call, const tern_impl *impl)
     return true;
 }
 
-static void add_cost(tern_call *call)
+void tern_add_cost(tern_call *call, bool in_backward)
 {
     tern_cost forward = { 0 }, backward = { 0 };
     if (call->op->cost)
         call->op->cost(call, &forward, &backward);
-    call->ctx->step_flops += forward.flops;
+    if (in_backward)
+        call->ctx->backward_flops += backward.flops;
+    else
+        call->ctx->step_flops += forward.flops;
 }
 
 static bool run_forward(tern_call *call, const tern_impl *impl)
@@ -304,7 +307,7 @@ tern_tensor *tern_apply(tern_ctx *ctx, const tern_op *op, tern_tensor *const *in
     if (!allocate_outputs(&call, for_backward) || !run_forward(&call, impl) ||
         (for_backward && !record(&call, impl)))
         return &ctx->nil;
-    add_cost(&call);
+    tern_add_cost(&call, false);
     ctx->trace.tick++;
     for (int i = 0; outputs && i < call.outputs; i++)
         outputs[i] = call.out[i];

@@ -349,3 +349,8 @@ double tern_step_flops(const tern_ctx *ctx)
 {
     return ctx->step_flops;
 }
+
+double tern_step_backward_flops(const tern_ctx *ctx)
+{
+    return ctx->backward_flops;
+}

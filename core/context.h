@@ -127,8 +127,10 @@ typedef struct tern_memory_report {
 } tern_memory_report;
 tern_memory_report tern_memory(const tern_ctx *ctx);
 
-/* Sum of the contracts' costs of the ops applied in this step so far. */
+/* Sum of the contracts' costs of the ops applied in this step so far, and of those whose
+ * backward has run (each as if all its inputs' gradients were wanted). */
 double tern_step_flops(const tern_ctx *ctx);
+double tern_step_backward_flops(const tern_ctx *ctx);
 
 TERN_API_END
 

@@ -82,7 +82,7 @@ struct tern_ctx {
     uint32_t rng_step, position;
     bool rng_step_given;
     bool backward_done;
-    double step_flops;
+    double step_flops, backward_flops;
 
     tern_region arena;
     tern_trace trace;
@@ -132,6 +132,7 @@ void tern_fail_at(tern_ctx *ctx, const char *scope, const char *op, tern_status 
 bool tern_upload(tern_ctx *ctx, tern_tensor *tensor, tern_dtype host_dtype, const void *host);
 
 /* --- apply.c --- */
+void tern_add_cost(tern_call *call, bool in_backward);
 size_t tern_call_workspace(const tern_call *call, size_t (*bytes)(const tern_call *call));
 
 /* --- params.c --- */

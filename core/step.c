@@ -58,7 +58,7 @@ static void begin(tern_ctx *ctx, uint64_t signature, bool dry)
     ctx->dry = dry;
     ctx->tape_count = 0;
     ctx->backward_done = false;
-    ctx->step_flops = 0;
+    ctx->step_flops = ctx->backward_flops = 0;
     ctx->signature = full_signature(ctx, signature);
     const tern_plan *plan = find_plan(ctx, ctx->signature);
     tern_trace_begin(&ctx->trace, plan && plan->buffers ? plan : NULL);

@@ -160,6 +160,7 @@ static void run_backward(tern_ctx *ctx, const tern_record *record)
         if (call.in[i] && call.in[i]->requires_grad && (input_flags(call.op, i) & TERN_DIFF) &&
             !prepare_input_grad(ctx, &call, i, &separate[i]))
             return;
+    tern_add_cost(&call, true);
     hide_unread(ctx, &call, headers);
     if (impl && !impl->backward) {
         tern_fail_at(ctx, record->scope, call.op->name, TERN_ERR_MISSING,
