@@ -272,6 +272,9 @@ static bool run_forward(tern_call *call, const tern_impl *impl)
     call->workspace = workspace ? tern_allocate_workspace(call->ctx, workspace) : NULL;
     if (tern_ok(call->ctx) && !tern_is_idle(call->ctx))
         impl->forward(call);
+    for (int i = 0; i < call->inputs; i++)
+        if (call->in[i] && input_arg(call->op, i)->flags & TERN_MUTATED)
+            tern_note_write(call->ctx, call->in[i]);
     return tern_ok(call->ctx);
 }
 

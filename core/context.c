@@ -100,6 +100,7 @@ tern_ctx *tern_ctx_new(tern_ctx_opts opts, tern_error *error)
     }
     ctx->seed = opts.seed;
     ctx->poison = opts.poison;
+    ctx->param_version = 1;
     ctx->nil = (tern_tensor){ .ctx = ctx, .rank = 1, .buffer = -1, .name = "nil" };
     ctx->simd = opts.simd;
     if (choose_backend(ctx, &opts)) {
@@ -124,6 +125,7 @@ void tern_ctx_free(tern_ctx *ctx)
     tern_pool_free(ctx->pool);
     for (int i = 0; i < ctx->kept_count; i++)
         tern_region_release(ctx, &ctx->kept[i]);
+    tern_packings_close(ctx);
     tern_params_close(ctx);
     tern_region_release(ctx, &ctx->arena);
     for (int i = 0; i < ctx->plan_count; i++)
@@ -342,6 +344,8 @@ tern_memory_report tern_memory(const tern_ctx *ctx)
     };
     for (int32_t i = 0; i < ctx->trace.count; i++)
         report.unplanned_bytes += ctx->trace.buffers[i].bytes;
+    for (int i = 0; i < ctx->packing_count; i++)
+        report.packed_bytes += ctx->packings[i].memory.committed;
     return report;
 }
 

@@ -123,6 +123,7 @@ typedef struct tern_memory_report {
     size_t unplanned_bytes; /* what it would be without reuse             */
     size_t param_bytes;     /* all parameter blocks and state             */
     size_t kept_bytes;
+    size_t packed_bytes; /* weights in the order in which kernels read them */
     uint64_t host_allocations; /* made by the context since it was created */
 } tern_memory_report;
 tern_memory_report tern_memory(const tern_ctx *ctx);

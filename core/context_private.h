@@ -43,6 +43,14 @@ typedef struct tern_param_slot {
     size_t offset;         /* elements into the block; of parameters once they are laid out */
 } tern_param_slot;
 
+/* A weight as some kernel reads it; see packing.h. */
+typedef struct tern_packing_slot {
+    const tern_tensor *weight;
+    const char *order;
+    tern_region memory;
+    uint64_t version; /* of the parameters, from which it was made; 0: not yet */
+} tern_packing_slot;
+
 typedef struct tern_param_store {
     tern_param_slot *params, *states;
     int param_count, param_capacity, state_count, state_capacity;
@@ -102,6 +110,9 @@ struct tern_ctx {
     size_t kept_bytes;
 
     tern_param_store store;
+    uint64_t param_version; /* grows with every write to parameters; from 1 */
+    tern_packing_slot *packings;
+    int packing_count;
     void *staging; /* conversions on the way to and from the device */
     size_t staging_bytes;
     uint64_t allocations;
@@ -134,6 +145,12 @@ bool tern_upload(tern_ctx *ctx, tern_tensor *tensor, tern_dtype host_dtype, cons
 /* --- apply.c --- */
 void tern_add_cost(tern_call *call, bool in_backward);
 size_t tern_call_workspace(const tern_call *call, size_t (*bytes)(const tern_call *call));
+
+/* --- packing.c --- */
+/* A tensor's values are about to change, or have: if they are parameters', what was made
+ * from them is out of date. */
+void tern_note_write(tern_ctx *ctx, const tern_tensor *tensor);
+void tern_packings_close(tern_ctx *ctx);
 
 /* --- params.c --- */
 void tern_params_close(tern_ctx *ctx);

@@ -160,8 +160,10 @@ double tern_read_scalar(tern_ctx *ctx, const tern_tensor *tensor)
 
 void tern_write(tern_ctx *ctx, tern_tensor *tensor, tern_dtype host_dtype, const void *host)
 {
-    if (tern_ok(ctx) && tern_touch(ctx, tensor))
-        tern_upload(ctx, tensor, host_dtype, host);
+    if (!tern_ok(ctx) || !tern_touch(ctx, tensor))
+        return;
+    tern_note_write(ctx, tensor);
+    tern_upload(ctx, tensor, host_dtype, host);
 }
 
 tern_tensor *tern_keep(tern_ctx *ctx, const tern_tensor *tensor)

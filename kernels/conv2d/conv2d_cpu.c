@@ -9,8 +9,8 @@
  *   output pixel 1               \______ kw*I ______/
  *
  * So an output row is a matrix product whose left factor, [Wo, kh*kw*I], is read in
- * place through strides (panel_product.h); the weights are packed once a call into
- * panels of output channels, [O/PANEL_WIDTH][kh*kw*I][PANEL_WIDTH].  Only a zero
+ * place through strides (panel_product.h); the weights are packed into panels of output
+ * channels, [O/PANEL_WIDTH][kh*kw*I][PANEL_WIDTH], once a call or, in inference, once.  Only a zero
  * border, where there is one, costs a copy of the input rows that a tile needs; it
  * stays in the L2 cache.  A dilation cuts the run into one for each kernel column.
  *
@@ -22,6 +22,7 @@
  */
 #include "kernels/conv2d/conv2d_cpu.h"
 
+#include "core/packing.h"
 #include "core/threads.h"
 #include "core/transpose.h"
 
@@ -103,6 +104,27 @@ static void pack_tile(void *argument, int64_t tile, int worker)
     for (int64_t j = 0; j < pitch; j += TERN_LANES)
         pack_vector(weight + j * taps, taps, width - j, smaller(PACK_ROWS, taps - first),
                     packed + j, pitch);
+}
+
+/* All panels: where inference keeps them, or in the call's workspace. */
+static bool pack_weight(tern_call *call, forward_plan *plan)
+{
+    bool stale = true;
+    plan->packed = call->workspace;
+    if (tern_packing_is_kept(call, 1))
+        plan->packed = tern_packing(call, 1, "conv2d panels",
+                                    (size_t)plan->packed_floats * sizeof(float), &stale);
+    if (plan->packed && stale)
+        tern_parallel(tern_ctx_pool(call->ctx),
+                      plan->g.groups * plan->panels * divide_up(plan->taps, PACK_ROWS), pack_tile,
+                      plan);
+    return plan->packed != NULL;
+}
+
+/* Floats of workspace before the windows. */
+static int64_t packed_room(const tern_call *call, const forward_plan *plan)
+{
+    return tern_packing_is_kept(call, 1) ? 0 : plan->packed_floats;
 }
 
 static void activate(float *y, const float *sums, int64_t count, tern_activation activation)
@@ -195,16 +217,13 @@ static void dense_forward(tern_call *call)
     plan.weight = call->in[1]->data;
     plan.bias = call->in[2] ? call->in[2]->data : NULL;
     plan.x = x_source(call, g);
-    plan.packed = call->workspace;
-    plan.windows = plan.packed + plan.packed_floats;
+    plan.windows = (float *)call->workspace + packed_room(call, &plan);
     plan.y = call->out[0]->data;
     plan.sums = call->saved[0] ? call->saved[0]->data : plan.y;
     plan.activation = (tern_activation)opts->activation;
-    if (g->images == 0)
+    if (g->images == 0 || !pack_weight(call, &plan))
         return;
-    int64_t panels = g->groups * plan.panels;
-    tern_parallel(pool, panels * divide_up(plan.taps, PACK_ROWS), pack_tile, &plan);
-    tern_parallel(pool, g->images * plan.blocks * panels, forward_tile, &plan);
+    tern_parallel(pool, g->images * plan.blocks * g->groups * plan.panels, forward_tile, &plan);
 }
 
 static void conv2d_forward(tern_call *call)
@@ -223,7 +242,7 @@ static size_t forward_workspace(const tern_call *call)
     } else {
         forward_plan plan = plan_forward(call);
         int64_t threads = tern_pool_threads(tern_ctx_pool(call->ctx));
-        floats = plan.packed_floats + threads * plan.window_floats;
+        floats = packed_room(call, &plan) + threads * plan.window_floats;
     }
     return (size_t)floats * sizeof(float);
 }

@@ -2,16 +2,16 @@
  *
  * 1. All input projections at once: sums[valid,3H] = x w_ih' + bias, one GEMM.  Of r
  *    and z the bias is b_ih + b_hh; of m it is b_ih, for the reset gate comes between.
- * 2. w_hh is packed once so that each step streams it in order from L2: for each
- *    block of hidden units its three gates side by side, packed[block][k][gate][lane].
+ * 2. w_hh is packed (sequence_weights.h), so that each step streams it in order from L2:
+ *    for each block of hidden units its three gates side by side.
  * 3. Each slice of the batch runs through time.  A step multiplies the rows' h by
  *    a block's panel and turns the three sums into the new h at once.
  */
 #include "kernels/gru/gru_cpu.h"
 
-#include "core/transpose.h"
 #include "core/vmath.h"
-#include "kernels/matmul/gemm.h"
+#include "kernels/lstm/sequence_weights.h"
+#include "kernels/matmul/gemm_weight.h"
 #include "kernels/matmul/small_product.h"
 
 enum { GATES = 3, PANEL = GATES * TERN_LANES };
@@ -32,11 +32,12 @@ typedef struct forward_work {
 static tern_gemm projection(const forward_work *work, const float *x, int64_t valid)
 {
     const sequence_batch *batch = &work->batch;
-    return (tern_gemm){ .m = valid, .n = GATES * batch->hidden, .k = batch->inputs, .a = x,
-                        .b = work->call->in[TERN_GRU_W_IH]->data, .c = work->gates,
-                        .a_stride = batch->inputs, .b_stride = batch->inputs,
-                        .c_stride = work->gate_stride, .b_transposed = true,
-                        .bias = work->bias, .scratch = work->gemm_scratch };
+    tern_gemm gemm = { .m = valid, .n = GATES * batch->hidden, .k = batch->inputs, .a = x,
+                       .c = work->gates, .a_stride = batch->inputs, .b_stride = batch->inputs,
+                       .c_stride = work->gate_stride, .bias = work->bias,
+                       .scratch = work->gemm_scratch };
+    tern_gemm_flag_weight(work->call, TERN_GRU_W_IH, &TERN_LEVEL(tern_gemm_hand), &gemm);
+    return gemm;
 }
 
 static forward_work forward_work_take(const tern_call *call, tern_workspace *workspace)
@@ -56,8 +57,9 @@ static forward_work forward_work_take(const tern_call *call, tern_workspace *wor
     if (call->in[TERN_GRU_LENGTHS])
         work.x_room = tern_workspace_take(workspace, all_steps * batch->inputs, sizeof(float));
     work.bias = tern_workspace_take(workspace, GATES * batch->hidden, sizeof(float));
-    work.packed = tern_workspace_take(workspace, batch->blocks * batch->hidden * PANEL,
-                                      sizeof(float));
+    if (!tern_packing_is_kept(call, TERN_GRU_W_HH))
+        work.packed = tern_workspace_take(workspace, sequence_packed_floats(batch, GATES),
+                                          sizeof(float));
     /* h before and after the step, and one block's sums */
     work.scratch_floats = SEQUENCE_SLICE_ROWS * (2 * batch->blocks * TERN_LANES + PANEL);
     work.scratch_floats = (work.scratch_floats + 15) / 16 * 16;
@@ -78,27 +80,6 @@ static void fill_bias(const forward_work *work)
     for (int64_t k = 0; k < GATES * hidden; k++)
         work->bias[k] = (b_ih ? ((const float *)b_ih->data)[k] : 0) +
                         (b_hh && k < 2 * hidden ? ((const float *)b_hh->data)[k] : 0);
-}
-
-/* One block of hidden units; lanes beyond H are zero. */
-static void pack_block(void *argument, int64_t block, int worker)
-{
-    const forward_work *work = argument;
-    int64_t hidden = work->batch.hidden, width = sequence_block_width(&work->batch, block);
-    const float *w_hh = work->call->in[TERN_GRU_W_HH]->data;
-    float *panel = work->packed + block * hidden * PANEL;
-    (void)worker;
-
-    for (int64_t gate = 0; gate < GATES; gate++) {
-        const float *rows = w_hh + (gate * hidden + block * TERN_LANES) * hidden;
-        float *column = panel + gate * TERN_LANES;
-        int64_t k = 0;
-        for (; width == TERN_LANES && k + TERN_LANES <= hidden; k += TERN_LANES)
-            tern_transpose_square(rows + k, hidden, column + k * PANEL, PANEL);
-        for (; k < hidden; k++)
-            for (int64_t lane = 0; lane < TERN_LANES; lane++)
-                column[k * PANEL + lane] = lane < width ? rows[lane * hidden + k] : 0;
-    }
 }
 
 /* ------------------------------------------------------- through time -- */
@@ -211,9 +192,12 @@ static void gru_forward(tern_call *call)
         return;
     sequence_batch_fill(&work.batch, call->in[TERN_GRU_LENGTHS]);
     fill_bias(&work);
-    tern_parallel(pool, work.batch.blocks, pack_block, &work);
+    work.packed = sequence_packed_weight(call, TERN_GRU_W_HH, &work.batch, GATES, work.packed);
     const float *x = sequence_compact_x(call->in[TERN_GRU_X], &work.batch, work.x_room);
     tern_gemm project = projection(&work, x, work.batch.valid);
+    if (!work.packed ||
+        !tern_gemm_take_weight(call, TERN_GRU_W_IH, &TERN_LEVEL(tern_gemm_hand), &project))
+        return;
     TERN_LEVEL(tern_gemm_run)(pool, &project);
     tern_parallel(pool, sequence_slices(&work.batch), run_slice, &work);
 }

@@ -1,27 +1,24 @@
 /* linear on cpu by tern's own GEMM (kernels/matmul/gemm_cpu.c). */
 #include "kernels/linear/linear_gemm.h"
 
-static const tern_gemm_provider gemm = { .scratch = TERN_LEVEL(tern_gemm_scratch),
-                                         .run = TERN_LEVEL(tern_gemm_run) };
-
 static size_t forward_bytes(const tern_call *call)
 {
-    return TERN_LEVEL(tern_linear_forward_bytes)(call, &gemm);
+    return TERN_LEVEL(tern_linear_forward_bytes)(call, &TERN_LEVEL(tern_gemm_hand));
 }
 
 static size_t backward_bytes(const tern_call *call)
 {
-    return TERN_LEVEL(tern_linear_backward_bytes)(call, &gemm);
+    return TERN_LEVEL(tern_linear_backward_bytes)(call, &TERN_LEVEL(tern_gemm_hand));
 }
 
 static void linear_forward(tern_call *call)
 {
-    TERN_LEVEL(tern_linear_forward)(call, &gemm);
+    TERN_LEVEL(tern_linear_forward)(call, &TERN_LEVEL(tern_gemm_hand));
 }
 
 static void linear_backward(tern_call *call)
 {
-    TERN_LEVEL(tern_linear_backward)(call, &gemm);
+    TERN_LEVEL(tern_linear_backward)(call, &TERN_LEVEL(tern_gemm_hand));
 }
 
 const tern_impl TERN_LEVEL(tern_linear_cpu) = {

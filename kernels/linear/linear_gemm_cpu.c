@@ -12,6 +12,7 @@
 #include "kernels/linear/linear_gemm.h"
 
 #include "kernels/elementwise/activation_cpu.h"
+#include "kernels/matmul/gemm_weight.h"
 
 enum { TILE_ROWS = 64, TILE_COLUMNS = 256 };
 
@@ -32,11 +33,13 @@ static tern_activation activation_of(const tern_call *call)
 }
 
 /* Sizes, strides and flags only: what tern_gemm_scratch looks at. */
-static tern_gemm forward_product(const tern_call *call)
+static tern_gemm forward_product(const tern_call *call, const tern_gemm_provider *gemm)
 {
     sizes n = sizes_of(call);
-    return (tern_gemm){ .m = n.rows, .n = n.outputs, .k = n.inputs, .a_stride = n.inputs,
-                        .b_stride = n.inputs, .c_stride = n.outputs, .b_transposed = true };
+    tern_gemm product = { .m = n.rows, .n = n.outputs, .k = n.inputs, .a_stride = n.inputs,
+                          .b_stride = n.inputs, .c_stride = n.outputs };
+    tern_gemm_flag_weight(call, 1, gemm, &product);
+    return product;
 }
 
 static tern_gemm grad_x_product(const tern_call *call)
@@ -57,15 +60,16 @@ static tern_gemm grad_weight_product(const tern_call *call)
 
 size_t TERN_LEVEL(tern_linear_forward_bytes)(const tern_call *call, const tern_gemm_provider *gemm)
 {
-    tern_gemm product = forward_product(call);
+    tern_gemm product = forward_product(call, gemm);
     return gemm->scratch(&product, tern_pool_threads(tern_ctx_pool(call->ctx)));
 }
 
 void TERN_LEVEL(tern_linear_forward)(tern_call *call, const tern_gemm_provider *gemm)
 {
-    tern_gemm product = forward_product(call);
+    tern_gemm product = forward_product(call, gemm);
     product.a = call->in[0]->data;
-    product.b = call->in[1]->data;
+    if (!tern_gemm_take_weight(call, 1, gemm, &product))
+        return;
     product.c = call->out[0]->data;
     product.bias = call->in[2] ? call->in[2]->data : NULL;
     product.activation = activation_of(call);

@@ -66,10 +66,16 @@ size_t TERN_LEVEL(tern_gemm_packed_bytes)(int64_t k, int64_t n);
 void TERN_LEVEL(tern_gemm_pack_b)(tern_pool *pool, int64_t k, int64_t n, const float *b,
                                   int64_t b_stride, bool b_transposed, float *packed);
 
-/* A whole implementation of GEMM, so that linear and matmul run on any of them. */
+/* A whole implementation of GEMM, so that linear and matmul run on any of them.  One that
+ * does not take a packed B leaves the last two out. */
 typedef struct tern_gemm_provider {
     size_t (*scratch)(const tern_gemm *gemm, int threads);
     void (*run)(tern_pool *pool, const tern_gemm *gemm);
+    size_t (*packed_bytes)(int64_t k, int64_t n);
+    void (*pack_b)(tern_pool *pool, int64_t k, int64_t n, const float *b, int64_t b_stride,
+                   bool b_transposed, float *packed);
 } tern_gemm_provider;
+
+extern const tern_gemm_provider TERN_LEVEL(tern_gemm_hand); /* the functions above */
 
 #endif

@@ -276,3 +276,10 @@ void TERN_LEVEL(tern_gemm_run)(tern_pool *pool, const tern_gemm *gemm)
     if (plan.chunks > 1)
         tern_parallel(pool, plan.batch * gemm->m, reduce_task, &plan);
 }
+
+const tern_gemm_provider TERN_LEVEL(tern_gemm_hand) = {
+    .scratch = TERN_LEVEL(tern_gemm_scratch),
+    .run = TERN_LEVEL(tern_gemm_run),
+    .packed_bytes = TERN_LEVEL(tern_gemm_packed_bytes),
+    .pack_b = TERN_LEVEL(tern_gemm_pack_b),
+};

@@ -1,0 +1,73 @@
+#include "core/packing.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/context_private.h"
+
+bool tern_packing_is_kept(const tern_call *call, int input)
+{
+    const tern_tensor *weight = call->in[input];
+    return weight && weight->is_param && !call->ctx->training && !call->ctx->recording;
+}
+
+static tern_packing_slot *find(tern_ctx *ctx, const tern_tensor *weight, const char *order)
+{
+    for (int i = 0; i < ctx->packing_count; i++) {
+        tern_packing_slot *slot = &ctx->packings[i];
+        if (slot->weight == weight && strcmp(slot->order, order) == 0)
+            return slot;
+    }
+    return NULL;
+}
+
+static tern_packing_slot *add(tern_ctx *ctx, const tern_tensor *weight, const char *order,
+                              size_t bytes)
+{
+    tern_packing_slot *grown =
+        realloc(ctx->packings, (size_t)(ctx->packing_count + 1) * sizeof *grown);
+    if (!grown) {
+        tern_fail(ctx, TERN_ERR_MEMORY, "no memory for the list of packed weights");
+        return NULL;
+    }
+    ctx->packings = grown;
+    ctx->allocations++;
+    tern_packing_slot *slot = &grown[ctx->packing_count];
+    *slot = (tern_packing_slot){ .weight = weight, .order = order };
+    /* Something of it even for no bytes, so that there is an address. */
+    if (!tern_region_reserve(ctx, &slot->memory, bytes + TERN_BUFFER_ALIGNMENT) ||
+        !tern_region_commit(ctx, &slot->memory, bytes + TERN_BUFFER_ALIGNMENT)) {
+        tern_region_release(ctx, &slot->memory);
+        return NULL;
+    }
+    ctx->packing_count++;
+    return slot;
+}
+
+void *tern_packing(tern_call *call, int input, const char *order, size_t bytes, bool *stale)
+{
+    tern_ctx *ctx = call->ctx;
+    tern_packing_slot *slot = find(ctx, call->in[input], order);
+    *stale = false;
+    if (!slot && !(slot = add(ctx, call->in[input], order, bytes)))
+        return NULL;
+    *stale = slot->version != ctx->param_version;
+    slot->version = ctx->param_version;
+    return slot->memory.base;
+}
+
+void tern_note_write(tern_ctx *ctx, const tern_tensor *tensor)
+{
+    const char *data = tensor->data, *values = ctx->store.region.base;
+    if (data && values && data >= values && data < values + ctx->store.region.committed)
+        ctx->param_version++;
+}
+
+void tern_packings_close(tern_ctx *ctx)
+{
+    for (int i = 0; i < ctx->packing_count; i++)
+        tern_region_release(ctx, &ctx->packings[i].memory);
+    free(ctx->packings);
+    ctx->packings = NULL;
+    ctx->packing_count = 0;
+}
