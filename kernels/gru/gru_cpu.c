@@ -120,34 +120,79 @@ static void gates_forward(const forward_work *work, int64_t block, const float *
     tern_store_part(gates + 3 * hidden, inside, width);
 }
 
-static void run_steps(const forward_work *work, const sequence_slice *slice, float *h,
-                      float *h_after, float *sums)
+static row_step row_step_at(const forward_work *work, const sequence_slice *slice, int64_t r,
+                            int64_t step, const float *h, float *h_after)
 {
     const sequence_batch *batch = &work->batch;
+    int64_t position = sequence_position(batch, slice->length[r], step);
     int64_t hidden = batch->hidden, stride = batch->blocks * TERN_LANES;
     float *y = work->call->out[TERN_GRU_Y]->data;
+    return (row_step){
+        .gates = work->gates + (slice->first[r] + position) * work->gate_stride,
+        .h_before = h + r * stride,
+        .y = y + (slice->row[r] * batch->steps + position) * hidden,
+        .h = h_after + r * stride,
+    };
+}
+
+/* One step of a slice's active rows. */
+typedef struct step_job {
+    const forward_work *work;
+    const row_step *at; /* [active] */
+    const float *h;     /* [active][blocks * lanes] */
+    int64_t active, tile_blocks;
+} step_job;
+
+static float *scratch_of(const forward_work *work, int worker)
+{
+    return work->scratch + worker * work->scratch_floats;
+}
+
+static void run_blocks(void *argument, int64_t tile, int worker)
+{
+    const step_job *job = argument;
+    const forward_work *work = job->work;
+    const sequence_batch *batch = &work->batch;
+    int64_t hidden = batch->hidden, stride = batch->blocks * TERN_LANES;
+    int64_t end = (tile + 1) * job->tile_blocks;
+    float *sums = scratch_of(work, worker) + 2 * SEQUENCE_SLICE_ROWS * stride;
+
+    for (int64_t block = tile * job->tile_blocks; block < end && block < batch->blocks; block++) {
+        tern_small_product recurrence = {
+            .rows = job->active, .columns = PANEL, .depth = hidden, .a = job->h,
+            .a_stride = stride, .a_depth_stride = 1, .b = work->packed + block * hidden * PANEL,
+            .b_stride = PANEL, .c = sums, .c_stride = PANEL,
+        };
+        tern_small_product_run(&recurrence);
+        for (int64_t r = 0; r < job->active; r++)
+            gates_forward(work, block, sums + r * PANEL, &job->at[r]);
+    }
+}
+
+/* A slice that is the only one shares each step's blocks among the threads. */
+static void run_steps(const forward_work *work, const sequence_slice *slice, int worker)
+{
+    const sequence_batch *batch = &work->batch;
+    int64_t stride = batch->blocks * TERN_LANES;
+    bool alone = sequence_slices(batch) == 1;
+    float *h = scratch_of(work, worker), *h_after = h + SEQUENCE_SLICE_ROWS * stride;
+    step_job job = { .work = work, .tile_blocks = batch->blocks };
+
+    if (alone)
+        job.tile_blocks = sequence_tile_blocks(batch, slice->rows * PANEL);
     for (int64_t step = 0; step < slice->length[0]; step++) {
         row_step at[SEQUENCE_SLICE_ROWS];
-        int64_t active = sequence_active_rows(slice, step);
-        for (int64_t r = 0; r < active; r++) {
-            int64_t position = sequence_position(batch, slice->length[r], step);
-            at[r] = (row_step){
-                .gates = work->gates + (slice->first[r] + position) * work->gate_stride,
-                .h_before = h + r * stride,
-                .y = y + (slice->row[r] * batch->steps + position) * hidden,
-                .h = h_after + r * stride,
-            };
-        }
-        for (int64_t block = 0; block < batch->blocks; block++) {
-            tern_small_product recurrence = {
-                .rows = active, .columns = PANEL, .depth = hidden, .a = h, .a_stride = stride,
-                .a_depth_stride = 1, .b = work->packed + block * hidden * PANEL,
-                .b_stride = PANEL, .c = sums, .c_stride = PANEL,
-            };
-            tern_small_product_run(&recurrence);
-            for (int64_t r = 0; r < active; r++)
-                gates_forward(work, block, sums + r * PANEL, &at[r]);
-        }
+        job.active = sequence_active_rows(slice, step);
+        for (int64_t r = 0; r < job.active; r++)
+            at[r] = row_step_at(work, slice, r, step, h, h_after);
+        job.at = at;
+        job.h = h;
+        if (alone)
+            tern_parallel(tern_ctx_pool(work->call->ctx),
+                          (batch->blocks + job.tile_blocks - 1) / job.tile_blocks, run_blocks,
+                          &job);
+        else
+            run_blocks(&job, 0, worker);
         float *swap = h;
         h = h_after;
         h_after = swap;
@@ -162,16 +207,14 @@ static void run_slice(void *argument, int64_t number, int worker)
     sequence_slice slice = sequence_slice_at(batch, number);
     int64_t hidden = batch->hidden, stride = batch->blocks * TERN_LANES;
     size_t state_bytes = (size_t)hidden * sizeof(float);
-    float *h = work->scratch + worker * work->scratch_floats;
-    float *h_after = h + SEQUENCE_SLICE_ROWS * stride;
-    float *sums = h_after + SEQUENCE_SLICE_ROWS * stride;
+    float *h = scratch_of(work, worker);
     float *y = call->out[TERN_GRU_Y]->data, *h_n = call->out[TERN_GRU_H_N]->data;
 
     for (int64_t r = 0; r < slice.rows; r++) {
         sequence_load_state(call->in[TERN_GRU_H0], slice.row[r], hidden, h + r * stride);
         memcpy(h_n + slice.row[r] * hidden, h + r * stride, state_bytes);
     }
-    run_steps(work, &slice, h, h_after, sums);
+    run_steps(work, &slice, worker);
     for (int64_t r = 0; r < slice.rows; r++) {
         int64_t length = slice.length[r];
         float *row = y + slice.row[r] * batch->steps * hidden;

@@ -48,6 +48,8 @@ static void lstm_cost(const tern_call *call, tern_cost *forward, tern_cost *back
     backward->flops = 4 * steps * weights;
 }
 
+/* CHECK: lengths, reverse, states and biases there and not, 31 units, a row alone with units
+ * enough for several threads to share a step, nothing at all. */
 static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK,
       "x=[2,5,3] w_ih=[16,3] w_hh=[16,4] b_ih=[16] b_hh=[16] lengths=[2]{1..5} h0=[2,4] c0=[2,4]",
@@ -61,6 +63,7 @@ static const tern_sample samples[] = {
       "reverse=true" },
     { TERN_SAMPLE_CHECK, "x=[2,3,2] w_ih=[8,2] w_hh=[8,2] lengths=[2]{0..0} h0=[2,2] c0=[2,2]",
       "" },
+    { TERN_SAMPLE_CHECK, "x=[1,3,5] w_ih=[600,5] w_hh=[600,150] b_hh=[600]", "" },
     { TERN_SAMPLE_CHECK, "x=[2,0,3] w_ih=[8,3] w_hh=[8,2] b_ih=[8] h0=[2,2] c0=[2,2]", "" },
     { TERN_SAMPLE_CHECK, "x=[0,3,2] w_ih=[8,2] w_hh=[8,2] b_ih=[8]", "" },
     { TERN_SAMPLE_BENCH,

@@ -110,6 +110,17 @@ static inline int64_t sequence_block_width(const sequence_batch *batch, int64_t 
     return left < TERN_LANES ? left : TERN_LANES;
 }
 
+/* Hidden blocks for one task of a step that threads share; `columns`: products of each
+ * hidden unit's element of h with all that a block makes of it, for all rows.  A task must be
+ * worth the microsecond or so in which it is handed over. */
+static inline int64_t sequence_tile_blocks(const sequence_batch *batch, int64_t columns)
+{
+    const int64_t task_multiply_adds = 32768;
+    int64_t block = batch->hidden * columns;
+    int64_t blocks = (task_multiply_adds + block - 1) / (block > 0 ? block : 1);
+    return blocks > 1 ? blocks : 1;
+}
+
 /* x's valid steps in compact order: x itself if nothing is padding, else a copy
  * in `room` [valid, I]. */
 static inline const float *sequence_compact_x(const tern_tensor *tensor,
