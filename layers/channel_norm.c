@@ -39,8 +39,8 @@ static tern_tensor *normalise_groups(tern_ctx *ctx, const tern_channel_norm *nor
     char text[TERN_SHAPE_TEXT];
     if (mask && mask->rank > 1) {
         tern_fail(ctx, TERN_ERR_SHAPE,
-                  "%s: group norm cannot leave out positions: a mask must be [N], not %s",
-                  norm->group.name, tern_shape_text(mask, text));
+                  "group norm cannot leave out positions: a mask must be [N], not %s",
+                  tern_shape_text(mask, text));
         return tern_nil(ctx);
     }
     return tern_group_norm_layer_forward(ctx, &norm->group, x);

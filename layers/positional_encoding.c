@@ -10,7 +10,7 @@ tern_positional_encoding tern_positional_encoding_declare(tern_ctx *ctx, const c
                                                           int64_t size,
                                                           tern_positional_encoding_opts opts)
 {
-    tern_positional_encoding layer = { .name = name, .opts = opts };
+    tern_positional_encoding layer = { .name = name, .size = size, .opts = opts };
     tern_init init = tern_init_or(opts.init, (tern_init){ .kind = TERN_INIT_NORMAL });
     tern_scope_push(ctx, "%s", name);
     if (opts.learned)
@@ -20,16 +20,27 @@ tern_positional_encoding tern_positional_encoding_declare(tern_ctx *ctx, const c
     return layer;
 }
 
+static bool fits(tern_ctx *ctx, const tern_positional_encoding *layer, const tern_tensor *x)
+{
+    char text[TERN_SHAPE_TEXT];
+    bool learned = layer->weight;
+    if (!tern_input_has_axes(ctx, x, 3, 3, "x [N,T,D]"))
+        return false;
+    if (x->shape[2] != layer->size)
+        tern_fail(ctx, TERN_ERR_SHAPE, "x must be [N,T,%lld], not %s", (long long)layer->size,
+                  tern_shape_text(x, text));
+    else if (learned && x->shape[1] > layer->opts.learned)
+        tern_fail(ctx, TERN_ERR_SHAPE, "x %s has %lld steps, there are positions for %lld",
+                  tern_shape_text(x, text), (long long)x->shape[1],
+                  (long long)layer->opts.learned);
+    return tern_ok(ctx);
+}
+
 static tern_tensor *add_learned(tern_ctx *ctx, const tern_positional_encoding *layer,
                                 tern_tensor *x)
 {
     tern_tensor *code = layer->weight;
     int64_t steps = x->shape[1];
-    if (steps > layer->opts.learned) {
-        tern_fail(ctx, TERN_ERR_SHAPE, "x has %lld steps, positions are there for %lld",
-                  (long long)steps, (long long)layer->opts.learned);
-        return tern_nil(ctx);
-    }
     if (steps == 0)
         return x;
     if (steps < layer->opts.learned)
@@ -43,7 +54,7 @@ tern_tensor *tern_positional_encoding_forward(tern_ctx *ctx,
 {
     tern_tensor *y = tern_nil(ctx);
     tern_scope_push(ctx, "%s", layer->name);
-    if (tern_input_has_axes(ctx, x, 3, 3, "x [N,T,D]")) {
+    if (fits(ctx, layer, x)) {
         y = layer->weight ? add_learned(ctx, layer, x)
                           : tern_sinusoidal_positions(ctx, x, (tern_sinusoidal_positions_opts){
                                 .base = layer->opts.base });

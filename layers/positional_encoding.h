@@ -11,7 +11,7 @@
  * kernels/positions/rotary.h.
  *
  * State: sinusoidal none; learned as nn.Embedding: weight [length,D], not decayed.
- * Errors: TERN_ERR_SHAPE if x has not three axes or there are more steps than positions.
+ * Errors: TERN_ERR_SHAPE if x is not [N,T,D] or there are more steps than positions.
  */
 #ifndef TERN_LAYERS_POSITIONAL_ENCODING_H
 #define TERN_LAYERS_POSITIONAL_ENCODING_H
@@ -28,6 +28,7 @@ typedef struct tern_positional_encoding_opts {
 
 typedef struct tern_positional_encoding {
     const char *name;
+    int64_t size;
     tern_tensor *weight; /* NULL: sinusoidal */
     tern_positional_encoding_opts opts;
 } tern_positional_encoding;

@@ -1,228 +1,173 @@
 /* Sequence layers against PyTorch's: the same state names, the same numbers from the
- * same state, forward and backward, on ref and on cpu.  tests/fixtures/make_layers.py
- * says what the fixture holds. */
+ * same state, forward and backward.  The cases are tests/fixtures/make_layers.py's. */
 #include "tests/check.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "core/params.h"
-#include "core/safetensors.h"
 #include "kernels/table.h"
+#include "layers/attention_pool.h"
 #include "layers/cross_modal.h"
-#include "layers/recurrent.h"
+#include "layers/dropout.h"
+#include "layers/embedding.h"
+#include "layers/mlp.h"
+#include "layers/norm.h"
+#include "layers/positional_encoding.h"
 #include "layers/transformer.h"
+#include "tests/layer_case.h"
 
 static const char FIXTURE[] = "tests/fixtures/layers.safetensors";
 
-/* One case on one device. */
-typedef struct setting {
-    tern_ctx *ctx;
-    tern_safetensors *file;
-    const char *name;
-    double tolerance;
-} setting;
+/* -------------------------------------------- linear, norms, embeddings -- */
 
-/* ------------------------------------------------------------- fixtures -- */
-
-/* NULL if the case has none of that name. */
-static const tern_stored *stored(const setting *s, const char *prefix, const char *name)
+static void run_linear(layer_case *c, const void *opts)
 {
-    char full[128];
-    tern_error error = { 0 };
-    snprintf(full, sizeof full, "%s/%s%s", s->name, prefix, name);
-    return tern_safetensors_has(s->file, full) ? tern_safetensors_find(s->file, full, &error)
-                                               : NULL;
+    (void)opts;
+    tern_linear_layer layer = tern_linear_layer_declare(c->ctx, "layer", 4, 3,
+                                                        (tern_linear_layer_opts){ .no_bias = true });
+    layer_case_begin(c);
+    layer_case_output(c, "y",
+                      tern_linear_layer_forward(c->ctx, &layer, layer_case_input(c, "x")));
 }
 
-static setting open_case(const char *name, const char *device)
+static void run_layer_norm(layer_case *c, const void *opts)
 {
-    tern_error error = { 0 };
-    setting s = { .ctx = tern_open((tern_ctx_opts){ .device = device, .poison = true }, &error),
-                  .file = tern_safetensors_open(FIXTURE, &error), .name = name,
-                  .tolerance = strcmp(device, "ref") == 0 ? 1e-10 : 1e-5 };
-    if (!s.ctx || !s.file)
-        fail_msg("%s", error.message);
-    tern_set_recording(s.ctx, true);
-    return s;
+    (void)opts;
+    tern_layer_norm_layer layer =
+        tern_layer_norm_layer_declare(c->ctx, "layer", 5, (tern_layer_norm_opts){ .eps = 0.01 });
+    layer_case_begin(c);
+    layer_case_output(c, "y",
+                      tern_layer_norm_layer_forward(c->ctx, &layer, layer_case_input(c, "x")));
 }
 
-static void close_case(setting *s)
+static void run_rms_norm(layer_case *c, const void *opts)
 {
-    assert_tern_ok(s->ctx);
-    tern_safetensors_close(s->file);
-    tern_ctx_free(s->ctx);
+    (void)opts;
+    tern_rms_norm_layer layer =
+        tern_rms_norm_layer_declare(c->ctx, "layer", 5, (tern_rms_norm_opts){ .eps = 0.01 });
+    layer_case_begin(c);
+    layer_case_output(c, "y",
+                      tern_rms_norm_layer_forward(c->ctx, &layer, layer_case_input(c, "x")));
 }
 
-/* The layer's parameters get PyTorch's state; names and shapes must be the same. */
-static void load_state(const setting *s)
+static void run_group_norm(layer_case *c, const void *opts)
 {
-    int in_file = 0;
-    char prefix[64];
-    snprintf(prefix, sizeof prefix, "%s/state/", s->name);
-    for (int i = 0; i < tern_safetensors_count(s->file); i++)
-        in_file += strncmp(tern_safetensors_name(s->file, i), prefix, strlen(prefix)) == 0;
-    tern_params_freeze(s->ctx);
-    assert_int_equal(tern_param_count(s->ctx), in_file);
-    for (int i = 0; i < in_file; i++) {
-        tern_tensor *param = tern_param_at(s->ctx, i);
-        const tern_stored *from = stored(s, "state/", param->name);
-        if (!from)
-            fail_msg("%s: PyTorch has no %s", s->name, param->name);
-        assert_int_equal(param->rank, from->rank);
-        for (int axis = 0; axis < param->rank; axis++)
-            assert_int_equal(param->shape[axis], from->shape[axis]);
-        tern_write(s->ctx, param, from->dtype, from->data);
-    }
-    tern_step_begin(s->ctx, 0);
+    (void)opts;
+    tern_group_norm_layer layer = tern_group_norm_layer_declare(
+        c->ctx, "layer", 6, (tern_group_norm_opts){ .groups = 2, .eps = 0.01 });
+    layer_case_begin(c);
+    layer_case_output(c, "y",
+                      tern_group_norm_layer_forward(c->ctx, &layer, layer_case_input(c, "x")));
 }
 
-/* NULL if the case has no such input. */
-static tern_tensor *input(const setting *s, const char *name)
-{
-    const tern_stored *from = stored(s, "", name);
-    if (!from)
-        return NULL;
-    tern_tensor *tensor = tern_input(s->ctx, name, from->dtype, from->rank, from->shape,
-                                     from->data);
-    return tern_dtype_is_real(tensor->dtype) ? tern_require_grad(s->ctx, tensor) : tensor;
-}
-
-/* ------------------------------------------------------------ comparing -- */
-
-enum { MOST = 512 };
-
-/* Rows that `valid` (or NULL) says are padding do not count. */
-static void compare(const setting *s, const char *name, const tern_tensor *got,
-                    const tern_stored *want, const tern_stored *valid)
-{
-    double values[MOST], largest = 0;
-    assert_non_null(want);
-    assert_non_null(got);
-    assert_true(want->count <= MOST);
-    assert_int_equal(got->count, want->count);
-    tern_read(s->ctx, got, TERN_F64, values);
-    assert_tern_ok(s->ctx);
-    const double *wanted = want->data;
-    for (int64_t i = 0; i < want->count; i++)
-        largest = fmax(largest, fabs(wanted[i]));
-    for (int64_t i = 0; i < want->count; i++) {
-        if (valid && !((const uint8_t *)valid->data)[i / (want->count / valid->count)])
-            continue;
-        if (!(fabs(values[i] - wanted[i]) <= s->tolerance * largest))
-            fail_msg("%s on %s: %s[%lld] is %.15g, PyTorch has %.15g", s->name,
-                     tern_device(s->ctx), name, (long long)i, values[i], wanted[i]);
-    }
-}
-
-static void check(const setting *s, tern_tensor *out, tern_tensor *const *inputs, int count)
-{
-    const tern_stored *seed = stored(s, "", "seed"), *mask = stored(s, "", "mask");
-    compare(s, "out", out, stored(s, "", "out"), mask ? mask : stored(s, "", "target_mask"));
-    tern_seed_grad(s->ctx, out, seed->dtype, seed->data);
-    tern_backward(s->ctx, NULL);
-    for (int i = 0; i < count; i++)
-        compare(s, inputs[i]->name, inputs[i]->grad, stored(s, "grad/", inputs[i]->name), NULL);
-    for (int i = 0; i < tern_param_count(s->ctx); i++) {
-        const tern_tensor *param = tern_param_at(s->ctx, i);
-        compare(s, param->name, param->grad, stored(s, "grad/", param->name), NULL);
-    }
-}
-
-static const char *const devices[] = { "ref", "cpu" };
-enum { DEVICES = 2 };
-
-/* --------------------------------------------------------------- layers -- */
-
-static void lstm_is_pytorchs(void **state)
+static void linear_and_norms_are_pytorchs(void **state)
 {
     (void)state;
-    for (int d = 0; d < DEVICES; d++) {
-        setting s = open_case("lstm", devices[d]);
-        tern_recurrent_layer layer =
-            tern_recurrent_layer_declare(s.ctx, "layer", 3, 5, (tern_recurrent_opts){ 0 });
-        load_state(&s);
-        tern_tensor *x = input(&s, "x");
-        check(&s, tern_recurrent_layer_forward(s.ctx, &layer, x, input(&s, "lengths")), &x, 1);
-        close_case(&s);
-    }
+    layer_case_run(FIXTURE, "linear_without_bias", run_linear, NULL);
+    layer_case_run(FIXTURE, "layer_norm", run_layer_norm, NULL);
+    layer_case_run(FIXTURE, "rms_norm", run_rms_norm, NULL);
+    layer_case_run(FIXTURE, "group_norm", run_group_norm, NULL);
 }
 
-static void check_attention(const char *name, tern_multi_head_attention_opts opts)
+static void run_mlp(layer_case *c, const void *opts)
 {
-    for (int d = 0; d < DEVICES; d++) {
-        setting s = open_case(name, devices[d]);
-        tern_multi_head_attention layer = tern_multi_head_attention_declare(s.ctx, "layer", opts);
-        load_state(&s);
-        tern_tensor *in[] = { input(&s, "query"), input(&s, "key"), input(&s, "value") };
-        tern_tensor *weights = NULL;
-        tern_tensor *y = tern_multi_head_attention_forward(s.ctx, &layer, in[0], in[1], in[2], NULL,
-                                                           input(&s, "key_mask"),
-                                                           (tern_attention_extras){ .weights = &weights });
-        compare(&s, "weights", weights, stored(&s, "", "out_weights"), NULL);
-        check(&s, y, in, 3);
-        close_case(&s);
-    }
+    (void)opts;
+    tern_mlp layer = tern_mlp_declare(
+        c->ctx, "layer", 5, 3, (tern_mlp_opts){ .hidden = { 7, 6 }, .activation = TERN_ACT_TANH });
+    layer_case_begin(c);
+    layer_case_output(c, "y", tern_mlp_forward(c->ctx, &layer, layer_case_input(c, "x")));
+}
+
+static void mlp_is_pytorchs_sequence_of_layers(void **state)
+{
+    (void)state;
+    layer_case_run(FIXTURE, "mlp", run_mlp, NULL);
+}
+
+static void run_embedding(layer_case *c, const void *opts)
+{
+    (void)opts;
+    tern_embedding_layer layer = tern_embedding_layer_declare(
+        c->ctx, "layer", 9, 4,
+        (tern_embedding_layer_opts){ .has_padding = true, .padding_index = 2 });
+    layer_case_begin(c);
+    layer_case_output(c, "y",
+                      tern_embedding_layer_forward(c->ctx, &layer, layer_case_input(c, "tokens")));
+}
+
+static void embedding_is_pytorchs(void **state)
+{
+    (void)state;
+    layer_case_run(FIXTURE, "embedding", run_embedding, NULL);
+}
+
+static void run_positions(layer_case *c, const void *opts)
+{
+    const tern_positional_encoding_opts *of = opts;
+    tern_positional_encoding layer =
+        tern_positional_encoding_declare(c->ctx, "layer", of->learned ? 4 : 7, *of);
+    layer_case_begin(c);
+    layer_case_output(c, "y", tern_positional_encoding_forward(c->ctx, &layer,
+                                                               layer_case_input(c, "x")));
+}
+
+static void positions_are_added_learned_or_sinusoidal(void **state)
+{
+    (void)state;
+    layer_case_run(FIXTURE, "positions_learned", run_positions,
+                   &(tern_positional_encoding_opts){ .learned = 6 });
+    layer_case_run(FIXTURE, "positions_sinusoidal", run_positions,
+                   &(tern_positional_encoding_opts){ .base = 50 });
+}
+
+/* ------------------------------------------------------------ attention -- */
+
+static void run_attention_pool(layer_case *c, const void *opts)
+{
+    (void)opts;
+    tern_attention_pool layer = tern_attention_pool_declare(c->ctx, "layer", 6, 2);
+    layer_case_begin(c);
+    tern_tensor *x = layer_case_input(c, "x"), *mask = layer_case_input(c, "mask");
+    layer_case_output(c, "y", tern_attention_pool_forward(c->ctx, &layer, x, mask));
+}
+
+static void attention_pool_is_that_of_pytorchs_parts(void **state)
+{
+    (void)state;
+    layer_case_run(FIXTURE, "attention_pool", run_attention_pool, NULL);
+}
+
+static void run_attention(layer_case *c, const void *opts)
+{
+    tern_multi_head_attention layer = tern_multi_head_attention_declare(
+        c->ctx, "layer", *(const tern_multi_head_attention_opts *)opts);
+    layer_case_begin(c);
+    tern_tensor *query = layer_case_input(c, "query"), *key = layer_case_input(c, "key");
+    tern_tensor *value = layer_case_input(c, "value"), *mask = layer_case_input(c, "key_mask");
+    tern_tensor *weights = NULL;
+    tern_attention_extras extras = { .bias = layer_case_input(c, "bias"), .weights = &weights };
+    tern_tensor *y = tern_multi_head_attention_forward(c->ctx, &layer, query, key, value, NULL,
+                                                       mask, extras);
+    layer_case_output(c, "weights", weights);
+    layer_case_output(c, "y", y);
 }
 
 static void multi_head_attention_is_pytorchs(void **state)
 {
     (void)state;
-    check_attention("attention", (tern_multi_head_attention_opts){ .size = 6, .heads = 2 });
+    tern_multi_head_attention_opts opts = { .size = 6, .heads = 2 };
+    layer_case_run(FIXTURE, "attention", run_attention, &opts);
+    layer_case_run(FIXTURE, "attention_bias", run_attention, &opts);
+    opts.no_bias = true;
+    layer_case_run(FIXTURE, "attention_without_bias", run_attention, &opts);
 }
 
 static void keys_and_values_may_have_sizes_of_their_own(void **state)
 {
     (void)state;
-    check_attention("attention_sizes",
-                    (tern_multi_head_attention_opts){ .size = 6, .heads = 2, .key_size = 5,
+    layer_case_run(FIXTURE, "attention_sizes", run_attention,
+                   &(tern_multi_head_attention_opts){ .size = 6, .heads = 2, .key_size = 5,
                                                       .value_size = 7 });
-}
-
-static void check_transformer(const char *name, tern_transformer_opts opts)
-{
-    for (int d = 0; d < DEVICES; d++) {
-        setting s = open_case(name, devices[d]);
-        tern_transformer_layer layer = tern_transformer_layer_declare(s.ctx, "layer", opts);
-        load_state(&s);
-        tern_tensor *x = input(&s, "x");
-        check(&s, tern_transformer_layer_forward(s.ctx, &layer, x, input(&s, "mask"), (tern_attention_extras){ 0 }), &x, 1);
-        close_case(&s);
-    }
-}
-
-static void transformer_layer_is_pytorchs(void **state)
-{
-    (void)state;
-    check_transformer("transformer_gelu",
-                      (tern_transformer_opts){ .size = 6, .heads = 3, .hidden = 7 });
-    check_transformer("transformer_relu_causal",
-                      (tern_transformer_opts){ .size = 6, .heads = 3, .hidden = 7, .relu = true,
-                                               .causal = true });
-}
-
-static void check_cross_modal(const char *name, bool shared_norm)
-{
-    for (int d = 0; d < DEVICES; d++) {
-        setting s = open_case(name, devices[d]);
-        tern_cross_modal_layer layer = tern_cross_modal_layer_declare(
-            s.ctx, "layer", (tern_cross_modal_opts){ .size = 4, .heads = 2, .hidden = 9,
-                                                     .relu = true, .shared_norm = shared_norm });
-        load_state(&s);
-        tern_tensor *in[] = { input(&s, "target"), input(&s, "source") };
-        tern_cross_modal_stream target = { in[0], input(&s, "target_mask"), NULL };
-        tern_cross_modal_stream source = { in[1], input(&s, "source_mask"), NULL };
-        tern_tensor *y = tern_cross_modal_layer_forward(s.ctx, &layer, target, source, (tern_attention_extras){ 0 });
-        check(&s, y, in, 2);
-        close_case(&s);
-    }
-}
-
-static void cross_modal_layer_is_that_of_pytorchs_parts(void **state)
-{
-    (void)state;
-    check_cross_modal("cross_modal", false);
-    check_cross_modal("cross_modal_shared_norm", true);
 }
 
 /* One stream given three times takes one joint product, given as copies three: the
@@ -247,8 +192,8 @@ static void one_stream_or_three_equal_ones_give_the_same(void **state)
         same[i] = tern_input(ctx, "x", TERN_F64, 3, shape, x);
     for (int streams = 0; streams < 3; streams++) {
         tern_tensor *key = same[streams > 0], *value = same[streams];
-        tern_tensor *out = tern_multi_head_attention_forward(ctx, &layer, same[0], key, value, NULL,
-                                                             NULL, (tern_attention_extras){ 0 });
+        tern_tensor *out = tern_multi_head_attention_forward(
+            ctx, &layer, same[0], key, value, NULL, NULL, (tern_attention_extras){ 0 });
         tern_read(ctx, out, TERN_F64, y[streams]);
     }
     assert_tern_ok(ctx);
@@ -257,15 +202,98 @@ static void one_stream_or_three_equal_ones_give_the_same(void **state)
     tern_ctx_free(ctx);
 }
 
+/* ---------------------------------------------------------- transformer -- */
+
+static void run_transformer(layer_case *c, const void *opts)
+{
+    tern_transformer_layer layer = tern_transformer_layer_declare(
+        c->ctx, "layer", *(const tern_transformer_opts *)opts);
+    layer_case_begin(c);
+    tern_tensor *x = layer_case_input(c, "x"), *mask = layer_case_input(c, "mask");
+    tern_attention_extras extras = { .bias = layer_case_input(c, "bias") };
+    layer_case_output(c, "y", tern_transformer_layer_forward(c->ctx, &layer, x, mask, extras));
+}
+
+static void transformer_layer_is_pytorchs(void **state)
+{
+    (void)state;
+    tern_transformer_opts opts = { .size = 6, .heads = 3, .hidden = 7 };
+    layer_case_run(FIXTURE, "transformer_gelu", run_transformer, &opts);
+    opts.relu = opts.causal = true;
+    layer_case_run(FIXTURE, "transformer_relu_causal", run_transformer, &opts);
+}
+
+static void transformer_layer_may_have_its_norms_behind(void **state)
+{
+    (void)state;
+    tern_transformer_opts opts = { .size = 6, .heads = 3, .hidden = 7, .post_norm = true,
+                                   .norm_eps = 0.01 };
+    layer_case_run(FIXTURE, "transformer_post_norm", run_transformer, &opts);
+    opts.norm_eps = 0;
+    opts.relu = true;
+    layer_case_run(FIXTURE, "transformer_post_norm_bias", run_transformer, &opts);
+}
+
+static void run_encoder(layer_case *c, const void *opts)
+{
+    tern_transformer_encoder encoder = tern_transformer_encoder_declare(
+        c->ctx, "layer", 2, *(const tern_transformer_opts *)opts);
+    layer_case_begin(c);
+    tern_tensor *x = layer_case_input(c, "x"), *mask = layer_case_input(c, "mask");
+    tern_tensor *bias = layer_case_input(c, "bias");
+    layer_case_output(c, "y", tern_transformer_encoder_forward(c->ctx, &encoder, x, mask, bias));
+}
+
+static void transformer_encoder_is_pytorchs(void **state)
+{
+    (void)state;
+    tern_transformer_opts opts = { .size = 6, .heads = 3, .hidden = 7 };
+    layer_case_run(FIXTURE, "encoder", run_encoder, &opts);
+    opts.post_norm = true;
+    layer_case_run(FIXTURE, "encoder_post_norm", run_encoder, &opts);
+}
+
+static void run_cross_modal(layer_case *c, const void *opts)
+{
+    tern_cross_modal_layer layer = tern_cross_modal_layer_declare(
+        c->ctx, "layer", *(const tern_cross_modal_opts *)opts);
+    layer_case_begin(c);
+    tern_cross_modal_stream target = { .x = layer_case_input(c, "target"),
+                                       .mask = layer_case_input(c, "target_mask") };
+    tern_cross_modal_stream source = { .x = layer_case_input(c, "source"),
+                                       .mask = layer_case_input(c, "source_mask") };
+    tern_attention_extras extras = { .bias = layer_case_input(c, "bias") };
+    layer_case_output(c, "y",
+                      tern_cross_modal_layer_forward(c->ctx, &layer, target, source, extras));
+}
+
+static void cross_modal_layer_is_that_of_pytorchs_parts(void **state)
+{
+    (void)state;
+    tern_cross_modal_opts opts = { .size = 4, .heads = 2, .hidden = 9, .relu = true };
+    layer_case_run(FIXTURE, "cross_modal", run_cross_modal, &opts);
+    opts.shared_norm = true;
+    layer_case_run(FIXTURE, "cross_modal_shared_norm", run_cross_modal, &opts);
+    opts.shared_norm = false;
+    opts.post_norm = true;
+    layer_case_run(FIXTURE, "cross_modal_post_norm", run_cross_modal, &opts);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lstm_is_pytorchs),
+        cmocka_unit_test(linear_and_norms_are_pytorchs),
+        cmocka_unit_test(mlp_is_pytorchs_sequence_of_layers),
+        cmocka_unit_test(embedding_is_pytorchs),
+        cmocka_unit_test(positions_are_added_learned_or_sinusoidal),
+        cmocka_unit_test(attention_pool_is_that_of_pytorchs_parts),
         cmocka_unit_test(multi_head_attention_is_pytorchs),
         cmocka_unit_test(keys_and_values_may_have_sizes_of_their_own),
-        cmocka_unit_test(transformer_layer_is_pytorchs),
-        cmocka_unit_test(cross_modal_layer_is_that_of_pytorchs_parts),
         cmocka_unit_test(one_stream_or_three_equal_ones_give_the_same),
+        cmocka_unit_test(transformer_layer_is_pytorchs),
+        cmocka_unit_test(transformer_layer_may_have_its_norms_behind),
+        cmocka_unit_test(transformer_encoder_is_pytorchs),
+        cmocka_unit_test(cross_modal_layer_is_that_of_pytorchs_parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
