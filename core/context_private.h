@@ -150,6 +150,7 @@ size_t tern_call_workspace(const tern_call *call, size_t (*bytes)(const tern_cal
 /* A tensor's values are about to change, or have: if they are parameters', what was made
  * from them is out of date. */
 void tern_note_write(tern_ctx *ctx, const tern_tensor *tensor);
+void tern_note_param_change(tern_ctx *ctx);
 void tern_packings_close(tern_ctx *ctx);
 
 /* --- params.c --- */

@@ -56,11 +56,21 @@ void *tern_packing(tern_call *call, int input, const char *order, size_t bytes, 
     return slot->memory.base;
 }
 
+static bool holds(const tern_region *region, const void *address)
+{
+    const char *at = address, *base = region->base;
+    return at && base && at >= base && at < base + region->committed;
+}
+
 void tern_note_write(tern_ctx *ctx, const tern_tensor *tensor)
 {
-    const char *data = tensor->data, *values = ctx->store.region.base;
-    if (data && values && data >= values && data < values + ctx->store.region.committed)
-        ctx->param_version++;
+    if (holds(&ctx->store.region, tensor->data) || holds(&ctx->store.average_region, tensor->data))
+        tern_note_param_change(ctx);
+}
+
+void tern_note_param_change(tern_ctx *ctx)
+{
+    ctx->param_version++;
 }
 
 void tern_packings_close(tern_ctx *ctx)

@@ -3,7 +3,7 @@
  * A kernel that reorders a weight for its inner loop has to do so in every call while the
  * weights are learnt.  In inference they do not change: the context then keeps the reordered
  * copy, and has it made again only after parameters were written (by an optimiser,
- * tern_write, a checkpoint); a version number tells.  It is a cache and no layout: nobody
+ * tern_write, a checkpoint) or exchanged for their averages; a version number tells.  It is a cache and no layout: nobody
  * but the kernel sees it.
  *
  *     size_t forward_workspace(call)       no room for it if tern_packing_is_kept(call, 1)

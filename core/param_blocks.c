@@ -178,4 +178,5 @@ void tern_average_use(tern_ctx *ctx, bool use)
                                  : tern_state_address(ctx, slot->offset);
     }
     store->averaged = use;
+    tern_note_param_change(ctx);
 }

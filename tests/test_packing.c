@@ -120,32 +120,59 @@ static void inference_follows_what_is_written_to_weights(void **state)
     assert_true(kept > 20);
 }
 
-/* A linear layer's output before and after an optimiser's step. */
+/* A linear layer of ones. */
+enum { INPUTS = 5, OUTPUTS = 3 };
+
+static tern_ctx *open_ones(tern_tensor **weight)
+{
+    tern_error error = { 0 };
+    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = "cpu" }, &error);
+    assert_non_null(ctx);
+    *weight = tern_param(ctx, "weight", 2, (int64_t[]){ OUTPUTS, INPUTS },
+                         (tern_param_opts){ .init = { TERN_INIT_ONE, 0 } });
+    tern_params_freeze(ctx);
+    return ctx;
+}
+
+static void assert_output(tern_ctx *ctx, tern_tensor *weight, float wanted)
+{
+    float x[INPUTS] = { 1, 2, 3, 4, 5 }, y[OUTPUTS];
+    tern_step_begin(ctx, 0);
+    tern_tensor *in = tern_input(ctx, "x", TERN_F32, 2, (int64_t[]){ 1, INPUTS }, x);
+    tern_read(ctx, tern_linear(ctx, in, weight, NULL, (tern_linear_opts){ 0 }), TERN_F32, y);
+    assert_tern_ok(ctx);
+    for (int i = 0; i < OUTPUTS; i++)
+        assert_float_equal(y[i], wanted, 0);
+}
+
 static void inference_follows_an_optimisers_step(void **state)
 {
     (void)state;
-    enum { INPUTS = 5, OUTPUTS = 3 };
-    tern_error error = { 0 };
-    float x[INPUTS] = { 1, 2, 3, 4, 5 }, before[OUTPUTS], after[OUTPUTS];
-    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = "cpu" }, &error);
-    assert_non_null(ctx);
-    tern_tensor *weight = tern_param(ctx, "weight", 2, (int64_t[]){ OUTPUTS, INPUTS },
-                                     (tern_param_opts){ .init = { TERN_INIT_ONE, 0 } });
-    tern_params_freeze(ctx);
-    for (int round = 0; round < 2; round++) {
-        tern_step_begin(ctx, 0);
-        tern_tensor *in = tern_input(ctx, "x", TERN_F32, 2, (int64_t[]){ 1, INPUTS }, x);
-        tern_read(ctx, tern_linear(ctx, in, weight, NULL, (tern_linear_opts){ 0 }), TERN_F32,
-                  round ? after : before);
-        /* Without a gradient the step is weight decay alone: every weight is halved. */
-        tern_adamw(ctx, tern_blocks(ctx), NULL,
-                   (tern_adamw_opts){ .lr = 1, .weight_decay = 0.5, .step = round + 1 });
-    }
-    assert_tern_ok(ctx);
-    for (int i = 0; i < OUTPUTS; i++) {
-        assert_true(before[i] == 15);
-        assert_true(after[i] == 7.5f);
-    }
+    tern_tensor *weight;
+    tern_ctx *ctx = open_ones(&weight);
+    assert_output(ctx, weight, 15);
+    /* Without a gradient the step is weight decay alone: every weight is halved. */
+    tern_adamw(ctx, tern_blocks(ctx), NULL,
+               (tern_adamw_opts){ .lr = 1, .weight_decay = 0.5, .step = 1 });
+    assert_output(ctx, weight, 7.5);
+    tern_ctx_free(ctx);
+}
+
+static void inference_follows_the_exchange_for_averages(void **state)
+{
+    (void)state;
+    tern_tensor *weight;
+    float twos[OUTPUTS * INPUTS];
+    tern_ctx *ctx = open_ones(&weight);
+    for (int i = 0; i < OUTPUTS * INPUTS; i++)
+        twos[i] = 2;
+    tern_average_begin(ctx);
+    tern_write(ctx, weight, TERN_F32, twos);
+    assert_output(ctx, weight, 30);
+    tern_average_use(ctx, true);
+    assert_output(ctx, weight, 15);
+    tern_average_use(ctx, false);
+    assert_output(ctx, weight, 30);
     tern_ctx_free(ctx);
 }
 
@@ -175,6 +202,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(inference_follows_what_is_written_to_weights),
         cmocka_unit_test(inference_follows_an_optimisers_step),
+        cmocka_unit_test(inference_follows_the_exchange_for_averages),
         cmocka_unit_test(kept_weights_take_their_memory_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
