@@ -83,7 +83,12 @@ typedef struct tern_cost {
  *            it reals are normal with |value| >= 0.05 (off the kinks), masks
  *            are 1 three times in four, indices are 0 or 1.
  *   options  "stride=2,1 activation=relu", as after `tern op --set`        */
-enum { TERN_SAMPLE_CHECK = 1, TERN_SAMPLE_BENCH = 2 };
+enum {
+    TERN_SAMPLE_CHECK = 1,
+    TERN_SAMPLE_BENCH = 2,
+    TERN_SAMPLE_NO_DERIVATIVE = 4 /* for comparing implementations, not for gradient
+                                     checks: backward leaves out what it is told to */
+};
 typedef struct tern_sample {
     unsigned uses; /* 0 ends the list */
     const char *inputs;

@@ -173,7 +173,7 @@ bool tern_gradcheck(tern_ctx *ctx, const tern_op *op, tern_gradcheck_result *res
 {
     tern_rng rng = tern_rng_make(20, TERN_STREAM_TEST, 1);
     for (const tern_sample *sample = op->samples; sample && sample->uses; sample++) {
-        if (!(sample->uses & TERN_SAMPLE_CHECK))
+        if (!(sample->uses & TERN_SAMPLE_CHECK) || (sample->uses & TERN_SAMPLE_NO_DERIVATIVE))
             continue;
         for (int training = 1; training >= 0; training--) {
             tern_error error = { 0 };

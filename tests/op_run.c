@@ -39,26 +39,48 @@ void op_result_free(op_result *result)
     *result = (op_result){ .value = { { .rank = 0 } } };
 }
 
-void assert_same_shapes(const char *what, const op_result *a, const op_result *b)
+const char *op_shapes_differ(const op_result *a, const op_result *b, char *text)
 {
     for (int v = 0; v < OP_VALUES; v++) {
         const op_value *one = &a->value[v], *other = &b->value[v];
         bool same = strcmp(one->name, other->name) == 0 && one->rank == other->rank;
         for (int axis = 0; axis < one->rank && same; axis++)
             same = one->shape[axis] == other->shape[axis];
-        if (!same)
-            fail_msg("%s: %s has another shape", what, *one->name ? one->name : other->name);
+        if (!same) {
+            snprintf(text, OP_DIFFERENCE_TEXT, "%s has another shape",
+                     *one->name ? one->name : other->name);
+            return text;
+        }
     }
+    return NULL;
+}
+
+const char *op_results_differ(const op_result *a, const op_result *b, char *text)
+{
+    if (op_shapes_differ(a, b, text))
+        return text;
+    for (int v = 0; v < OP_VALUES; v++)
+        for (int64_t i = 0; i < a->value[v].count; i++)
+            if (memcmp(&a->value[v].values[i], &b->value[v].values[i], sizeof(double)) != 0) {
+                snprintf(text, OP_DIFFERENCE_TEXT, "%s[%lld] is %.9g and %.9g", a->value[v].name,
+                         (long long)i, a->value[v].values[i], b->value[v].values[i]);
+                return text;
+            }
+    return NULL;
+}
+
+void assert_same_shapes(const char *what, const op_result *a, const op_result *b)
+{
+    char text[OP_DIFFERENCE_TEXT];
+    if (op_shapes_differ(a, b, text))
+        fail_msg("%s: %s", what, text);
 }
 
 void assert_same_bits(const char *what, const op_result *a, const op_result *b)
 {
-    assert_same_shapes(what, a, b);
-    for (int v = 0; v < OP_VALUES; v++)
-        for (int64_t i = 0; i < a->value[v].count; i++)
-            if (memcmp(&a->value[v].values[i], &b->value[v].values[i], sizeof(double)) != 0)
-                fail_msg("%s: %s[%lld] is %.9g and %.9g", what, a->value[v].name, (long long)i,
-                         a->value[v].values[i], b->value[v].values[i]);
+    char text[OP_DIFFERENCE_TEXT];
+    if (op_results_differ(a, b, text))
+        fail_msg("%s: %s", what, text);
 }
 
 /* ------------------------------------------------------------- running -- */

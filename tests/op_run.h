@@ -57,8 +57,13 @@ void op_result_free(op_result *result);
 /* Uniform in [-2,2), exact in float32. */
 void op_run_gradient(uint32_t seed, int64_t count, double *values);
 
-/* The same tensors with the same shapes; the same bits, too.  Fail the running test with
- * `what` and the first difference. */
+/* The first thing in which two results differ, put into text; NULL if there is none.
+ * op_shapes_differ does not look at values. */
+enum { OP_DIFFERENCE_TEXT = 128 };
+const char *op_shapes_differ(const op_result *a, const op_result *b, char *text);
+const char *op_results_differ(const op_result *a, const op_result *b, char *text);
+
+/* Fail the running test with `what` and the first difference. */
 void assert_same_shapes(const char *what, const op_result *a, const op_result *b);
 void assert_same_bits(const char *what, const op_result *a, const op_result *b);
 

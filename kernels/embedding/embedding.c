@@ -69,9 +69,12 @@ static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK, "table=[7,5] tokens=[3,4]{0..6}", "" },
     { TERN_SAMPLE_CHECK, "table=[31,17] tokens=[2,3,5]{1..30}", "has_padding=true" },
     { TERN_SAMPLE_CHECK, "table=[3,2] tokens=[41]{0..1}", "padding_index=2 has_padding=true" },
+    { TERN_SAMPLE_CHECK | TERN_SAMPLE_NO_DERIVATIVE, "table=[5,3] tokens=[31]{0..4}",
+      "padding_index=2 has_padding=true" },
     { TERN_SAMPLE_CHECK, "table=[191,3] tokens=[7,11]{0..190}", "" },
     { TERN_SAMPLE_CHECK, "table=[1,1] tokens=[1]{0..0}", "" },
     { TERN_SAMPLE_CHECK, "table=[4,3] tokens=[0,2]", "" },
+    { TERN_SAMPLE_CHECK, "table=[4,0] tokens=[3]{0..3}", "" },
     { TERN_SAMPLE_BENCH, "table=[10000,128] tokens=[32,50]{0..9999}", "" },
     { 0, NULL, NULL },
 };

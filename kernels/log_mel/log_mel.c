@@ -119,9 +119,10 @@ static const tern_sample samples[] = {
       "sample_rate=4000 n_fft=120 window=90 hop=31 mels=13 htk=true" },
     { TERN_SAMPLE_CHECK, "waveform=[1,997] lengths=[1]{997..997}",
       "sample_rate=8000 n_fft=64 window=63 hop=17 mels=7 fmin=50 fmax=3700 no_area_norm=true "
-      "no_floor=true" },
+      "top_db=5 no_floor=true" },
     { TERN_SAMPLE_CHECK, "waveform=[1,1]", "n_fft=16 window=1 hop=1 mels=1" },
     { TERN_SAMPLE_CHECK, "waveform=[2,300] lengths=[2]{0..0}", "top_db=20" },
+    { TERN_SAMPLE_CHECK, "waveform=[2,307]{-1..1}", "top_db=5" },
     { TERN_SAMPLE_CHECK, "waveform=[0,300]", "" },
     { TERN_SAMPLE_CHECK, "waveform=[2,0]", "" },
     { TERN_SAMPLE_BENCH, "waveform=[16,48000]{-1..1}", "" },

@@ -77,6 +77,7 @@ static void matmul_cost(const tern_call *call, tern_cost *forward, tern_cost *ba
 static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK, "a=[5,7] b=[7,3]", "" },
     { TERN_SAMPLE_CHECK, "a=[1,1] b=[1,1]", "" },
+    { TERN_SAMPLE_CHECK, "a=[37,19] b=[19,31]", "" },
     { TERN_SAMPLE_CHECK, "a=[31,2] b=[31,17]", "transpose_a=true" },
     { TERN_SAMPLE_CHECK, "a=[3,4,5] b=[3,6,5]", "transpose_b=true" },
     { TERN_SAMPLE_CHECK, "a=[2,3,5,4] b=[2,3,7,5]", "transpose_a=true transpose_b=true" },

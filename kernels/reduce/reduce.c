@@ -197,6 +197,8 @@ static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK, "x=[3,2,5,4]", "axes=-1,0" },
     { TERN_SAMPLE_CHECK, "x=[2,3,2,3,2,3]", "axes=0,2,4" },
     { TERN_SAMPLE_CHECK, "x=[2,3,2,3,2,3]", "axes=1,3,5 keep_dims=true" },
+    { TERN_SAMPLE_CHECK, "x=[31,1]", "axes=0" },
+    { TERN_SAMPLE_CHECK, "x=[31,1]", "axes=1" },
     { TERN_SAMPLE_CHECK, "x=[13,1,67]", "axes=0" },
     { TERN_SAMPLE_CHECK, "x=[17,1,131]", "axes=2,1" },
     { TERN_SAMPLE_CHECK, "x=[0,3]", "axes=1" },

@@ -55,6 +55,7 @@ static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK, "x=[5,31]", "reverse=1,1" },
     { TERN_SAMPLE_CHECK, "x=[3,5,2]", "reverse=0,1" },
     { TERN_SAMPLE_CHECK, "x=[2,1,13,1,4]", "reverse=1,1,1,0,1" },
+    { TERN_SAMPLE_CHECK, "x=[31,1]", "reverse=1" },
     { TERN_SAMPLE_CHECK, "x=[3,4]", "" },
     { TERN_SAMPLE_CHECK, "x=[]", "" },
     { TERN_SAMPLE_CHECK, "x=[0,6]", "reverse=1,1" },

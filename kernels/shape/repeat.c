@@ -77,6 +77,7 @@ static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK, "x=[1,7]", "times=31,1" },
     { TERN_SAMPLE_CHECK, "x=[2,3]", "times=4,1,2" },
     { TERN_SAMPLE_CHECK, "x=[5,1,3,1]", "times=2,3,1,7" },
+    { TERN_SAMPLE_CHECK, "x=[2,19]", "times=3,2" },
     { TERN_SAMPLE_CHECK, "x=[11]", "times=1" },
     { TERN_SAMPLE_CHECK, "x=[]", "times=2,3" },
     { TERN_SAMPLE_CHECK, "x=[]", "" },

@@ -70,6 +70,8 @@ static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK, "x=[5,31] x=[5,31]", "axis=1" },
     { TERN_SAMPLE_CHECK, "x=[3,2,7] x=[3,2,7] x=[3,2,7] x=[3,2,7] x=[3,2,7]", "axis=-1" },
     { TERN_SAMPLE_CHECK, "x=[13]", "axis=1" },
+    { TERN_SAMPLE_CHECK, "x=[1,19] x=[1,19] x=[1,19]", "axis=-2" },
+    { TERN_SAMPLE_CHECK, "x=[19,1] x=[19,1]", "axis=1" },
     { TERN_SAMPLE_CHECK, "x=[] x=[]", "" },
     { TERN_SAMPLE_CHECK, "x=[0,4] x=[0,4]", "axis=2" },
     { TERN_SAMPLE_BENCH, "x=[32,50,128] x=[32,50,128] x=[32,50,128]", "axis=1" },

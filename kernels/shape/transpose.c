@@ -64,6 +64,7 @@ static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK, "x=[2,3,1,5,2,3]", "axes=4,-1,0,2,1,3" },
     { TERN_SAMPLE_CHECK, "x=[2,3,5]", "" },
     { TERN_SAMPLE_CHECK, "x=[3,1,4]", "axes=1,0,2" },
+    { TERN_SAMPLE_CHECK, "x=[31,1]", "" },
     { TERN_SAMPLE_CHECK, "x=[13]", "" },
     { TERN_SAMPLE_CHECK, "x=[]", "" },
     { TERN_SAMPLE_CHECK, "x=[0,6,2]", "axes=2,0,1" },
