@@ -1,108 +1,18 @@
-/* lstm on cpu, forward.
- *
- * 1. All input projections at once: gates[valid,4H] = x w_ih' + b_ih + b_hh, one GEMM.
- * 2. w_hh is packed (sequence_weights.h), so that each step streams it in order from L2:
- *    for each block of hidden units its four gates side by side.
- * 3. Each slice of the batch runs through time.  A step multiplies the rows' h by
- *    a block's panel and turns the four sums into c and h at once:
- *
- *        sums[row][gate][lane] = h w_hh'   ->   i f g o   ->   c, h
- *
- * A batch of one is bound by L2's bandwidth: 256 KiB of w_hh a step at H = 128.
- * sequence_batch.h tells of the compact order of steps and of slices.
- */
+/* lstm on cpu, forward: sequence_forward.h with four gates, and cells beside h. */
 #include "kernels/lstm/lstm_cpu.h"
 
 #include "core/vmath.h"
-#include "kernels/lstm/sequence_weights.h"
-#include "kernels/matmul/gemm_weight.h"
-#include "kernels/matmul/small_product.h"
+#include "kernels/lstm/sequence_forward.h"
 
-#include <string.h>
+enum { GATES = 4 };
 
-enum { GATES = 4, PANEL = GATES * TERN_LANES };
-
-typedef struct forward_work {
-    const tern_call *call;
-    sequence_batch batch;
-    float *gates;  /* [valid, 4H] sums before the gates; then the gates, if saved */
-    float *cells;  /* [valid, H] or NULL                                          */
-    float *x_room; /* [valid, I]                                                  */
-    float *bias;   /* [4H] b_ih + b_hh                                            */
-    float *packed; /* [blocks][H][gate][lane]                                     */
-    float *scratch; /* [threads][scratch_floats], for run_slice                   */
-    int64_t scratch_floats;
-    void *gemm_scratch;
-} forward_work;
-
-static tern_gemm projection(const forward_work *work, const float *x, int64_t valid)
+/* c = f c + i g, h = o tanh(c) */
+static void gates_forward(const sequence_forward *pass, int64_t block, const float *sums,
+                          const sequence_row *at)
 {
-    const sequence_batch *batch = &work->batch;
-    tern_gemm gemm = { .m = valid, .n = 4 * batch->hidden, .k = batch->inputs, .a = x,
-                       .c = work->gates, .a_stride = batch->inputs, .b_stride = batch->inputs,
-                       .c_stride = 4 * batch->hidden, .bias = work->bias,
-                       .scratch = work->gemm_scratch };
-    tern_gemm_flag_weight(work->call, TERN_LSTM_W_IH, &TERN_LEVEL(tern_gemm_hand), &gemm);
-    return gemm;
-}
-
-static forward_work forward_work_take(const tern_call *call, tern_workspace *workspace)
-{
-    forward_work work = { .call = call, .batch = lstm_batch_take(call, workspace) };
-    const sequence_batch *batch = &work.batch;
-    int threads = tern_pool_threads(tern_ctx_pool(call->ctx));
-    int64_t all_steps = batch->rows * batch->steps;
-
-    if (call->saved[TERN_LSTM_GATES]) {
-        work.gates = call->saved[TERN_LSTM_GATES]->data;
-        work.cells = call->saved[TERN_LSTM_CELLS]->data;
-    } else {
-        work.gates = tern_workspace_take(workspace, all_steps * 4 * batch->hidden, sizeof(float));
-    }
-    if (call->in[TERN_LSTM_LENGTHS])
-        work.x_room = tern_workspace_take(workspace, all_steps * batch->inputs, sizeof(float));
-    work.bias = tern_workspace_take(workspace, 4 * batch->hidden, sizeof(float));
-    if (!tern_packing_is_kept(call, TERN_LSTM_W_HH))
-        work.packed = tern_workspace_take(workspace, sequence_packed_floats(batch, GATES),
-                                          sizeof(float));
-    /* h before and after the step, and one block's sums */
-    work.scratch_floats = SEQUENCE_SLICE_ROWS * (2 * batch->blocks * TERN_LANES + PANEL);
-    work.scratch = tern_workspace_take(workspace, threads * work.scratch_floats, sizeof(float));
-    tern_gemm project = projection(&work, NULL, all_steps);
-    work.gemm_scratch = tern_workspace_take(
-        workspace, (int64_t)TERN_LEVEL(tern_gemm_scratch_up_to)(&project, threads), 1);
-    return work;
-}
-
-/* ---------------------------------------------------------- preparing -- */
-
-static void add_biases(const forward_work *work)
-{
-    const tern_tensor *b_ih = work->call->in[TERN_LSTM_B_IH];
-    const tern_tensor *b_hh = work->call->in[TERN_LSTM_B_HH];
-    for (int64_t k = 0; k < 4 * work->batch.hidden; k++)
-        work->bias[k] = (b_ih ? ((const float *)b_ih->data)[k] : 0) +
-                        (b_hh ? ((const float *)b_hh->data)[k] : 0);
-}
-
-/* ------------------------------------------------------- through time -- */
-
-/* Where one row's step reads and writes. */
-typedef struct row_step {
-    float *gates; /* [4H]                          */
-    float *cell;  /* [H], c kept for backward, or NULL */
-    float *c;     /* [H], the running c            */
-    float *y;     /* [H]                           */
-    float *h;     /* [blocks * lanes], h for the next step */
-} row_step;
-
-/* From the four sums of one block to its c and h. */
-static void gates_forward(const forward_work *work, int64_t block, const float *sums,
-                          const row_step *at)
-{
-    int64_t hidden = work->batch.hidden, j = block * TERN_LANES;
-    int64_t width = sequence_block_width(&work->batch, block);
-    float *gates = at->gates + j;
+    int64_t hidden = pass->batch.hidden, j = block * TERN_LANES;
+    int64_t width = sequence_block_width(&pass->batch, block);
+    float *gates = at->projected + j;
     tern_vf sum[GATES];
 
     for (int gate = 0; gate < GATES; gate++)
@@ -125,139 +35,50 @@ static void gates_forward(const forward_work *work, int64_t block, const float *
     tern_store_part(gates + 3 * hidden, o, width);
 }
 
-static row_step row_step_at(const forward_work *work, const sequence_slice *slice, int64_t r,
-                            int64_t step, float *h_after)
+/* Gates and cells are kept where backward reads them. */
+static sequence_forward take(const tern_call *call, tern_workspace *workspace)
 {
-    const sequence_batch *batch = &work->batch;
-    int64_t position = sequence_position(batch, slice->length[r], step);
-    int64_t compact = slice->first[r] + position, hidden = batch->hidden;
-    float *y = work->call->out[TERN_LSTM_Y]->data, *c_n = work->call->out[TERN_LSTM_C_N]->data;
-    return (row_step){
-        .gates = work->gates + compact * 4 * hidden,
-        .cell = work->cells ? work->cells + compact * hidden : NULL,
-        .c = c_n + slice->row[r] * hidden,
-        .y = y + (slice->row[r] * batch->steps + position) * hidden,
-        .h = h_after + r * batch->blocks * TERN_LANES,
+    const tern_tensor *gates = call->saved[TERN_LSTM_GATES];
+    sequence_forward pass = {
+        .call = call, .gates = GATES, .formula = gates_forward,
+        .at = { TERN_LSTM_X, TERN_LSTM_W_IH, TERN_LSTM_W_HH, TERN_LSTM_LENGTHS, TERN_LSTM_H0,
+                TERN_LSTM_Y, TERN_LSTM_H_N },
+        .projected = gates ? gates->data : NULL,
+        .projected_stride = gates ? GATES * call->in[TERN_LSTM_W_HH]->shape[1] : 0,
     };
+    TERN_LEVEL(sequence_forward_take)(&pass, ((const tern_lstm_opts *)call->options)->reverse,
+                                      workspace);
+    pass.cells = gates ? call->saved[TERN_LSTM_CELLS]->data : NULL;
+    pass.c = call->out[TERN_LSTM_C_N]->data;
+    return pass;
 }
 
-/* One step of a slice's active rows. */
-typedef struct step_job {
-    const forward_work *work;
-    const row_step *at; /* [active] */
-    const float *h;     /* [active][blocks * lanes] */
-    int64_t active, tile_blocks;
-} step_job;
-
-static float *scratch_of(const forward_work *work, int worker)
+static void add_biases(const sequence_forward *pass)
 {
-    return work->scratch + worker * work->scratch_floats;
-}
-
-static void run_blocks(void *argument, int64_t tile, int worker)
-{
-    const step_job *job = argument;
-    const forward_work *work = job->work;
-    const sequence_batch *batch = &work->batch;
-    int64_t hidden = batch->hidden, stride = batch->blocks * TERN_LANES;
-    int64_t end = (tile + 1) * job->tile_blocks;
-    float *sums = scratch_of(work, worker) + 2 * SEQUENCE_SLICE_ROWS * stride;
-
-    for (int64_t block = tile * job->tile_blocks; block < end && block < batch->blocks; block++) {
-        tern_small_product recurrence = {
-            .rows = job->active, .columns = PANEL, .depth = hidden, .a = job->h,
-            .a_stride = stride, .a_depth_stride = 1, .b = work->packed + block * hidden * PANEL,
-            .b_stride = PANEL, .c = sums, .c_stride = PANEL,
-        };
-        tern_small_product_run(&recurrence);
-        for (int64_t r = 0; r < job->active; r++)
-            gates_forward(work, block, sums + r * PANEL, &job->at[r]);
-    }
-}
-
-/* A slice that is the only one shares each step's blocks among the threads. */
-static void run_steps(const forward_work *work, const sequence_slice *slice, int worker)
-{
-    const sequence_batch *batch = &work->batch;
-    int64_t stride = batch->blocks * TERN_LANES;
-    bool alone = sequence_slices(batch) == 1;
-    float *h = scratch_of(work, worker), *h_after = h + SEQUENCE_SLICE_ROWS * stride;
-    step_job job = { .work = work, .tile_blocks = batch->blocks };
-
-    if (alone)
-        job.tile_blocks = sequence_tile_blocks(batch, slice->rows * PANEL);
-    for (int64_t step = 0; step < slice->length[0]; step++) {
-        row_step at[SEQUENCE_SLICE_ROWS];
-        job.active = sequence_active_rows(slice, step);
-        for (int64_t r = 0; r < job.active; r++)
-            at[r] = row_step_at(work, slice, r, step, h_after);
-        job.at = at;
-        job.h = h;
-        if (alone)
-            tern_parallel(tern_ctx_pool(work->call->ctx),
-                          (batch->blocks + job.tile_blocks - 1) / job.tile_blocks, run_blocks,
-                          &job);
-        else
-            run_blocks(&job, 0, worker);
-        float *swap = h;
-        h = h_after;
-        h_after = swap;
-    }
-}
-
-static void run_slice(void *argument, int64_t number, int worker)
-{
-    const forward_work *work = argument;
-    const sequence_batch *batch = &work->batch;
-    const tern_call *call = work->call;
-    sequence_slice slice = sequence_slice_at(batch, number);
-    int64_t hidden = batch->hidden, stride = batch->blocks * TERN_LANES;
-    float *h = scratch_of(work, worker);
-    float *y = call->out[TERN_LSTM_Y]->data;
-    float *h_n = call->out[TERN_LSTM_H_N]->data, *c_n = call->out[TERN_LSTM_C_N]->data;
-
-    for (int64_t r = 0; r < slice.rows; r++) {
-        sequence_load_state(call->in[TERN_LSTM_H0], slice.row[r], hidden, h + r * stride);
-        sequence_load_state(call->in[TERN_LSTM_C0], slice.row[r], hidden,
-                            c_n + slice.row[r] * hidden);
-        memcpy(h_n + slice.row[r] * hidden, h + r * stride, (size_t)hidden * sizeof(float));
-    }
-    run_steps(work, &slice, worker);
-    for (int64_t r = 0; r < slice.rows; r++) {
-        int64_t length = slice.length[r];
-        float *row = y + slice.row[r] * batch->steps * hidden;
-        if (length > 0)
-            memcpy(h_n + slice.row[r] * hidden,
-                   row + sequence_position(batch, length, length - 1) * hidden,
-                   (size_t)hidden * sizeof(float));
-        memset(row + length * hidden, 0,
-               (size_t)((batch->steps - length) * hidden) * sizeof(float));
-    }
+    const tern_tensor *b_ih = pass->call->in[TERN_LSTM_B_IH];
+    const tern_tensor *b_hh = pass->call->in[TERN_LSTM_B_HH];
+    for (int64_t k = 0; k < GATES * pass->batch.hidden; k++)
+        pass->bias[k] = (b_ih ? ((const float *)b_ih->data)[k] : 0) +
+                        (b_hh ? ((const float *)b_hh->data)[k] : 0);
 }
 
 static void lstm_forward(tern_call *call)
 {
     tern_workspace workspace = { .base = call->workspace };
-    tern_pool *pool = tern_ctx_pool(call->ctx);
-    forward_work work = forward_work_take(call, &workspace);
-    if (work.batch.rows == 0)
+    sequence_forward pass = take(call, &workspace);
+    int64_t hidden = pass.batch.hidden;
+    if (pass.batch.rows == 0)
         return;
-    sequence_batch_fill(&work.batch, call->in[TERN_LSTM_LENGTHS]);
-    add_biases(&work);
-    work.packed = sequence_packed_weight(call, TERN_LSTM_W_HH, &work.batch, GATES, work.packed);
-    const float *x = sequence_compact_x(call->in[TERN_LSTM_X], &work.batch, work.x_room);
-    tern_gemm project = projection(&work, x, work.batch.valid);
-    if (!work.packed ||
-        !tern_gemm_take_weight(call, TERN_LSTM_W_IH, &TERN_LEVEL(tern_gemm_hand), &project))
-        return;
-    TERN_LEVEL(tern_gemm_run)(pool, &project);
-    tern_parallel(pool, sequence_slices(&work.batch), run_slice, &work);
+    add_biases(&pass);
+    for (int64_t row = 0; row < pass.batch.rows; row++)
+        sequence_load_state(call->in[TERN_LSTM_C0], row, hidden, pass.c + row * hidden);
+    TERN_LEVEL(sequence_forward_run)(&pass, call);
 }
 
 static size_t forward_workspace(const tern_call *call)
 {
     tern_workspace workspace = { 0 };
-    forward_work_take(call, &workspace);
+    take(call, &workspace);
     return workspace.used;
 }
 
