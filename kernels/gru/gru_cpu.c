@@ -49,7 +49,7 @@ static sequence_forward take(const tern_call *call, tern_workspace *workspace)
         .projected = gates ? gates->data : NULL,
         .projected_stride = gates ? 4 * call->in[TERN_GRU_W_HH]->shape[1] : 0,
     };
-    TERN_LEVEL(sequence_forward_take)(&pass, ((const tern_gru_opts *)call->options)->reverse,
+    TERN_LEVEL(tern_sequence_forward_take)(&pass, ((const tern_gru_opts *)call->options)->reverse,
                                       workspace);
     return pass;
 }
@@ -71,7 +71,7 @@ static void gru_forward(tern_call *call)
     if (pass.batch.rows == 0)
         return;
     fill_bias(&pass);
-    TERN_LEVEL(sequence_forward_run)(&pass, call);
+    TERN_LEVEL(tern_sequence_forward_run)(&pass, call);
 }
 
 static size_t forward_workspace(const tern_call *call)

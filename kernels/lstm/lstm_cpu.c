@@ -46,7 +46,7 @@ static sequence_forward take(const tern_call *call, tern_workspace *workspace)
         .projected = gates ? gates->data : NULL,
         .projected_stride = gates ? GATES * call->in[TERN_LSTM_W_HH]->shape[1] : 0,
     };
-    TERN_LEVEL(sequence_forward_take)(&pass, ((const tern_lstm_opts *)call->options)->reverse,
+    TERN_LEVEL(tern_sequence_forward_take)(&pass, ((const tern_lstm_opts *)call->options)->reverse,
                                       workspace);
     pass.cells = gates ? call->saved[TERN_LSTM_CELLS]->data : NULL;
     pass.c = call->out[TERN_LSTM_C_N]->data;
@@ -72,7 +72,7 @@ static void lstm_forward(tern_call *call)
     add_biases(&pass);
     for (int64_t row = 0; row < pass.batch.rows; row++)
         sequence_load_state(call->in[TERN_LSTM_C0], row, hidden, pass.c + row * hidden);
-    TERN_LEVEL(sequence_forward_run)(&pass, call);
+    TERN_LEVEL(tern_sequence_forward_run)(&pass, call);
 }
 
 static size_t forward_workspace(const tern_call *call)

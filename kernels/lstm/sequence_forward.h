@@ -61,9 +61,9 @@ struct sequence_forward {
 
 /* Room for the pass.  Beforehand set call, at, gates and formula; projected and its stride
  * if gates are kept for backward; afterwards c, cells and bias. */
-void TERN_LEVEL(sequence_forward_take)(sequence_forward *pass, bool reverse,
+void TERN_LEVEL(tern_sequence_forward_take)(sequence_forward *pass, bool reverse,
                                        tern_workspace *workspace);
 /* Lengths are read and y and h_n written.  call is that of pass. */
-void TERN_LEVEL(sequence_forward_run)(sequence_forward *pass, tern_call *call);
+void TERN_LEVEL(tern_sequence_forward_run)(sequence_forward *pass, tern_call *call);
 
 #endif

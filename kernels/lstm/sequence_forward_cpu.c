@@ -17,7 +17,7 @@ static tern_gemm projection(const sequence_forward *pass, const float *x, int64_
     return gemm;
 }
 
-void TERN_LEVEL(sequence_forward_take)(sequence_forward *pass, bool reverse,
+void TERN_LEVEL(tern_sequence_forward_take)(sequence_forward *pass, bool reverse,
                                        tern_workspace *workspace)
 {
     const tern_call *call = pass->call;
@@ -159,7 +159,7 @@ static void run_slice(void *argument, int64_t number, int worker)
     }
 }
 
-void TERN_LEVEL(sequence_forward_run)(sequence_forward *pass, tern_call *call)
+void TERN_LEVEL(tern_sequence_forward_run)(sequence_forward *pass, tern_call *call)
 {
     tern_pool *pool = tern_ctx_pool(call->ctx);
     sequence_batch_fill(&pass->batch, call->in[pass->at.lengths]);
