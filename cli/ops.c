@@ -86,7 +86,7 @@ static void print_op(const tern_op *op)
     print_arguments("inputs", op->in, tern_op_input_count(op));
     print_arguments("outputs", op->out, tern_op_output_count(op));
     print_options(op);
-    printf("\ntry it: tern op %s --in IN.safetensors --out OUT.safetensors\n", op->name);
+    printf("\ntry it: tern op %s --in IN.npz --out OUT.npz\n", op->name);
 }
 
 int cmd_ops(int argc, char **argv)

@@ -247,6 +247,11 @@ const char *tern_device(const tern_ctx *ctx)
     return ctx->backend->name;
 }
 
+tern_dtype tern_real_type(const tern_ctx *ctx)
+{
+    return ctx->backend->real;
+}
+
 const char *tern_simd_level(const tern_ctx *ctx)
 {
     return ctx->simd ? ctx->simd : "none";

@@ -114,6 +114,8 @@ tern_tensor *tern_require_grad(tern_ctx *ctx, tern_tensor *tensor);
 /* ------------------------------------------------------------ choices -- */
 
 const char *tern_device(const tern_ctx *ctx);
+/* The type of its reals: f64 on ref, f32 elsewhere. */
+tern_dtype tern_real_type(const tern_ctx *ctx);
 const char *tern_simd_level(const tern_ctx *ctx);
 /* Use another provider of an op: tern_set_provider(ctx, "matmul", "openblas"). */
 void tern_set_provider(tern_ctx *ctx, const char *op, const char *provider);

@@ -132,7 +132,7 @@ static bool write_bytes(const tern_npz_writer *writer, tern_whole_file *file)
 {
     char chunk[CHUNK_BYTES];
     zip_int64_t got = -1;
-    bool ok = zip_source_open(writer->bytes) == 0;
+    bool ok = zip_source_open(writer->bytes) == 0 || no_memory(writer);
     while (ok && (got = zip_source_read(writer->bytes, chunk, sizeof chunk)) > 0)
         ok = tern_whole_file_write(file, chunk, (size_t)got);
     zip_source_close(writer->bytes);
@@ -142,7 +142,10 @@ static bool write_bytes(const tern_npz_writer *writer, tern_whole_file *file)
 bool tern_npz_finish(tern_npz_writer *writer)
 {
     bool ok = writer && !writer->error->code;
-    if (ok && zip_close(writer->archive) != 0)
+    if (ok && zip_get_num_entries(writer->archive, 0) == 0) /* libzip would write nothing */
+        ok = tern_error_set(writer->error, TERN_ERR_ARGUMENT, "%s: there is no array to write",
+                            writer->path);
+    else if (ok && zip_close(writer->archive) != 0)
         ok = tern_error_set(writer->error, TERN_ERR_MEMORY, "%s: cannot be put together: %s",
                             writer->path, zip_strerror(writer->archive));
     else if (ok)

@@ -34,7 +34,7 @@ static const struct type {
 } types[] = {
     { "F64", TERN_F64, 8 },     { "F32", TERN_F32, 4 },     { "BF16", TERN_BF16, 2 },
     { "I32", TERN_I32, 4 },     { "I64", TERN_I64, 8 },     { "U8", TERN_U8, 1 },
-    { "F16", TERN_NO_DTYPE, 2 }, { "BOOL", TERN_NO_DTYPE, 1 }, { "I8", TERN_NO_DTYPE, 1 },
+    { "BOOL", TERN_U8, 1 },     { "F16", TERN_NO_DTYPE, 2 }, { "I8", TERN_NO_DTYPE, 1 },
     { "I16", TERN_NO_DTYPE, 2 }, { "U16", TERN_NO_DTYPE, 2 }, { "U32", TERN_NO_DTYPE, 4 },
     { "U64", TERN_NO_DTYPE, 8 },
 };
@@ -319,7 +319,8 @@ const tern_stored *tern_safetensors_at(const tern_safetensors *file, int index, 
     const entry *e = &file->entries[index];
     if (!e->stored.dtype) {
         tern_error_set(error, TERN_ERR_DTYPE,
-                       "%s: tensor '%s' is of type %s; tern reads F64, F32, BF16, I32, I64 and U8",
+                       "%s: tensor '%s' is of type %s; tern reads F64, F32, BF16, I32, I64, U8 and "
+                       "BOOL",
                        file->path, e->stored.name, e->tag);
         return NULL;
     }

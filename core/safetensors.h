@@ -10,6 +10,8 @@
  * nothing until its values are looked at.  Everything the header says is checked
  * when the file is opened; an error names the file and the tensor.
  *
+ * Read are F64, F32, BF16, I64, I32, U8 and BOOL (as u8).
+ *
  * All of this is plain host memory: no context is needed.
  */
 #ifndef TERN_CORE_SAFETENSORS_H

@@ -1,5 +1,6 @@
 /* Host values in and out, with conversion between their type and the device's. */
 #include "core/context_private.h"
+#include "core/convert.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,31 +21,16 @@ static void *staging(tern_ctx *ctx, size_t bytes)
     return ctx->staging;
 }
 
-static bool convert(void *to, tern_dtype to_type, const void *from, tern_dtype from_type,
-                    int64_t count)
+static bool convert(tern_ctx *ctx, const tern_tensor *tensor, void *to, tern_dtype to_type,
+                    const void *from, tern_dtype from_type)
 {
-    if (to_type == from_type) {
-        memcpy(to, from, (size_t)count * tern_dtype_size(to_type));
-    } else if (to_type == TERN_F32 && from_type == TERN_F64) {
-        for (int64_t i = 0; i < count; i++)
-            ((float *)to)[i] = (float)((const double *)from)[i];
-    } else if (to_type == TERN_F64 && from_type == TERN_F32) {
-        for (int64_t i = 0; i < count; i++)
-            ((double *)to)[i] = ((const float *)from)[i];
-    } else if (to_type == TERN_I32 && from_type == TERN_I64) {
-        for (int64_t i = 0; i < count; i++) {
-            int64_t value = ((const int64_t *)from)[i];
-            if (value < INT32_MIN || value > INT32_MAX)
-                return false;
-            ((int32_t *)to)[i] = (int32_t)value;
-        }
-    } else if (to_type == TERN_I64 && from_type == TERN_I32) {
-        for (int64_t i = 0; i < count; i++)
-            ((int64_t *)to)[i] = ((const int32_t *)from)[i];
-    } else {
-        return false;
-    }
-    return true;
+    tern_error error = { 0 };
+    tern_values values = { .name = tensor->name, .dtype = from_type, .rank = tensor->rank,
+                           .count = tensor->count, .data = from };
+    memcpy(values.shape, tensor->shape, sizeof values.shape);
+    if (!tern_convert(&values, to_type, to, &error))
+        tern_fail(ctx, error.code, "%s", error.message);
+    return tern_ok(ctx);
 }
 
 bool tern_upload(tern_ctx *ctx, tern_tensor *tensor, tern_dtype host_dtype, const void *host)
@@ -60,14 +46,8 @@ bool tern_upload(tern_ctx *ctx, tern_tensor *tensor, tern_dtype host_dtype, cons
     const void *source = host;
     if (host_dtype != tensor->dtype) {
         void *to = ctx->backend->host_memory ? tensor->data : staging(ctx, bytes);
-        if (!to)
+        if (!to || !convert(ctx, tensor, to, tensor->dtype, host, host_dtype))
             return false;
-        if (!convert(to, tensor->dtype, host, host_dtype, tensor->count)) {
-            tern_fail(ctx, TERN_ERR_DTYPE, "%s: %s values cannot become %s (or do not fit)",
-                      tensor->name ? tensor->name : "input", tern_dtype_name(host_dtype),
-                      tern_dtype_name(tensor->dtype));
-            return false;
-        }
         if (ctx->backend->host_memory)
             return true;
         source = to;
@@ -137,10 +117,7 @@ void tern_read(tern_ctx *ctx, const tern_tensor *tensor, tern_dtype host_dtype, 
             return;
         source = copy;
     }
-    if (!convert(host, host_dtype, source, tensor->dtype, tensor->count))
-        tern_fail(ctx, TERN_ERR_DTYPE, "%s: %s values cannot be read as %s",
-                  tensor->name ? tensor->name : "tensor", tern_dtype_name(tensor->dtype),
-                  tern_dtype_name(host_dtype));
+    convert(ctx, tensor, host, host_dtype, source, tensor->dtype);
 }
 
 double tern_read_scalar(tern_ctx *ctx, const tern_tensor *tensor)

@@ -144,7 +144,7 @@ op_result op_run_on(tern_ctx *ctx, const tern_problem *problem, op_run_how how)
     op_result result = { .value = { { .rank = 0 } } };
     tern_set_training(ctx, !how.eval);
     tern_set_recording(ctx, true);
-    tern_set_rng_step(ctx, 3);
+    tern_set_rng_step(ctx, how.rng_step ? how.rng_step : 3);
     tern_step_begin(ctx, how.signature);
     tern_problem_upload(ctx, problem, true, in);
     for (int i = 0; i < problem->count && tern_ok(ctx) && how.touch; i++)

@@ -37,6 +37,7 @@ typedef struct op_run_how {
                            gradients accumulate; default 1                        */
     bool accumulate;    /* gradients are added to op_run_gradient's, of seed 100 +
                            number of the input                                    */
+    uint32_t rng_step;  /* of dropout; 0 means 3                                  */
     uint64_t signature; /* of the step: one for each problem and way to run it    */
     /* Output gradients; where NULL op_run_gradient's of seed 1 + number of the output. */
     const double *upstream[TERN_MAX_SAVED];
