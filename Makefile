@@ -121,14 +121,14 @@ INSTALL_BIN := $(DESTDIR)$(PREFIX)/bin
 INSTALL_LIB := $(DESTDIR)$(PREFIX)/lib
 INSTALL_INCLUDE := $(DESTDIR)$(PREFIX)/include
 PUBLIC_HEADERS = $(filter-out %_private.h %_cpu.h,$(shell find core kernels layers models datasets \
-                   train infer -name '*.h' -not -path 'kernels/cuda/sim/*')) kernels/table.def
+                   train infer -name '*.h' -not -path 'kernels/cuda/*')) kernels/table.def
 
 .PHONY: install uninstall
 install: deps
 	@$(MAKE) --no-print-directory build $(BUILD)/libtern.so
 	install -d $(INSTALL_BIN) $(INSTALL_LIB)/tern $(INSTALL_LIB)/pkgconfig
 	install -m 755 $(BUILD)/tern $(INSTALL_BIN)/tern
-	install -m 644 $(wildcard $(BUILD)/tern_cuda*.so) $(INSTALL_LIB)/tern
+	install -m 644 $(BUILD)/tern_cuda*.so $(INSTALL_LIB)/tern
 	install -m 644 $(BUILD)/libtern.a $(INSTALL_LIB)/libtern.a
 	install -m 755 $(BUILD)/libtern.so $(INSTALL_LIB)/libtern.so.$(VERSION)
 	ln -sf libtern.so.$(VERSION) $(INSTALL_LIB)/libtern.so.0
