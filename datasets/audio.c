@@ -111,6 +111,11 @@ static bool append_mono(tern_audio *audio, const float *block, int64_t frames, i
         if (!isfinite(sum))
             return tern_error_set(error, TERN_ERR_FORMAT, "%s: sample %lld is not finite", path,
                                   (long long)audio->count);
+        if (fabs(sum / channels) > TERN_AUDIO_MAX_VALUE)
+            return tern_error_set(error, TERN_ERR_DATA,
+                                  "%s: sample %lld is %g; full scale is 1, and more than %g is no "
+                                  "sound", path, (long long)audio->count, sum / channels,
+                                  TERN_AUDIO_MAX_VALUE);
         audio->samples[audio->count++] = (float)(sum / channels);
     }
     return true;

@@ -20,12 +20,16 @@ typedef struct tern_audio {
 
 /* Longest sound that is read: 2^28 samples, 1 GiB, 4.6 hours at 16 kHz. */
 #define TERN_AUDIO_MAX_SAMPLES ((int64_t)1 << 28)
+/* Largest value of a sample that is read.  Files of floats may be beyond full scale, up to
+ * whole numbers of 32 bits that were never scaled; what is larger is no sound, and its
+ * spectrogram would overflow. */
+#define TERN_AUDIO_MAX_VALUE 2147483648.0
 
 /* Read WAV, FLAC or any other format of libsndfile; channels are averaged to
  * mono.  Errors: TERN_ERR_IO if the file cannot be read, TERN_ERR_FORMAT if it is
  * no sound file, a Git LFS pointer, truncated (a WAV shorter than its header
  * says, a FLAC that ends early), corrupt or not finite, TERN_ERR_DATA if it holds
- * no samples or too many. */
+ * no samples, too many, or one beyond TERN_AUDIO_MAX_VALUE. */
 bool tern_audio_read(const char *path, tern_audio *audio, tern_error *error);
 
 /* Change the sampling rate: libsoxr at its high quality, librosa's default

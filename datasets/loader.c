@@ -332,3 +332,8 @@ tern_batch_shape tern_loader_shape(const tern_loader *loader)
 {
     return loader->shape;
 }
+
+const tern_clips *tern_loader_clips(const tern_loader *loader)
+{
+    return loader->clips;
+}

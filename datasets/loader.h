@@ -54,6 +54,7 @@ void tern_loader_free(tern_loader *loader);
 int64_t tern_loader_samples(const tern_loader *loader); /* an epoch: samples      */
 int64_t tern_loader_batches(const tern_loader *loader); /* an epoch: batches      */
 tern_batch_shape tern_loader_shape(const tern_loader *loader);
+const tern_clips *tern_loader_clips(const tern_loader *loader); /* those it was made of */
 
 /* Begin an epoch; one that is under way is dropped. */
 bool tern_loader_start(tern_loader *loader, uint32_t epoch, tern_error *error);

@@ -58,6 +58,22 @@ static bool run_batch(tern_ctx *ctx, const tern_classifier *model, const tern_ba
                                           tern_ctx_error(ctx)->message);
 }
 
+/* A prediction that is no number would look like one of class 0. */
+static bool check_logits(const tern_model_config *config, const tern_clips *clips,
+                         const tern_batch *batch, const double *logits, tern_error *error)
+{
+    for (int64_t i = 0; i < batch->filled * config->classes; i++) {
+        int64_t clip = batch->clip[i / config->classes];
+        if (!isfinite(logits[i]))
+            return tern_error_set(error, TERN_ERR_DATA,
+                                  "clip %s: the model's output for class %s is %g: its media hold "
+                                  "absurd values, or the model's parameters do",
+                                  clip < 0 ? "drawn from pools" : clips->clip[clip].id,
+                                  config->class_names[i % config->classes], logits[i]);
+    }
+    return true;
+}
+
 static void keep_rows(tern_predictions *predictions, const tern_batch *batch,
                       const double *probability)
 {
@@ -75,7 +91,8 @@ static void keep_rows(tern_predictions *predictions, const tern_batch *batch,
 bool tern_predict_split(tern_ctx *ctx, const tern_classifier *model, tern_loader *loader,
                         tern_predictions *predictions, tern_error *error)
 {
-    int64_t classes = tern_classifier_config(model)->classes;
+    const tern_model_config *config = tern_classifier_config(model);
+    int64_t classes = config->classes;
     int64_t rows = tern_loader_shape(loader).rows;
     bool training = tern_is_training(ctx);
     double *logits = malloc((size_t)(2 * rows * classes + 1) * sizeof *logits);
@@ -83,7 +100,8 @@ bool tern_predict_split(tern_ctx *ctx, const tern_classifier *model, tern_loader
               tern_loader_start(loader, 0, error);
     tern_set_training(ctx, false);
     for (const tern_batch *batch; ok && (batch = tern_loader_next(loader, error));) {
-        ok = run_batch(ctx, model, batch, logits, error);
+        ok = run_batch(ctx, model, batch, logits, error) &&
+             check_logits(config, tern_loader_clips(loader), batch, logits, error);
         if (ok) {
             tern_softmax_rows(logits, rows, classes, logits + rows * classes);
             keep_rows(predictions, batch, logits + rows * classes);

@@ -16,7 +16,8 @@ typedef struct tern_predictions {
 } tern_predictions;
 
 /* Predict one epoch of the loader, in inference mode.  False on an error of the
- * loader (in error) or of the context (copied into error). */
+ * loader (in error) or of the context (copied into error), and with TERN_ERR_DATA, naming
+ * the clip, if the model's output is not finite. */
 bool tern_predict_split(tern_ctx *ctx, const tern_classifier *model, tern_loader *loader,
                         tern_predictions *predictions, tern_error *error);
 void tern_predictions_free(tern_predictions *predictions);
