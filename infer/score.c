@@ -116,12 +116,22 @@ static tern_clips *read_manifest(const tern_score_opts *opts, const tern_model_c
     const char *names[TERN_MAX_CLASSES];
     for (int64_t c = 0; c < model->classes; c++)
         names[c] = model->class_names[c];
-    return tern_manifest_read(opts->data,
-                              (tern_manifest_opts){
-                                  .class_names = names, .classes = (int)model->classes,
-                                  .needed_splits = 1u << split,
-                                  .allow_shared_speakers = opts->allow_shared_speakers },
-                              error);
+    tern_clips *clips = tern_manifest_read(opts->data,
+                                           (tern_manifest_opts){
+                                               .class_names = names,
+                                               .classes = (int)model->classes,
+                                               .needed_splits = 1u << split,
+                                               .allow_shared_speakers =
+                                                   opts->allow_shared_speakers },
+                                           error);
+    if (clips && clips->train_unpaired && split == TERN_TRAIN) {
+        tern_error_set(error, TERN_ERR_DATA,
+                       "%s: the rows of its train split are pools to draw from, not samples that "
+                       "could be evaluated", opts->data);
+        tern_clips_free(clips);
+        return NULL;
+    }
+    return clips;
 }
 
 static bool same_classes(const tern_model_config *a, const tern_model_config *b)

@@ -118,11 +118,27 @@ static void a_sound_beyond_all_bounds_is_named(void **state)
     tern_run_close(&loaded);
 }
 
+static void pools_are_not_evaluated(void **state)
+{
+    (void)state;
+    char data[TEMPORARY_PATH_BYTES];
+    static const char text[] = "#! unpaired train\nid\tsplit\tspeaker\tlabel\ttext\n"
+                               "a\ttrain\t\tangry\tgo away\nb\ttrain\t\tsad\tit rains\n";
+    tern_error error = { 0 };
+    tern_score score;
+    assert_true(temporary_file(data, folder, "pools.tsv", text, sizeof text - 1));
+    const tern_score_opts opts = { .runs = (const char *[]){ run }, .run_count = 1, .data = data,
+                                   .split = "train", .threads = 1 };
+    assert_false(tern_score_runs(&opts, &score, &error));
+    assert_error(&error, TERN_ERR_DATA, "pools.tsv: the rows of its train split are pools");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(output_that_is_no_number_is_an_error_that_names_the_clip),
         cmocka_unit_test(a_sound_beyond_all_bounds_is_named),
+        cmocka_unit_test(pools_are_not_evaluated),
     };
     return cmocka_run_group_tests(tests, make_run, remove_run);
 }
