@@ -15,9 +15,10 @@ static const cli_command paired = {
     "  tern data paired pairs --faces fer2013 --audio ravdess --text goemotions_train.tsv",
 };
 
-static void print_counts(const tern_paired_counts *counts)
+static void print_counts(const tern_paired_counts *counts, const char *folder)
 {
     static const char *const splits[] = { "train", "valid", "test" };
+    printf("%s: %s\n", folder, counts->was_there ? "was there already" : "made");
     printf("%-10s %7s %7s %7s %7s\n", "split", "faces", "sounds", "texts", "pairs");
     for (int s = 0; s < 3; s++) {
         long long sums[4] = { 0 };
@@ -71,7 +72,7 @@ static int make_paired(int argc, char **argv)
     opts.seed = (uint64_t)seed;
     if (!tern_paired_write(opts, &counts, &error))
         return cli_fail("data paired", "%s", error.message);
-    print_counts(&counts);
+    print_counts(&counts, opts.out);
     return CLI_OK;
 }
 

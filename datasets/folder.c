@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -72,6 +73,39 @@ void tern_folder_free(tern_folder *folder)
         free(folder->name[i]);
     free(folder->name);
     *folder = (tern_folder){ 0 };
+}
+
+/* NAME, or the NAME.PROCESS.NUMBER.tmp of a file that was not finished. */
+static bool is_one_of(const char *entry, const char *const *names)
+{
+    size_t length = strlen(entry);
+    for (int i = 0; names[i]; i++) {
+        size_t start = strlen(names[i]);
+        if (strncmp(entry, names[i], start) == 0 &&
+            (length == start || (entry[start] == '.' && length > start + 4 &&
+                                 strcmp(entry + length - 4, ".tmp") == 0)))
+            return true;
+    }
+    return false;
+}
+
+bool tern_folder_find_other(const char *path, const char *const *names,
+                            char other[TERN_FILE_NAME_BYTES], tern_error *error)
+{
+    other[0] = '\0';
+    DIR *stream = opendir(path);
+    if (!stream)
+        return errno == ENOENT || tern_error_set(error, TERN_ERR_IO, "%s: cannot be read: %s", path,
+                                                 strerror(errno));
+    errno = 0;
+    for (struct dirent *entry; !other[0] && (entry = readdir(stream)); errno = 0)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+            !is_one_of(entry->d_name, names))
+            snprintf(other, TERN_FILE_NAME_BYTES, "%s", entry->d_name);
+    int reason = errno;
+    closedir(stream);
+    return !reason || tern_error_set(error, TERN_ERR_IO, "%s: cannot be read: %s", path,
+                                     strerror(reason));
 }
 
 static bool make_one(const char *path, tern_error *error)

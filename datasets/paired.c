@@ -1,9 +1,8 @@
 /* Joining three unimodal sources on the label; see paired.h. */
 #include "datasets/paired_private.h"
 
-#include "datasets/file.h"
-#include "datasets/folder.h"
 #include "datasets/manifest.h"
+#include "datasets/set_folder.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -162,8 +161,31 @@ static void write_counts(FILE *stream, const tern_paired_counts *counts)
             (long long)counts->text_other);
 }
 
-/* The command that makes the same set again, and the counts.  NULL when memory is
- * out. */
+/* 64-bit FNV-1a, over more bytes. */
+static uint64_t hash_more(uint64_t hash, const void *bytes, size_t size)
+{
+    const unsigned char *byte = bytes;
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ byte[i]) * 0x100000001B3u;
+    return hash;
+}
+
+/* Of all items: where they are, what they are, of which class. */
+static uint64_t hash_sources(const paired_job *job)
+{
+    uint64_t hash = 0xCBF29CE484222325u;
+    for (int m = 0; m < TERN_MODALITY_COUNT; m++)
+        for (int64_t i = 0; i < job->list[m].count; i++) {
+            const paired_item *item = &job->list[m].item[i];
+            hash = hash_more(hash, item->media, strlen(item->media) + 1);
+            hash = hash_more(hash, &item->hash, sizeof item->hash);
+            hash = hash_more(hash, &item->label, sizeof item->label);
+        }
+    return hash;
+}
+
+/* The command that makes the same set again, the counts, and a fingerprint of the sources.
+ * NULL when memory is out. */
 static char *describe(const paired_job *job)
 {
     const tern_paired_opts *opts = &job->opts;
@@ -186,6 +208,8 @@ static char *describe(const paired_job *job)
         fprintf(stream, " --epoch-samples %lld", (long long)opts->epoch_samples);
     fprintf(stream, " --seed %llu\n", (unsigned long long)opts->seed);
     write_counts(stream, &job->counts);
+    fprintf(stream, "fingerprint of the sources: %016llx\n",
+            (unsigned long long)hash_sources(job));
     bool ok = !ferror(stream);
     if (fclose(stream) != 0 || !ok) {
         free(text);
@@ -197,16 +221,14 @@ static char *describe(const paired_job *job)
 static bool write_folder(paired_job *job)
 {
     const char *out = job->opts.out;
-    char *text = describe(job), *manifest = NULL, *readme = NULL;
-    if (!text || asprintf(&manifest, "%s/manifest.tsv", out) < 0 ||
-        asprintf(&readme, "%s/README.txt", out) < 0)
+    char *text = describe(job), *manifest = NULL;
+    if (!text || asprintf(&manifest, "%s/manifest.tsv", out) < 0)
         tern_error_set(job->error, TERN_ERR_MEMORY, "paired: no memory for the description");
-    else if (tern_folder_make(out, job->error) &&
-             tern_manifest_write(manifest, job->clips, text, job->error))
-        tern_file_replace(readme, text, strlen(text), job->error);
+    else if (tern_set_folder_begin(out, "README.txt", text, &job->counts.was_there, job->error) &&
+             !job->counts.was_there)
+        tern_manifest_write(manifest, job->clips, text, job->error);
     free(text);
     free(manifest);
-    free(readme);
     return !job->error->code;
 }
 

@@ -9,8 +9,9 @@
  * they are independent: averaging three models' log-probabilities is the best
  * fusion there can be, which makes the set a yardstick for fusions.
  *
- * Written is a folder with manifest.tsv and README.txt; media stay where they
- * are.  How the pools of the training split are expressed: docs/data.md.
+ * Written is a folder with README.txt, which says how the set was made, and
+ * manifest.tsv; media stay where they are.  How the pools of the training split are
+ * expressed: docs/data.md.
  */
 #ifndef TERN_DATASETS_PAIRED_H
 #define TERN_DATASETS_PAIRED_H
@@ -44,11 +45,14 @@ typedef struct tern_paired_counts {
     int64_t faces_dropped, text_dropped; /* duplicates                          */
     int64_t text_other;  /* sentences with several labels or none of the seven  */
     int64_t audio_other; /* calm, song, actors of no split                      */
+    bool was_there;      /* the folder held this very set: nothing was written  */
 } tern_paired_counts;
 
 extern const char *const tern_paired_class_names[TERN_PAIRED_CLASSES + 1];
 
-/* counts may be NULL. */
+/* counts may be NULL.  A folder with the finished set of the same options and sources is
+ * left as it is, an unfinished one is made anew; a folder with anything else in it is
+ * refused with TERN_ERR_STATE. */
 bool tern_paired_write(tern_paired_opts opts, tern_paired_counts *counts, tern_error *error);
 
 #endif

@@ -112,10 +112,12 @@ static tern_paired_opts options(void)
     };
 }
 
+/* Into a new folder. */
 static tern_clips *write_and_read(tern_paired_opts opts, tern_paired_counts *counts)
 {
     char path[TEMPORARY_PATH_BYTES];
     tern_error error = { 0 };
+    temporary_folder_remove(out);
     if (!tern_paired_write(opts, counts, &error))
         fail_msg("%s", error.message);
     tern_clips *clips = tern_manifest_read(temporary_path(path, folder, "out/manifest.tsv"),
@@ -337,6 +339,39 @@ static void mistakes_are_named_and_earlier_results_untouched(void **state)
     free(after);
 }
 
+/* The same rule as that of the synthetic set. */
+static void a_folder_with_something_else_is_refused(void **state)
+{
+    (void)state;
+    char path[TEMPORARY_PATH_BYTES], readme[TEMPORARY_PATH_BYTES];
+    tern_paired_counts counts;
+    tern_error error = { 0 };
+    tern_clips_free(write_and_read(options(), NULL));
+    char *before = read_manifest_rows();
+    assert_true(tern_paired_write(options(), &counts, &error));
+    assert_true(counts.was_there);
+
+    tern_paired_opts opts = options();
+    opts.seed = 6;
+    expect_error(opts, TERN_ERR_STATE, "out/README.txt: the set there was made with other options");
+    assert_true(temporary_file(path, folder, "faces/sad/zz.png", "new", 3));
+    expect_error(options(), TERN_ERR_STATE, "other options or sources");
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(unlink(temporary_path(readme, folder, "out/README.txt")), 0);
+    expect_error(options(), TERN_ERR_STATE, "out: holds something else already (manifest.tsv)");
+    char *after = read_manifest_rows();
+    assert_string_equal(before, after);
+    free(before);
+    free(after);
+
+    assert_true(temporary_file(path, folder, "taken/README.txt", "years of work", 13));
+    opts.out = temporary_path(path, folder, "taken");
+    expect_error(opts, TERN_ERR_STATE, "taken/README.txt");
+    char *kept = tern_file_read_text(temporary_path(path, folder, "taken/README.txt"), &error);
+    assert_string_equal(kept, "years of work");
+    free(kept);
+}
+
 static void real_sources_are_joined(void **state)
 {
     (void)state;
@@ -374,6 +409,7 @@ int main(void)
         cmocka_unit_test(a_seed_repeats_and_another_pairs_the_same_splits_otherwise),
         cmocka_unit_test(a_test_file_of_its_own_gives_the_test_sentences),
         cmocka_unit_test(mistakes_are_named_and_earlier_results_untouched),
+        cmocka_unit_test(a_folder_with_something_else_is_refused),
         cmocka_unit_test(real_sources_are_joined),
     };
     return cmocka_run_group_tests(tests, make_sources, remove_sources);
