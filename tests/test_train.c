@@ -304,6 +304,36 @@ static void a_run_is_neither_overwritten_nor_resumed_on_other_data(void **state)
     assert_int_equal(result.epochs, 3);
 }
 
+/* Only what an abandoned run left may be written over. */
+static void a_folder_with_results_or_anything_else_is_refused(void **state)
+{
+    (void)state;
+    char run[TEMPORARY_PATH_BYTES], path[TEMPORARY_PATH_BYTES];
+    size_t size, again;
+    tern_train_result result;
+    tern_trainer_opts opts = tiny_training(manifest, temporary_path(run, folder, "results"));
+    opts.train.epochs = 1;
+    run_or_fail(&opts, &result);
+    assert_int_equal(remove(temporary_path(path, folder, "results/last.safetensors")), 0);
+    assert_training_fails(&opts, TERN_ERR_STATE, "results holds something already (");
+    opts.resume = true;
+    assert_training_fails(&opts, TERN_ERR_STATE,
+                          "has no last.safetensors: it cannot be resumed; train into another");
+    opts.resume = false;
+    assert_int_equal(remove(temporary_path(path, folder, "results/metrics.jsonl")), 0);
+    uint8_t *before = read_file(run, "best.safetensors", &size);
+    assert_training_fails(&opts, TERN_ERR_STATE, "holds something already (best.safetensors)");
+    uint8_t *after = read_file(run, "best.safetensors", &again);
+    assert_int_equal(size, again);
+    assert_memory_equal(before, after, size);
+    free(before);
+    free(after);
+
+    assert_true(temporary_file(path, folder, "thesis/chapter1.tex", "years of work", 13));
+    opts.run = temporary_path(path, folder, "thesis");
+    assert_training_fails(&opts, TERN_ERR_STATE, "thesis holds something already (chapter1.tex)");
+}
+
 /* The disk is full when last.safetensors is to be written, which is the largest file. */
 static void a_full_disk_ends_a_run_at_the_epoch_before(void **state)
 {
@@ -511,6 +541,7 @@ int main(void)
         cmocka_unit_test(a_run_stopped_in_its_first_epoch_begins_again),
         cmocka_unit_test(the_best_checkpoint_is_the_epoch_of_the_best_validation_uar),
         cmocka_unit_test(a_run_is_neither_overwritten_nor_resumed_on_other_data),
+        cmocka_unit_test(a_folder_with_results_or_anything_else_is_refused),
         cmocka_unit_test(a_full_disk_ends_a_run_at_the_epoch_before),
         cmocka_unit_test(encoders_are_taken_over_only_with_their_words),
         cmocka_unit_test(training_that_diverges_says_so),

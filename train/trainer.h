@@ -26,7 +26,9 @@ typedef struct tern_progress {
 typedef struct tern_trainer_opts {
     const char *data;         /* manifest; with resume it may be NULL: the
                                  run's, else it must have the same content  */
-    const char *run;          /* folder to make                             */
+    const char *run;          /* folder to make; an abandoned run, which holds
+                                 config.json and vocabulary.txt and nothing
+                                 else, is begun anew                        */
     const char *device;       /* default cpu                                */
     int threads;              /* 0: one per core                            */
     bool resume;              /* go on with RUN where it stopped; then model
@@ -53,7 +55,7 @@ typedef struct tern_train_result {
 } tern_train_result;
 
 /* Errors, beside those of the manifest, the media and the files: TERN_ERR_STATE if the
- * run exists (or, with resume, has nothing to go on from), TERN_ERR_DATA if the
+ * run's folder holds anything (or, with resume, nothing to go on from), TERN_ERR_DATA if the
  * manifest has changed since, or if the loss is no longer a number. */
 bool tern_train(const tern_trainer_opts *opts, tern_train_result *result, tern_error *error);
 

@@ -2,6 +2,7 @@
 #include "train/trainer_private.h"
 
 #include "core/params.h"
+#include "datasets/folder.h"
 #include "datasets/manifest.h"
 #include "kernels/table.h"
 #include "train/feed.h"
@@ -89,39 +90,49 @@ static bool take_data(trainer *t)
     return read_data(t);
 }
 
-static bool prepare_resume(trainer *t, bool has_finished_an_epoch)
+/* What a run holds that never finished an epoch: nothing worth keeping.  The name of
+ * something else in the run's folder goes into `other`. */
+static bool find_results(const trainer *t, char other[TERN_FILE_NAME_BYTES])
 {
-    if (!tern_run_config_load(t->opts->run, &t->config, t->error))
+    static const char *const begun[] = { "config.json", "vocabulary.txt", NULL };
+    return tern_folder_find_other(t->opts->run, begun, other, t->error);
+}
+
+static bool prepare_resume(trainer *t)
+{
+    char path[TERN_PATH_BYTES], other[TERN_FILE_NAME_BYTES];
+    if (!tern_run_config_load(t->opts->run, &t->config, t->error) ||
+        !tern_run_path(t->opts->run, "last.safetensors", path, t->error) || !find_results(t, other))
         return false;
-    if (!has_finished_an_epoch)
-        return tern_error_set(t->error, TERN_ERR_STATE,
-                              "run %s has no last.safetensors: it finished no epoch and has to be "
-                              "begun again, without resuming", t->opts->run);
+    if (access(path, F_OK) != 0)
+        return tern_error_set(t->error, TERN_ERR_STATE, "run %s has no last.safetensors: %s",
+                              t->opts->run,
+                              other[0] ? "it cannot be resumed; train into another folder"
+                                       : "it finished no epoch and has to be begun again, without "
+                                         "resuming");
     return take_data(t) && take_vocabulary(t);
 }
 
-/* A run that never finished an epoch holds nothing worth keeping. */
-static bool prepare_new(trainer *t, bool has_finished_an_epoch)
+static bool prepare_new(trainer *t)
 {
-    if (has_finished_an_epoch)
+    char path[TERN_PATH_BYTES], other[TERN_FILE_NAME_BYTES];
+    if (!tern_run_path(t->opts->run, "last.safetensors", path, t->error))
+        return false;
+    if (access(path, F_OK) == 0)
         return tern_error_set(t->error, TERN_ERR_STATE,
                               "run %s exists already: resume it or choose another folder",
                               t->opts->run);
+    if (!find_results(t, other))
+        return false;
+    if (other[0])
+        return tern_error_set(t->error, TERN_ERR_STATE,
+                              "%s holds something already (%s): choose another folder for the run",
+                              t->opts->run, other);
     t->config.model = t->opts->model;
     t->config.train = t->opts->train;
     return tern_train_opts_resolve(&t->config.train, t->error) && take_data(t) &&
            take_classes(t) && take_vocabulary(t) &&
            tern_model_config_resolve(&t->config.model, t->error);
-}
-
-static bool prepare_run(trainer *t)
-{
-    char path[TERN_PATH_BYTES];
-    if (!tern_run_path(t->opts->run, "last.safetensors", path, t->error))
-        return false;
-    bool has_finished_an_epoch = access(path, F_OK) == 0;
-    return t->opts->resume ? prepare_resume(t, has_finished_an_epoch)
-                           : prepare_new(t, has_finished_an_epoch);
 }
 
 static bool open_loaders(trainer *t)
@@ -248,7 +259,7 @@ static bool prepare_folder(trainer *t)
 
 bool tern_trainer_prepare(trainer *t)
 {
-    return prepare_run(t) && open_loaders(t) && weigh_classes(t) && build_model(t) &&
+    return (t->opts->resume ? prepare_resume(t) : prepare_new(t)) && open_loaders(t) && weigh_classes(t) && build_model(t) &&
            prepare_folder(t);
 }
 
