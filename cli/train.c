@@ -8,12 +8,26 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What --set knows, from the tables of training and model options. */
+static void print_settings(void)
+{
+    char text[TERN_OPTION_TEXT];
+    const char *doc;
+    printf("\noptions of --set (docs/training.md):\n");
+    for (int i = 0; tern_train_option_help(i, text, &doc); i++)
+        printf("  %-24s %s\n", text, doc);
+    for (int i = 0; tern_model_option_help(i, text, &doc); i++)
+        printf("  %-24s %s\n", text, doc);
+}
+
 static const cli_command command = {
     "train", "--data MANIFEST.tsv --run RUN [options]",
     "Trains a classifier on the train split, chooses the best epoch by the UAR of the valid\n"
     "split, and fills the folder RUN: config.json, metrics.jsonl, best.safetensors,\n"
     "last.safetensors.  A run that was interrupted goes on with --resume.",
-    "  tern train --data demo/manifest.tsv --run runs/crossmodal --fusion crossmodal",
+    "  tern train --data demo/manifest.tsv --run runs/crossmodal --fusion crossmodal\n"
+    "  tern train --data demo/manifest.tsv --run runs/tuned --init runs/face --set freeze=face \\\n"
+    "      --set optimizer=sgd --set momentum=0.9 --set nesterov=true --set ema=0.999",
 };
 
 static void print_json(const tern_train_result *result, const char *run)
@@ -58,11 +72,12 @@ static int say_where_it_stopped(const tern_train_result *result, const char *run
 static bool set_options(const cli_list *settings, tern_trainer_opts *opts, tern_error *error)
 {
     for (int i = 0; i < settings->count; i++) {
-        char word[128];
+        char word[512];
         int length = snprintf(word, sizeof word, "%s", settings->items[i]);
         char *equals = strchr(word, '=');
         if (!equals || length >= (int)sizeof word)
-            return tern_error_set(error, TERN_ERR_OPTION, "--set %s: option=value wanted", word);
+            return tern_error_set(error, TERN_ERR_OPTION, "--set %.60s: option=value wanted%s",
+                                  word, equals ? ", of less than 512 characters" : "");
         *equals = '\0';
         bool ok = strncmp(word, "model.", 6) == 0
                       ? tern_model_config_set(&opts->model, word + 6, equals + 1, error)
@@ -119,8 +134,7 @@ int cmd_train(int argc, char **argv)
         { "--lr", CLI_REAL, &opts.train.lr, "X", "peak learning rate, default 1e-3" },
         { "--augment", CLI_REAL, &opts.train.augment, "X", "strength: 0 (default) to 1" },
         { "--balance", CLI_FLAG, &opts.train.balance, NULL, "weight classes by their rarity" },
-        { "--set", CLI_REPEAT, &settings, "K=V", "any other option: weight_decay, warmup, clip, "
-          "schedule (cosine, constant, step, one_cycle, plateau), model.size, model.face_width ..." },
+        { "--set", CLI_REPEAT, &settings, "K=V", "any option of the list below; may be repeated" },
         { "--init", CLI_REPEAT, &init, "RUN", "start encoders from this run's; may be repeated" },
         { "--seed", CLI_INT, &seed, "N", "default 0" },
         { "--device", CLI_TEXT, &opts.device, "NAME", "cpu (default), ref" },
@@ -133,6 +147,8 @@ int cmd_train(int argc, char **argv)
         { 0 },
     };
     int status = cli_parse(&command, flags, argc, argv, &words);
+    if (status == CLI_OK) /* --help */
+        print_settings();
     if (status >= 0)
         return status;
     if ((status = cli_check_words(&command, &words, 0, 0)) >= 0)
@@ -153,7 +169,8 @@ int cmd_train(int argc, char **argv)
         opts.progress = NULL;
     if (!cli_parse_modalities(modalities, &opts.model.streams, &error) ||
         !cli_parse_fusion(fusion, &opts.model.fusion, &error) ||
-        !set_options(&settings, &opts, &error))
+        !set_options(&settings, &opts, &error) ||
+        (!opts.resume && !tern_train_opts_resolve(&opts.train, &error)))
         return cli_misused("train", "%s", error.message);
     return train(&opts, json);
 }

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,19 +15,27 @@ typedef struct whole_field {
     const char *name;
     size_t offset;
     int64_t fallback, lowest, highest;
+    const char *doc;
 } whole_field;
 
-#define WHOLE(name, fallback, lowest, highest)                                                    \
-    { #name, offsetof(tern_model_config, name), fallback, lowest, highest }
+#define WHOLE(name, fallback, lowest, highest, doc)                                               \
+    { #name, offsetof(tern_model_config, name), fallback, lowest, highest, doc }
 
 static const whole_field whole_fields[] = {
-    WHOLE(size, 128, 4, 4096),       WHOLE(heads, 4, 1, 64),
-    WHOLE(frames, 8, 1, 256),        WHOLE(height, 64, 16, 512),
-    WHOLE(width, 64, 16, 512),       WHOLE(channels, 3, 1, 3),
-    WHOLE(face_width, 8, 1, 512),   WHOLE(face_stride, 2, 1, 2),
-    WHOLE(rate, 16000, 8000, 48000), WHOLE(mels, 64, 32, 256),
-    WHOLE(audio_width, 16, 1, 512),  WHOLE(tokens, 32, 2, 512),
-    WHOLE(text_layers, 2, 1, 24),    WHOLE(cross_layers, 1, 1, 24),
+    WHOLE(size, 128, 4, 4096, "width of every stream"),
+    WHOLE(heads, 4, 1, 64, "of attention"),
+    WHOLE(frames, 8, 1, 256, "of a clip's face"),
+    WHOLE(height, 64, 16, 512, "of a face, pixels"),
+    WHOLE(width, 64, 16, 512, "of a face, pixels"),
+    WHOLE(channels, 3, 1, 3, "of a face: 3 colours or 1 grey"),
+    WHOLE(face_width, 8, 1, 512, "channels of the face's first convolution"),
+    WHOLE(face_stride, 2, 1, 2, "of the face's first convolution"),
+    WHOLE(rate, 16000, 8000, 48000, "samples of sound a second"),
+    WHOLE(mels, 64, 32, 256, "bands of the spectrogram"),
+    WHOLE(audio_width, 16, 1, 512, "channels of the voice's first convolution"),
+    WHOLE(tokens, 32, 2, 512, "words of a sentence"),
+    WHOLE(text_layers, 2, 1, 24, "of the text encoder"),
+    WHOLE(cross_layers, 1, 1, 24, "of each cross-modal encoder"),
 };
 enum { WHOLE_FIELDS = sizeof whole_fields / sizeof whole_fields[0] };
 
@@ -111,6 +120,20 @@ bool tern_model_config_set(tern_model_config *config, const char *name, const ch
     else
         config->seconds = number;
     return true;
+}
+
+bool tern_model_option_help(int i, char text[TERN_MODEL_OPTION_TEXT], const char **doc)
+{
+    if (i < WHOLE_FIELDS) {
+        snprintf(text, TERN_MODEL_OPTION_TEXT, "model.%s=%lld", whole_fields[i].name,
+                 (long long)whole_fields[i].fallback);
+        *doc = whole_fields[i].doc;
+        return true;
+    }
+    bool is_dropout = i == WHOLE_FIELDS;
+    snprintf(text, TERN_MODEL_OPTION_TEXT, is_dropout ? "model.dropout=0.1" : "model.seconds=3");
+    *doc = is_dropout ? "0: none" : "of sound";
+    return i < WHOLE_FIELDS + 2;
 }
 
 int tern_model_stream_count(const tern_model_config *config)

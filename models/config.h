@@ -56,6 +56,10 @@ bool tern_model_config_resolve(tern_model_config *config, tern_error *error);
 /* Set one number by name ("size", "64"); unknown names suggest the nearest. */
 bool tern_model_config_set(tern_model_config *config, const char *name, const char *value,
                            tern_error *error);
+/* For --help: option i, from 0, with its default ("model.size=128"), and what it is; false
+ * after the last. */
+enum { TERN_MODEL_OPTION_TEXT = 48 };
+bool tern_model_option_help(int i, char text[TERN_MODEL_OPTION_TEXT], const char **doc);
 int tern_model_stream_count(const tern_model_config *config);
 static inline bool tern_model_has(const tern_model_config *config, int stream)
 {

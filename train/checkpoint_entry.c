@@ -24,7 +24,8 @@ static void param_entry(tern_ctx *ctx, const tern_optimiser *optimiser, int inde
             snprintf(e->name, TERN_ENTRY_NAME_BYTES, "%s%s", AVERAGE, param->name);
     } else {
         const char *memory = tern_optimiser_memory(optimiser, part);
-        e->tensor = tern_param_slice(ctx, index, part == 1 ? TERN_BLOCK_MOMENT1 : TERN_BLOCK_MOMENT2);
+        tern_block block = part == 1 ? TERN_BLOCK_MOMENT1 : TERN_BLOCK_MOMENT2;
+        e->tensor = tern_param_slice(ctx, index, block);
         if (memory && !param->is_frozen)
             snprintf(e->name, TERN_ENTRY_NAME_BYTES, "%s%s.%s", MEMORY, memory, param->name);
     }

@@ -89,25 +89,41 @@ bool tern_history_cut(const char *run, int64_t epochs, tern_error *error)
     return ok;
 }
 
-bool tern_history_losses(const char *run, void (*see)(void *user, double valid_loss), void *user,
-                         tern_error *error)
+/* As many losses as there are lines; false if the file cannot be read. */
+static bool read_losses(FILE *file, void (*see)(void *user, double valid_loss), void *user,
+                        int64_t *lines)
 {
-    char path[TERN_PATH_BYTES], *line = NULL;
+    char *line = NULL;
     size_t room = 0;
-    if (!tern_run_path(run, FILE_NAME, path, error))
-        return false;
-    FILE *file = fopen(path, "r");
-    if (!file)
-        return errno == ENOENT || tern_error_set(error, TERN_ERR_IO, "%s: cannot be opened: %s",
-                                                 path, strerror(errno));
-    while (getline(&line, &room, file) >= 0) {
+    for (*lines = 0; getline(&line, &room, file) >= 0; ++*lines) {
         json_t *json = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
         const json_t *loss = json_object_get(json, "valid_loss");
         see(user, json_is_number(loss) ? json_number_value(loss) : NAN);
         json_decref(json);
     }
-    bool ok = !ferror(file);
     free(line);
-    fclose(file);
-    return ok || tern_error_set(error, TERN_ERR_IO, "%s: cannot be read", path);
+    return !ferror(file);
+}
+
+bool tern_history_losses(const char *run, int64_t epochs,
+                         void (*see)(void *user, double valid_loss), void *user,
+                         tern_error *error)
+{
+    char path[TERN_PATH_BYTES];
+    int64_t lines = 0;
+    if (!tern_run_path(run, FILE_NAME, path, error))
+        return false;
+    FILE *file = fopen(path, "r");
+    if (!file && errno != ENOENT)
+        return tern_error_set(error, TERN_ERR_IO, "%s: cannot be opened: %s", path,
+                              strerror(errno));
+    bool ok = !file || read_losses(file, see, user, &lines);
+    if (file)
+        fclose(file);
+    if (!ok)
+        return tern_error_set(error, TERN_ERR_IO, "%s: cannot be read", path);
+    return lines == epochs ||
+           tern_error_set(error, TERN_ERR_DATA,
+                          "%s tells of %lld epochs, the run has finished %lld: the schedule cannot "
+                          "go on from their losses", path, (long long)lines, (long long)epochs);
 }

@@ -23,8 +23,10 @@ bool tern_history_append(const char *run, const tern_epoch_metrics *metrics, ter
  * was only half written: those epochs come again.  0 drops all. */
 bool tern_history_cut(const char *run, int64_t epochs, tern_error *error);
 
-/* The validation losses of all epochs, in their order; NaN where there was none. */
-bool tern_history_losses(const char *run, void (*see)(void *user, double valid_loss), void *user,
+/* The validation losses of the run's finished epochs, in their order; NaN where there was
+ * none.  TERN_ERR_DATA if the file tells of another number of epochs. */
+bool tern_history_losses(const char *run, int64_t epochs,
+                         void (*see)(void *user, double valid_loss), void *user,
                          tern_error *error);
 
 /* JSON has no number for NaN (the AUC of a single class): null stands for it. */

@@ -3,8 +3,9 @@
  *   config.json         model, training options, data set and its fingerprint, version
  *   vocabulary.txt      if the model reads text
  *   metrics.jsonl       one line an epoch
- *   best.safetensors    the parameters with the best validation UAR
- *   last.safetensors    parameters and optimiser after the last finished epoch
+ *   best.safetensors    the parameters with the best validation UAR: their average, if the
+ *                       run keeps one
+ *   last.safetensors    parameters, optimiser and average after the last finished epoch
  */
 #ifndef TERN_TRAIN_RUN_H
 #define TERN_TRAIN_RUN_H

@@ -8,8 +8,8 @@
  *              the peak at step warmup, and half a cosine down to peak / 250,000 at total
  *   plateau    peak * what tern_plateau has come to
  *
- * as torch.optim.lr_scheduler's CosineAnnealingLR, ConstantLR, StepLR, OneCycleLR and
- * ReduceLROnPlateau, the rise as LinearLR.
+ * as torch.optim.lr_scheduler's CosineAnnealingLR, ConstantLR, StepLR, OneCycleLR (the
+ * rate; momentum stays as it is) and ReduceLROnPlateau, the rise as LinearLR.
  */
 #ifndef TERN_TRAIN_SCHEDULE_H
 #define TERN_TRAIN_SCHEDULE_H

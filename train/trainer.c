@@ -31,11 +31,13 @@ static tern_tensor *step_ops(trainer *t, const tern_model_arrays *arrays, int64_
                                   t->class_weight);
     tern_tensor *loss = tern_classifier_loss(
         ctx, t->model, &inputs, class_weight,
-        (tern_classifier_loss_opts){ .label_smoothing = train->label_smoothing,
-                                     .auxiliary = train->auxiliary }, NULL);
+        (tern_classifier_loss_opts){
+            .label_smoothing = train->label_smoothing,
+            .focal_gamma = train->loss == TERN_LOSS_FOCAL ? train->gamma : 0,
+            .auxiliary = train->auxiliary }, NULL);
     tern_backward(ctx, loss);
-    tern_optimiser_step(ctx, &t->optimiser, t->plateau.scale * tern_schedule_rate(&t->schedule, step),
-                        step);
+    double lr = t->plateau.scale * tern_schedule_rate(&t->schedule, step);
+    tern_optimiser_step(ctx, &t->optimiser, lr, step);
     return loss;
 }
 
@@ -181,7 +183,7 @@ static bool look_for_plateau(trainer *t)
     if (train->schedule != TERN_SCHEDULE_PLATEAU)
         return true;
     t->plateau = tern_plateau_begin(train->lr_factor, train->patience);
-    return tern_history_losses(t->opts->run, see_loss, &t->plateau, t->error);
+    return tern_history_losses(t->opts->run, t->at.epoch, see_loss, &t->plateau, t->error);
 }
 
 static bool run_epoch(trainer *t, int64_t epoch, tern_train_result *result)

@@ -1,7 +1,8 @@
 /* Training a classifier from a manifest to a run folder.
  *
- * An epoch: every training batch forward, backward, clipped, AdamW; then the
- * validation split; then a line in metrics.jsonl and the checkpoints.  A run that
+ * An epoch: every training batch forward, backward, a step of the optimiser
+ * (train/optimiser.h); then the validation split, by the average of the weights where
+ * there is one; then a line in metrics.jsonl and the checkpoints.  A run that
  * is resumed at the epoch where it stopped ends with the same bits, however it
  * stopped: each file is replaced whole, last.safetensors after all others, and what
  * they say of an epoch that it does not know is dropped.

@@ -1,10 +1,8 @@
-/* Before the first step; see trainer_private.h. */
+/* Before the first step: data, vocabulary, loaders, folder; see trainer_private.h. */
 #include "train/trainer_private.h"
 
-#include "core/params.h"
 #include "datasets/folder.h"
 #include "datasets/manifest.h"
-#include "kernels/table.h"
 #include "train/feed.h"
 #include "train/history.h"
 
@@ -151,99 +149,6 @@ static bool open_loaders(trainer *t)
     return t->train != NULL;
 }
 
-/* One over each class's share of the training rows, mean one. */
-static bool weigh_classes(trainer *t)
-{
-    int64_t classes = t->config.model.classes, total = 0;
-    int64_t counts[TERN_MAX_CLASSES] = { 0 };
-    if (!t->config.train.balance)
-        return true;
-    t->class_weight = malloc((size_t)classes * sizeof *t->class_weight);
-    if (!t->class_weight)
-        return tern_error_set(t->error, TERN_ERR_MEMORY, "no memory for class weights");
-    for (int64_t i = 0; i < t->clips->count; i++)
-        if (t->clips->clip[i].split == TERN_TRAIN) {
-            counts[t->clips->clip[i].label]++;
-            total++;
-        }
-    for (int64_t c = 0; c < classes; c++)
-        t->class_weight[c] =
-            counts[c] ? (float)total / (float)(classes * counts[c]) : 0;
-    return true;
-}
-
-/* Word ids mean the same only under the same list of words. */
-static bool same_vocabulary(trainer *t, const char *run)
-{
-    char path[TERN_PATH_BYTES];
-    if (!tern_run_path(run, "vocabulary.txt", path, t->error))
-        return false;
-    tern_vocabulary *other = tern_vocabulary_load(path, t->error);
-    int size = other ? tern_vocabulary_size(other) : 0;
-    bool same = other && size == tern_vocabulary_size(t->vocabulary);
-    for (int i = 0; same && i < size; i++)
-        same = strcmp(tern_vocabulary_word(other, i), tern_vocabulary_word(t->vocabulary, i)) == 0;
-    tern_vocabulary_free(other);
-    return same || tern_error_set(t->error, TERN_ERR_DATA,
-                                  "%s: its words are not those of %s, so its text encoder cannot "
-                                  "be taken over", path, t->config.data);
-}
-
-/* Each encoder from the first of the given runs that has its modality. */
-static bool warm_start(trainer *t)
-{
-    for (int s = 0; s < TERN_STREAMS; s++) {
-        bool found = false;
-        for (int i = 0; i < t->opts->init_count && !found; i++) {
-            char path[TERN_PATH_BYTES], prefix[32];
-            tern_run_config source;
-            if (!tern_run_config_load(t->opts->init[i], &source, t->error) ||
-                !tern_run_path(t->opts->init[i], "best.safetensors", path, t->error))
-                return false;
-            found = tern_model_has(&source.model, s) && tern_model_has(&t->config.model, s);
-            snprintf(prefix, sizeof prefix, "%s.", tern_stream_names[s]);
-            if (found && ((s == TERN_STREAM_TEXT && !same_vocabulary(t, t->opts->init[i])) ||
-                          !tern_checkpoint_load_part(t->ctx, path, prefix)))
-                return tern_trainer_pass_error(t) && false;
-        }
-    }
-    return true;
-}
-
-static void plan_schedule(trainer *t)
-{
-    const tern_train_opts *train = &t->config.train;
-    int64_t batches = tern_loader_batches(t->train), total = train->epochs * batches;
-    t->schedule = (tern_schedule){ .kind = (tern_schedule_kind)train->schedule,
-                                   .peak = train->lr, .total = total,
-                                   .warmup = (int64_t)(train->warmup * (double)total),
-                                   .every = train->lr_every * batches,
-                                   .factor = train->lr_factor };
-    t->plateau = tern_plateau_begin(train->lr_factor, train->patience);
-}
-
-static bool build_model(trainer *t)
-{
-    char path[TERN_PATH_BYTES];
-    t->ctx = tern_open((tern_ctx_opts){ .device = t->opts->device, .threads = t->opts->threads,
-                                        .seed = t->config.train.seed }, t->error);
-    if (!t->ctx)
-        return false;
-    t->optimiser = (tern_optimiser){ .weight_decay = t->config.train.weight_decay,
-                                     .clip = t->config.train.clip };
-    t->model = tern_classifier_new(t->ctx, &t->config.model);
-    tern_params_freeze(t->ctx);
-    for (int s = 0; s < TERN_STREAMS; s++)
-        if (!(t->hidden[s] = calloc((size_t)t->config.train.batch, 1)))
-            return tern_error_set(t->error, TERN_ERR_MEMORY, "no memory for a batch");
-    if (!t->opts->resume && !warm_start(t))
-        return false;
-    if (t->opts->resume && tern_run_path(t->opts->run, "last.safetensors", path, t->error))
-        tern_checkpoint_load(t->ctx, path, &t->optimiser, &t->at);
-    plan_schedule(t);
-    return tern_trainer_pass_error(t);
-}
-
 /* Only now, when nothing can be wrong with the input any more, is the folder touched. */
 static bool prepare_folder(trainer *t)
 {
@@ -259,8 +164,8 @@ static bool prepare_folder(trainer *t)
 
 bool tern_trainer_prepare(trainer *t)
 {
-    return (t->opts->resume ? prepare_resume(t) : prepare_new(t)) && open_loaders(t) && weigh_classes(t) && build_model(t) &&
-           prepare_folder(t);
+    return (t->opts->resume ? prepare_resume(t) : prepare_new(t)) && open_loaders(t) &&
+           tern_trainer_build(t) && prepare_folder(t);
 }
 
 void tern_trainer_close(trainer *t)

@@ -1,4 +1,4 @@
-/* What the two halves of the trainer share: trainer_prepare.c and trainer.c. */
+/* What the parts of the trainer share: trainer_prepare.c, trainer_build.c, trainer.c. */
 #ifndef TERN_TRAIN_TRAINER_PRIVATE_H
 #define TERN_TRAIN_TRAINER_PRIVATE_H
 
@@ -32,6 +32,9 @@ typedef struct trainer {
  * when nothing can be wrong with them any more, the run's folder.  opts and error are
  * set; what is made is freed by tern_trainer_close, also after a failure. */
 bool tern_trainer_prepare(trainer *t);
+/* Of that, once the loaders are there: model, class weights, optimiser and schedule, and
+ * what a resumed run had come to. */
+bool tern_trainer_build(trainer *t);
 void tern_trainer_close(trainer *t);
 
 /* True if the context has no error; else it is passed on. */
