@@ -21,7 +21,7 @@
 
 static char folder[TEMPORARY_PATH_BYTES];
 static const tern_checkpoint_info SAVED = { 7, 91, 5, 1.0 / 3 };
-static const tern_optimiser ADAMW = { .kind = TERN_OPTIMISER_ADAMW };
+static const tern_optimiser ADAMW = { .kind = TERN_OPTIMISER_ADAMW, .ema = 0.9 };
 
 static int make_folder(void **state)
 {
@@ -60,6 +60,7 @@ static network new_network(const char *device, uint64_t seed)
         fail_msg("%s", error.message);
     n.model = tern_classifier_new(n.ctx, &config);
     tern_params_freeze(n.ctx);
+    tern_average_begin(n.ctx);
     assert_tern_ok(n.ctx);
     return n;
 }
@@ -70,19 +71,22 @@ static void free_network(network n)
     tern_ctx_free(n.ctx);
 }
 
-/* Every tensor that a checkpoint holds: parameter i and its moments, then states. */
+/* Every tensor that a checkpoint holds: parameter i, its moments and average, then states
+ * and theirs. */
+enum { PARAM_PARTS = 4, STATE_PARTS = 2 };
 static bool tensor_at(tern_ctx *ctx, int index, tern_tensor *tensor)
 {
-    int params = 3 * tern_param_count(ctx);
-    if (index >= params + tern_state_count(ctx))
+    static const tern_block blocks[PARAM_PARTS] = { TERN_BLOCK_VALUE, TERN_BLOCK_MOMENT1,
+                                                    TERN_BLOCK_MOMENT2, TERN_BLOCK_AVERAGE };
+    int state = index - PARAM_PARTS * tern_param_count(ctx);
+    if (state >= STATE_PARTS * tern_state_count(ctx))
         return false;
-    if (index >= params)
-        *tensor = *tern_state_at(ctx, index - params);
-    else if (index % 3)
-        *tensor = tern_param_slice(ctx, index / 3,
-                                   index % 3 == 1 ? TERN_BLOCK_MOMENT1 : TERN_BLOCK_MOMENT2);
+    if (state < 0)
+        *tensor = tern_param_slice(ctx, index / PARAM_PARTS, blocks[index % PARAM_PARTS]);
+    else if (state % STATE_PARTS)
+        *tensor = tern_state_average(ctx, state / STATE_PARTS);
     else
-        *tensor = *tern_param_at(ctx, index / 3);
+        *tensor = *tern_state_at(ctx, state / STATE_PARTS);
     return true;
 }
 
@@ -151,7 +155,8 @@ static void a_round_trip_restores_every_bit(void **state)
         uint64_t want = hash_of(written.ctx);
         assert_true(hash_of(read.ctx) != want);
         tern_checkpoint_info info;
-        tern_checkpoint_load(read.ctx, save(written, "round.safetensors", &ADAMW, path), &ADAMW, &info);
+        save(written, "round.safetensors", &ADAMW, path);
+        tern_checkpoint_load(read.ctx, path, &ADAMW, &info);
         assert_tern_ok(read.ctx);
         assert_true(hash_of(read.ctx) == want);
         assert_int_equal(info.epoch, SAVED.epoch);
@@ -178,8 +183,8 @@ static void a_checkpoint_without_moments_leaves_them_alone(void **state)
     free_network(n);
 }
 
-/* Ours is [O,kh,kw,I], PyTorch's [O,I,kh,kw]; the moments follow their parameter. */
-static void conv_weights_and_their_moments_are_stored_as_pytorch_does(void **state)
+/* Ours is [O,kh,kw,I], PyTorch's [O,I,kh,kw]; moments and average follow their parameter. */
+static void conv_weights_and_what_belongs_to_them_are_stored_as_pytorch_does(void **state)
 {
     (void)state;
     char path[TEMPORARY_PATH_BYTES], name[256];
@@ -188,13 +193,16 @@ static void conv_weights_and_their_moments_are_stored_as_pytorch_does(void **sta
     int seen = 0;
     fill(n.ctx, 3);
     tern_safetensors *file = open_file(save(n, "conv.safetensors", &ADAMW, path));
-    for (int i = 0; i < 3 * tern_param_count(n.ctx); i++) {
-        static const char *const prefixes[] = { "", "optimizer.exp_avg.", "optimizer.exp_avg_sq." };
+    for (int i = 0; i < PARAM_PARTS * tern_param_count(n.ctx); i++) {
+        static const char *const prefixes[PARAM_PARTS] = { "", "optimizer.exp_avg.",
+                                                           "optimizer.exp_avg_sq.", "ema." };
         tern_tensor tensor;
+        int param = i / PARAM_PARTS;
         tensor_at(n.ctx, i, &tensor);
-        if (tern_param_opts_at(n.ctx, i / 3)->layout != TERN_LAYOUT_OHWI_FROM_OIHW)
+        if (tern_param_opts_at(n.ctx, param)->layout != TERN_LAYOUT_OHWI_FROM_OIHW)
             continue;
-        snprintf(name, sizeof name, "%s%s", prefixes[i % 3], tern_param_at(n.ctx, i / 3)->name);
+        snprintf(name, sizeof name, "%s%s", prefixes[i % PARAM_PARTS],
+                 tern_param_at(n.ctx, param)->name);
         const tern_stored *stored = tern_safetensors_find(file, name, &error);
         if (!stored)
             fail_msg("%s", error.message);
@@ -215,7 +223,7 @@ static void conv_weights_and_their_moments_are_stored_as_pytorch_does(void **sta
         free(ours);
         seen++;
     }
-    assert_true(seen >= 3 * 9); /* nine convolutions */
+    assert_true(seen >= PARAM_PARTS * 9); /* nine convolutions */
     tern_safetensors_close(file);
     free_network(n);
 }
@@ -304,6 +312,11 @@ static void a_checkpoint_that_does_not_fit_is_refused_by_name(void **state)
         { { .left_out = mean }, TERN_ERR_ARGUMENT, "has no tensor 'audio.input_norm.running_mean'" },
         { { .left_out = "optimizer.exp_avg_sq.face.block1.0.weight" }, TERN_ERR_ARGUMENT,
           "has no tensor 'optimizer.exp_avg_sq.face.block1.0.weight'" },
+        { { .left_out = "ema.audio.input_norm.running_var" }, TERN_ERR_ARGUMENT,
+          "has no tensor 'ema.audio.input_norm.running_var'" },
+        { { .added = "ema.nothing" }, TERN_ERR_FORMAT, "has no tensor ema.nothing" },
+        { { .added = "optimizer.sum.face.block1.0.weight" }, TERN_ERR_FORMAT,
+          "has no tensor optimizer.sum.face.block1.0.weight" },
         { { .added = "face.block9.weight" }, TERN_ERR_FORMAT, "has no tensor face.block9.weight" },
         { { .added = "optimizer.exp_avg.face.nothing" }, TERN_ERR_FORMAT,
           "has no tensor optimizer.exp_avg.face.nothing" },
@@ -327,6 +340,63 @@ static void a_checkpoint_that_does_not_fit_is_refused_by_name(void **state)
         copy_changed(good, bad, &cases[i].how);
         assert_refused(n, bad, good, cases[i].code, cases[i].text);
     }
+    free_network(n);
+}
+
+static int count_of(const char *path, const char *prefix)
+{
+    tern_safetensors *file = open_file(path);
+    int found = 0;
+    for (int i = 0; i < tern_safetensors_count(file); i++)
+        found += strncmp(tern_safetensors_name(file, i), prefix, strlen(prefix)) == 0;
+    tern_safetensors_close(file);
+    return found;
+}
+
+/* As PyTorch names it; plain gradient descent remembers nothing. */
+static void a_checkpoint_holds_what_its_optimiser_remembers(void **state)
+{
+    (void)state;
+    static const struct {
+        tern_optimiser optimiser;
+        int exp_avg, exp_avg_sq, momentum_buffer; /* for each parameter */
+    } cases[] = {
+        { { .kind = TERN_OPTIMISER_ADAMW }, 1, 1, 0 },
+        { { .kind = TERN_OPTIMISER_ADAM }, 1, 1, 0 },
+        { { .kind = TERN_OPTIMISER_SGD }, 0, 0, 0 },
+        { { .kind = TERN_OPTIMISER_SGD, .momentum = 0.9 }, 0, 0, 1 },
+    };
+    char path[TEMPORARY_PATH_BYTES];
+    network n = new_network("cpu", 1);
+    int params = tern_param_count(n.ctx);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        save(n, "kind.safetensors", &cases[i].optimiser, path);
+        assert_int_equal(count_of(path, "optimizer.exp_avg."), cases[i].exp_avg * params);
+        assert_int_equal(count_of(path, "optimizer.exp_avg_sq."), cases[i].exp_avg_sq * params);
+        assert_int_equal(count_of(path, "optimizer.momentum_buffer."),
+                         cases[i].momentum_buffer * params);
+        assert_int_equal(count_of(path, "ema."), 0);
+        assert_true(tern_checkpoint_load(n.ctx, path, &cases[i].optimiser, NULL));
+        assert_true(tern_checkpoint_load(n.ctx, path, NULL, NULL)); /* to evaluate */
+    }
+    tern_checkpoint_load(n.ctx, path, &ADAMW, NULL);
+    assert_tern_fails(n.ctx, TERN_ERR_DATA, "what sgd left cannot be gone on with by adamw");
+    free_network(n);
+}
+
+/* The file says nothing of its optimiser, as those of before there was a choice. */
+static void a_checkpoint_of_an_older_version_is_adamws(void **state)
+{
+    (void)state;
+    static const tern_optimiser plain = { .kind = TERN_OPTIMISER_ADAMW },
+                                sgd = { .kind = TERN_OPTIMISER_SGD };
+    char good[TEMPORARY_PATH_BYTES], old[TEMPORARY_PATH_BYTES];
+    network n = new_network("cpu", 1);
+    temporary_path(old, folder, "old.safetensors");
+    copy_changed(save(n, "good.safetensors", &plain, good), old, &(change){ 0 });
+    assert_true(tern_checkpoint_load(n.ctx, old, &plain, NULL));
+    tern_checkpoint_load(n.ctx, old, &sgd, NULL);
+    assert_tern_fails(n.ctx, TERN_ERR_DATA, "what adamw left cannot be gone on with by sgd");
     free_network(n);
 }
 
@@ -419,9 +489,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_round_trip_restores_every_bit),
         cmocka_unit_test(a_checkpoint_without_moments_leaves_them_alone),
-        cmocka_unit_test(conv_weights_and_their_moments_are_stored_as_pytorch_does),
+        cmocka_unit_test(conv_weights_and_what_belongs_to_them_are_stored_as_pytorch_does),
         cmocka_unit_test(batch_norms_count_their_batches_as_pytorch_does),
         cmocka_unit_test(a_checkpoint_that_does_not_fit_is_refused_by_name),
+        cmocka_unit_test(a_checkpoint_holds_what_its_optimiser_remembers),
+        cmocka_unit_test(a_checkpoint_of_an_older_version_is_adamws),
         cmocka_unit_test(a_truncated_a_foreign_and_an_absent_file_are_refused_by_name),
         cmocka_unit_test(a_full_disk_leaves_the_earlier_checkpoint_whole),
         cmocka_unit_test(a_read_only_folder_leaves_the_earlier_checkpoint_whole),

@@ -138,6 +138,10 @@ static void a_slip_of_the_finger_is_understood(void **state)
           "model.size=0: a whole number from 4 to 4096 wanted" },
         { { "train", "--data", "d", "--run", "r", "--set", "lr" }, "option=value wanted" },
         { { "train", "--data", "d", "--run", "r", "--set", "lr=fast" }, "lr=fast: a number wanted" },
+        { { "train", "--data", "d", "--run", "r", "--set", "optimizer=sdg" }, "did you mean sgd?" },
+        { { "train", "--data", "d", "--run", "r", "--set", "nesterov=true", "--set",
+            "optimizer=sgd" },
+          "nesterov needs a momentum above 0" },
         { { "train", "--run", "r", "--resume", "--lr", "1" }, "--lr is not to be given" },
         { { "eval", "--run", "r" }, "--run and --data are needed" },
         { { "predict", "--txt", "hello" }, "unknown option --txt, did you mean --text?" },
@@ -159,6 +163,46 @@ static void a_slip_of_the_finger_is_understood(void **state)
             fail_msg("wanted \"%s\", got: %s", slips[i].says, p.err);
         program_free(&p);
     }
+}
+
+/* --------------------------------------------------------------- options -- */
+
+static void help_of_train_lists_what_can_be_set(void **state)
+{
+    (void)state;
+    static const char *const lines[] = { "\n  optimizer=adamw ", "\n  ema=0 ",
+                                         "\n  freeze=NAME,... ", "\n  lr_scale.NAME=X ",
+                                         "\n  schedule=cosine ", "\n  model.size=128 " };
+    program p;
+    tern(&p, "train", "--help");
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        if (!strstr(p.out, lines[i]))
+            fail_msg("tern train --help has no \"%s\"", lines[i] + 1);
+    program_free(&p);
+}
+
+static void what_is_set_is_kept_in_the_run_and_resumed(void **state)
+{
+    (void)state;
+    static const char *const more[] = { "--quiet", "--set", "optimizer=sgd", "--set", "momentum=0.9",
+                                        "--set", "nesterov=1", "--set", "ema=0.9", "--set",
+                                        "freeze=face", "--set", "lr_scale.audio=0.5", "--set",
+                                        "loss=focal", NULL };
+    char path[TEMPORARY_PATH_BYTES], name[] = "runs/set/config.json";
+    program p;
+    program_train(&p, manifest, temporary_path(path, folder, "runs/set"), more);
+    program_wait(&p);
+    assert_int_equal(p.status, 0);
+    program_free(&p);
+    tern(&p, "train", "--run", path, "--resume", "--quiet");
+    assert_int_equal(p.status, 0);
+    program_free(&p);
+    json_t *config = json_load_file(temporary_path(path, folder, name), 0, NULL);
+    const json_t *train = json_object_get(config, "train");
+    assert_string_equal(json_string_value(json_object_get(train, "optimizer")), "sgd");
+    assert_string_equal(json_string_value(json_object_get(train, "freeze")), "face");
+    assert_true(json_real_value(json_object_get(train, "lr_scale.audio")) == 0.5);
+    json_decref(config);
 }
 
 /* ------------------------------------------------------------------ JSON -- */
@@ -305,6 +349,8 @@ int main(void)
         cmocka_unit_test(help_of_every_command_has_an_example),
         cmocka_unit_test(version_tells_what_is_there),
         cmocka_unit_test(a_slip_of_the_finger_is_understood),
+        cmocka_unit_test(help_of_train_lists_what_can_be_set),
+        cmocka_unit_test(what_is_set_is_kept_in_the_run_and_resumed),
         cmocka_unit_test(json_output_parses),
         cmocka_unit_test(predictions_are_written_whole_or_not_at_all),
         cmocka_unit_test(output_that_is_lost_is_an_error),
