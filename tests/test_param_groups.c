@@ -308,6 +308,52 @@ static void frozen_parameters_take_no_room_in_the_other_blocks(void **state)
 
 /* -------------------------------------------------------------- average -- */
 
+/* A network whose weights and state are the averages of another. */
+static network copy_of_averages(const network *n)
+{
+    network copy = build("cpu", NULL);
+    double values[HIDDEN * INPUTS];
+    tern_average_use(n->ctx, true);
+    for (int i = 0; i < tern_param_count(n->ctx); i++) {
+        values_of(n, tern_param_at(n->ctx, i), values);
+        tern_write(copy.ctx, tern_param_at(copy.ctx, i), TERN_F64, values);
+    }
+    for (int i = 0; i < tern_state_count(n->ctx); i++) {
+        values_of(n, tern_state_at(n->ctx, i), values);
+        tern_write(copy.ctx, tern_state_at(copy.ctx, i), TERN_F64, values);
+    }
+    tern_average_use(n->ctx, false);
+    assert_tern_ok(copy.ctx);
+    return copy;
+}
+
+/* Nothing that a kernel made of the weights may serve for the averages, or the reverse. */
+static void inference_is_by_what_is_in_use_at_the_time(void **state)
+{
+    (void)state;
+    network n = build("cpu", NULL);
+    double own[ROWS], average[ROWS], again[ROWS], right[ROWS];
+    tern_average_begin(n.ctx);
+    train(&n, 3);
+    tern_set_training(n.ctx, false);
+    tern_step_begin(n.ctx, 0);
+    values_of(&n, forward(&n), own);
+    tern_average_use(n.ctx, true);
+    tern_step_begin(n.ctx, 0);
+    values_of(&n, forward(&n), average);
+    tern_average_use(n.ctx, false);
+    tern_step_begin(n.ctx, 0);
+    values_of(&n, forward(&n), again);
+    network copy = copy_of_averages(&n);
+    tern_step_begin(copy.ctx, 0);
+    values_of(&copy, forward(&copy), right);
+    assert_memory_equal(average, right, sizeof average);
+    assert_memory_equal(again, own, sizeof again);
+    assert_memory_not_equal(own, average, sizeof own);
+    tern_ctx_free(copy.ctx);
+    tern_ctx_free(n.ctx);
+}
+
 /* A step before the average begins, so that it is not the initial values by chance. */
 static void the_average_is_used_in_place_of_the_weights_and_leaves_them(void **state)
 {
@@ -387,6 +433,7 @@ int main(void)
         cmocka_unit_test(what_only_frozen_parameters_lead_to_is_not_recorded),
         cmocka_unit_test(frozen_parameters_take_no_room_in_the_other_blocks),
         cmocka_unit_test(the_average_is_used_in_place_of_the_weights_and_leaves_them),
+        cmocka_unit_test(inference_is_by_what_is_in_use_at_the_time),
         cmocka_unit_test(the_average_may_begin_anew_and_must_not_be_trained),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
