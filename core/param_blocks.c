@@ -155,6 +155,7 @@ void tern_average_begin(tern_ctx *ctx)
     }
     copy(ctx, blocks->average, blocks->value);
     copy(ctx, blocks->state_average, blocks->state);
+    tern_note_param_change(ctx); /* parameters may hold their averages */
 }
 
 void tern_average_use(tern_ctx *ctx, bool use)
