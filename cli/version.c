@@ -5,57 +5,123 @@
 #include "kernels/matmul/openblas.h"
 #include "kernels/table.h"
 
+#include <jansson.h>
+#include <png.h>
+#include <sndfile.h>
+#include <soxr.h>
 #include <stdio.h>
 #include <string.h>
+#include <utf8proc.h>
+#include <zip.h>
+#include <zlib.h>
 
-static void print_levels(void)
+#ifdef __clang__
+#define COMPILER "clang " __clang_version__
+#else
+#define COMPILER "gcc " __VERSION__
+#endif
+
+static const cli_command command = {
+    "--version", "[--json]",
+    "What this program was built with and found on this machine: compiler, SIMD level, OpenBLAS\n"
+    "and its kernels, libraries for media and files, CUDA.",
+    "  tern --version",
+};
+
+typedef struct library {
+    const char *name, *use, *version;
+} library;
+
+enum { LIBRARIES = 7 };
+
+/* Those that the program is linked with; there is no program without them. */
+static void find_libraries(library list[LIBRARIES])
+{
+    const library found[LIBRARIES] = {
+        { "libsndfile", "sound files", sf_version_string() },
+        { "libsoxr", "resampling", soxr_version() },
+        { "libpng", "images", png_get_libpng_ver(NULL) },
+        { "zlib", "images", zlibVersion() },
+        { "libzip", ".npz files", zip_libzip_version() },
+        { "jansson", "JSON", jansson_version_str() },
+        { "utf8proc", "text", utf8proc_version() },
+    };
+    memcpy(list, found, sizeof found);
+    for (int i = 0; i < LIBRARIES; i++) { /* "libsoxr-0.1.3" */
+        const char *dash = strchr(list[i].version, '-');
+        if (dash && strncmp(list[i].version, list[i].name, strlen(list[i].name)) == 0)
+            list[i].version = dash + 1;
+    }
+}
+
+static const struct { const char *device, *target; } plugins[] = {
+    { "cuda", "cuda" },
+    { "cuda-sim", "sim" },
+};
+enum { PLUGINS = sizeof plugins / sizeof plugins[0], PATH_BYTES = 4096 };
+
+static void print_text(const library *libraries)
 {
     const char *levels[4];
+    char path[PATH_BYTES];
+    tern_error error = { 0 };
     int count = tern_simd_levels(levels);
-    printf("SIMD      %s (of", levels[0]);
+    printf("tern %s\ncompiler    %s\nSIMD        %s (of", TERN_VERSION, COMPILER, levels[0]);
     for (int i = 0; i < count; i++)
         printf(" %s", levels[i]);
     printf(")\n");
-}
-
-static void print_plugins(void)
-{
-    static const struct { const char *device, *target; } devices[] = {
-        { "cuda", "cuda" }, { "cuda-sim", "sim" },
-    };
-    char path[4096];
-    for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
-        if (tern_plugin_path(devices[i].device, NULL, path, sizeof path))
-            printf("%-9s %s\n", devices[i].device, path);
-        else
-            printf("%-9s no plugin (make %s)\n", devices[i].device, devices[i].target);
-}
-
-/* Loading it takes a moment and starts its threads, so that is done only if asked for. */
-static void print_openblas(bool load)
-{
-    char path[4096];
-    tern_error error = { 0 };
-    if (!load && tern_openblas_find(path, sizeof path))
-        printf("OpenBLAS  %s (its kernels: tern --version openblas)\n", path);
-    else if (!load)
-        printf("OpenBLAS  not found (package libopenblas0-pthread)\n");
-    else if (tern_openblas_sgemm(&error))
-        printf("OpenBLAS  %s kernels\n", tern_openblas_corename());
+    if (tern_openblas_sgemm(&error))
+        printf("OpenBLAS    %s kernels\n", tern_openblas_corename());
     else
-        printf("OpenBLAS  %s\n", error.message);
+        printf("OpenBLAS    none: %s\n", error.message);
+    for (int i = 0; i < PLUGINS; i++)
+        if (tern_plugin_path(plugins[i].device, NULL, path, sizeof path))
+            printf("%-11s %s\n", plugins[i].device, path);
+        else
+            printf("%-11s no plugin (make %s)\n", plugins[i].device, plugins[i].target);
+    for (int i = 0; i < LIBRARIES; i++)
+        printf("%-11s %s (%s)\n", libraries[i].name, libraries[i].version, libraries[i].use);
+}
+
+static void print_json(const library *libraries)
+{
+    const char *levels[4];
+    char path[PATH_BYTES];
+    tern_error error = { 0 };
+    int count = tern_simd_levels(levels);
+    json_t *simd = json_array(), *paths = json_object(), *linked = json_object();
+    for (int i = 0; i < count; i++)
+        json_array_append_new(simd, json_string(levels[i]));
+    for (int i = 0; i < PLUGINS; i++) {
+        bool found = tern_plugin_path(plugins[i].device, NULL, path, sizeof path);
+        json_object_set_new(paths, plugins[i].device, found ? json_string(path) : json_null());
+    }
+    for (int i = 0; i < LIBRARIES; i++)
+        json_object_set_new(linked, libraries[i].name, json_string(libraries[i].version));
+    const char *core = tern_openblas_sgemm(&error) ? tern_openblas_corename() : NULL;
+    json_t *json = json_pack("{s:s, s:s, s:s, s:o, s:s?, s:o, s:o}", "tern", TERN_VERSION,
+                             "compiler", COMPILER, "simd", levels[0], "simd_levels", simd,
+                             "openblas_core", core, "plugins", paths, "libraries", linked);
+    json_dumpf(json, stdout, JSON_INDENT(2));
+    printf("\n");
+    json_decref(json);
 }
 
 int cmd_version(int argc, char **argv)
 {
-    bool load = argc == 2 && strcmp(argv[1], "openblas") == 0;
-    if (argc > 1 && !load) {
-        fprintf(stderr, "tern: unexpected argument %s\n", argv[1]);
-        return CLI_USAGE;
-    }
-    printf("tern %s\ncompiler  %s\n", TERN_VERSION, __VERSION__);
-    print_levels();
-    print_plugins();
-    print_openblas(load);
+    bool json = false;
+    cli_list words;
+    library libraries[LIBRARIES];
+    const cli_flag flags[] = { { "--json", CLI_FLAG, &json, NULL, "the same as JSON" }, { 0 } };
+    int status = cli_parse(&command, flags, argc, argv, &words);
+    if (status >= 0)
+        return status;
+    if ((status = cli_check_words(&command, &words, 0, 0)) >= 0)
+        return status;
+    find_libraries(libraries);
+    if (json)
+        print_json(libraries);
+    else
+        print_text(libraries);
     return CLI_OK;
 }

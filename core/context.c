@@ -298,6 +298,11 @@ const tern_op *tern_plugin_op(const tern_ctx *ctx, int index)
     return index < ctx->registry.op_count ? ctx->registry.ops[index] : NULL;
 }
 
+const tern_impl *tern_impl_at(const tern_ctx *ctx, int index)
+{
+    return index < ctx->registry.impl_count ? ctx->registry.impls[index] : NULL;
+}
+
 static void fail_provider(tern_ctx *ctx, const char *op, const char *provider)
 {
     enum { MOST = 32 };

@@ -45,6 +45,8 @@ void tern_add_op(tern_ctx *ctx, const tern_op *op);
 void tern_load_plugin(tern_ctx *ctx, const char *path);
 /* The ops that plugins or tern_add_op brought; NULL from `index` = their number on. */
 const tern_op *tern_plugin_op(const tern_ctx *ctx, int index);
+/* All that are registered, of every op, backend and provider; NULL from their number on. */
+const tern_impl *tern_impl_at(const tern_ctx *ctx, int index);
 /* The implementation that tern_apply would use; NULL if there is none. */
 const tern_impl *tern_find_impl(const tern_ctx *ctx, const tern_op *op);
 

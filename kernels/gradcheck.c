@@ -22,6 +22,7 @@ typedef struct check {
     bool training;
     double *seeds[TERN_MAX_SAVED]; /* upstream gradients */
     int seed_count;
+    const tern_problem_input *reported; /* the last one that was found wrong */
     tern_gradcheck_result *result;
 } check;
 
@@ -85,22 +86,32 @@ static void draw_seeds(check *c, tern_tensor *const *out, tern_rng *rng)
     }
 }
 
+/* The first wrong direction of an input in a sample. */
+static void report(check *c, const tern_problem_input *input, double analytic, double numeric)
+{
+    tern_gradcheck_result *result = c->result;
+    if (c->reported == input || result->failures == TERN_GRADCHECK_FAILURES)
+        return;
+    c->reported = input;
+    snprintf(result->failure[result->failures++], TERN_GRADCHECK_TEXT,
+             "%s(%s%s%s)%s, input %s: backward says %.12g, differences say %.12g",
+             c->problem->op->name, c->sample->inputs, *c->sample->options ? ", " : "",
+             c->sample->options, c->training ? "" : " in inference mode", input->name, analytic,
+             numeric);
+}
+
 static void note(check *c, const tern_problem_input *input, double analytic, double numeric,
                  double magnitude)
 {
     double larger = fmax(fabs(analytic), fabs(numeric)) + CANCELLATION * magnitude;
     double relative = larger > 0 ? fabs(analytic - numeric) / larger : 0;
-    bool failed = !(relative <= TOLERANCE);
     c->result->checked++;
-    if (relative > c->result->worst || (failed && !c->result->failed)) {
+    if (relative > c->result->worst || isnan(relative))
         c->result->worst = relative;
-        snprintf(c->result->worst_at, sizeof c->result->worst_at,
-                 "%s(%s%s%s)%s, input %s: backward says %.12g, differences say %.12g",
-                 c->problem->op->name, c->sample->inputs, *c->sample->options ? ", " : "",
-                 c->sample->options, c->training ? "" : " in inference mode", input->name, analytic,
-                 numeric);
+    if (!(relative <= TOLERANCE)) {
+        c->result->failed++;
+        report(c, input, analytic, numeric);
     }
-    c->result->failed += failed;
 }
 
 /* Compare along one random direction of one input. */
@@ -183,7 +194,8 @@ bool tern_gradcheck(tern_ctx *ctx, const tern_op *op, tern_gradcheck_result *res
                           error.message);
                 return false;
             }
-            check c = { ctx, &problem, sample, training == 1, { NULL }, 0, result };
+            check c = { .ctx = ctx, .problem = &problem, .sample = sample, .training = training == 1,
+                        .result = result };
             check_sample(&c, &rng);
             tern_problem_free(&problem);
             if (!tern_ok(ctx))

@@ -14,10 +14,15 @@
 #include "core/context.h"
 #include "core/op.h"
 
+enum { TERN_GRADCHECK_FAILURES = 8, TERN_GRADCHECK_TEXT = 320 };
+
 typedef struct tern_gradcheck_result {
     int checked, failed; /* directions */
     double worst;        /* largest relative error */
-    char worst_at[320];  /* op, options, input of the worst, or of the first failure */
+    /* "op(inputs, options), input x: backward says ..." of the first wrong direction for
+     * each input of each sample that has one, as far as there is room. */
+    char failure[TERN_GRADCHECK_FAILURES][TERN_GRADCHECK_TEXT];
+    int failures;
 } tern_gradcheck_result;
 
 /* Check all samples of an op on a ref context (which may have been given other

@@ -98,8 +98,11 @@ static void version_tells_what_is_there(void **state)
     assert_string_equal(p.err, "");
     assert_non_null(strstr(p.out, "tern " TERN_VERSION "\n"));
     assert_non_null(strstr(p.out, "\nSIMD "));
-    assert_non_null(strstr(p.out, "\ncuda-sim  /"));
+    assert_non_null(strstr(p.out, "\ncompiler "));
+    assert_non_null(strstr(p.out, "\ncuda "));
+    assert_non_null(strstr(p.out, "\ncuda-sim    /"));
     assert_non_null(strstr(p.out, "\nOpenBLAS "));
+    assert_non_null(strstr(p.out, "\nlibsndfile  1."));
     program_free(&p);
 }
 

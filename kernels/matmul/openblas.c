@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char LIBRARY[] = "libopenblas.so.0";
 
@@ -91,23 +90,6 @@ tern_sgemm_fn tern_openblas_sgemm(tern_error *error)
         tern_error_set(error, TERN_ERR_MISSING,
                        "OpenBLAS cannot be loaded (%s); install libopenblas0-pthread", library.why);
     return library.sgemm;
-}
-
-bool tern_openblas_find(char *path, size_t bytes)
-{
-    Dl_serinfo size, *folders;
-    void *self = dlopen(NULL, RTLD_LAZY);
-    bool found = false;
-    if (!self || dlinfo(self, RTLD_DI_SERINFOSIZE, &size) != 0 || !(folders = malloc(size.dls_size)))
-        return false;
-    *folders = size;
-    if (dlinfo(self, RTLD_DI_SERINFO, folders) == 0)
-        for (unsigned i = 0; i < folders->dls_cnt && !found; i++) {
-            snprintf(path, bytes, "%s/%s", folders->dls_serpath[i].dls_name, LIBRARY);
-            found = access(path, R_OK) == 0;
-        }
-    free(folders);
-    return found;
 }
 
 const char *tern_openblas_corename(void)

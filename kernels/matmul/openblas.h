@@ -14,8 +14,6 @@ typedef void (*tern_sgemm_fn)(int order, int transpose_a, int transpose_b, int m
 
 /* NULL and TERN_ERR_MISSING, naming the package to install, if it cannot be loaded. */
 tern_sgemm_fn tern_openblas_sgemm(tern_error *error);
-/* Is it there?  Its path, without loading it: found in the loader's own list of folders. */
-bool tern_openblas_find(char *path, size_t bytes);
 /* The kernels it chose, "Cooperlake": to be shown in every report.  NULL if not loaded. */
 const char *tern_openblas_corename(void);
 
