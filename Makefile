@@ -28,7 +28,7 @@ EXPORT := -Wl,--export-dynamic-symbol='tern_*'
 LIBS := -lsndfile -lsoxr -lpng -lzip -lz -ljansson -lutf8proc -lkissfft-float -ldl -lm
 PACKAGES := gcc g++ make git pkg-config libpng-dev zlib1g-dev libzip-dev libsndfile1-dev libsoxr-dev \
             libjansson-dev libutf8proc-dev libkissfft-dev libcmocka-dev libopenblas0-pthread
-CHECK_PACKAGES := clang clang-tidy valgrind
+CHECK_PACKAGES := clang clang-tidy libclang-rt-dev valgrind
 
 LEVEL_SRC := $(wildcard kernels/*/*_cpu.c)
 PLAIN_SRC := $(filter-out $(LEVEL_SRC),$(wildcard core/*.c kernels/*.c kernels/*/*.c layers/*.c \
@@ -143,11 +143,21 @@ uninstall:
 	    $(INSTALL_LIB)/pkgconfig/tern.pc $(INSTALL_INCLUDE)/tern
 
 # Slower checks; see tests/check.
-.PHONY: check examples-built
+.PHONY: check examples-built fuzzers
 check: deps
 	@./.ci/deps $(CHECK_PACKAGES)
 	@./tests/check
 examples-built: $(EXAMPLES) $(BENCHES)
+
+# Programs that make up files and have them read (tests/fuzz/fuzz.h); clang alone has the
+# library for that.
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZED := $(addprefix core/,safetensors.c npy.c npz.c error.c tensor.c)
+fuzzers: $(FUZZERS)
+$(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/fuzz.c $(FUZZED) Makefile
+	@mkdir -p $(@D)
+	$(Q)clang $(CFLAGS_ALL) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+	    -o $@ $(filter %.c,$^) -ljansson -lzip
 
 demo: deps
 	@$(MAKE) --no-print-directory -j$$(nproc) build
