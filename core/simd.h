@@ -12,6 +12,7 @@
 #ifndef TERN_CORE_SIMD_H
 #define TERN_CORE_SIMD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -81,6 +82,12 @@ static inline void tern_store_part(float *p, tern_vf v, int64_t n)
         tern_store(p, v);
     else
         memcpy(p, &v, (size_t)n * sizeof(float));
+}
+
+/* The same for a gradient, which may have to be added to what is there. */
+static inline void tern_store_grad(float *p, tern_vf v, int64_t n, bool accumulate)
+{
+    tern_store_part(p, accumulate ? v + tern_load_part(p, n) : v, n);
 }
 
 /* mask ? a : b, lane by lane; mask comes from a vector comparison. */

@@ -10,7 +10,8 @@
 #include "kernels/cross_entropy/cross_entropy.h"
 
 #include "core/threads.h"
-#include "kernels/cross_entropy/softmax_rows_cpu.h"
+#include "core/tiles.h"
+#include "kernels/softmax/score_row_cpu.h"
 
 enum { TILE_ELEMENTS = 4096 };
 
@@ -22,7 +23,8 @@ typedef struct cross_entropy_task {
     const tern_cross_entropy_opts *opts;
     const float *logits, *class_weight, *row_weight, *soft_target;
     const int32_t *target; /* NULL with soft targets */
-    int64_t rows, classes, rows_per_tile;
+    int64_t classes;
+    tern_tiles rows;
     float hard, soft;         /* 1-e and e/C                                 */
     float class_weight_sum;
     row_share *shares;        /* forward                                     */
@@ -46,8 +48,8 @@ static cross_entropy_task task_of(const tern_call *call)
         .opts = opts, .logits = values(call, CE_LOGITS), .target = values(call, CE_TARGET),
         .soft_target = values(call, CE_SOFT_TARGET), .class_weight = values(call, CE_CLASS_WEIGHT),
         .row_weight = values(call, CE_ROW_WEIGHT),
-        .rows = call->in[CE_LOGITS]->shape[0], .classes = classes,
-        .rows_per_tile = (TILE_ELEMENTS + classes - 1) / classes,
+        .classes = classes,
+        .rows = tern_tiles_of_rows(call->in[CE_LOGITS]->shape[0], classes, TILE_ELEMENTS, 1),
         .hard = (float)(1 - opts->label_smoothing),
         .soft = (float)(opts->label_smoothing / (double)classes),
         .row_max = call->saved[0] ? call->saved[0]->data : NULL,
@@ -58,17 +60,6 @@ static cross_entropy_task task_of(const tern_call *call)
         sum += task.class_weight ? task.class_weight[c] : 1;
     task.class_weight_sum = (float)sum;
     return task;
-}
-
-static int64_t tile_count(const cross_entropy_task *task)
-{
-    return (task->rows + task->rows_per_tile - 1) / task->rows_per_tile;
-}
-
-static int64_t tile_end(const cross_entropy_task *task, int64_t tile)
-{
-    int64_t end = (tile + 1) * task->rows_per_tile;
-    return end < task->rows ? end : task->rows;
 }
 
 static float row_weight_of(const cross_entropy_task *task, int64_t i)
@@ -135,8 +126,8 @@ static row_share forward_row(const cross_entropy_task *task, int64_t i)
     if (row_weight == 0)
         return (row_share){ 0, 0 };
 
-    float shift = tern_row_maximum(x, task->classes);
-    float sum = tern_row_exponentials(x, task->classes, shift), log_sum = tern_logf(sum);
+    float shift = tern_row_maximum(x, NULL, task->classes);
+    float sum = tern_row_exponentials(x, NULL, task->classes, shift), log_sum = tern_logf(sum);
     if (task->row_max) {
         task->row_max[i] = shift;
         task->inverse_sum[i] = 1 / sum;
@@ -153,7 +144,7 @@ static void forward_tile(void *argument, int64_t tile, int worker)
 {
     const cross_entropy_task *task = argument;
     (void)worker;
-    for (int64_t i = tile * task->rows_per_tile; i < tile_end(task, tile); i++)
+    for (int64_t i = tern_tile_begin(&task->rows, tile); i < tern_tile_end(&task->rows, tile); i++)
         task->shares[i] = forward_row(task, i);
 }
 
@@ -170,8 +161,8 @@ static void cross_entropy_forward(tern_call *call)
     if (!tern_cross_entropy_targets_fit(call))
         return;
     task.shares = call->workspace;
-    tern_parallel(tern_ctx_pool(call->ctx), tile_count(&task), forward_tile, &task);
-    for (int64_t i = 0; i < task.rows; i++) {
+    tern_parallel(tern_ctx_pool(call->ctx), task.rows.count, forward_tile, &task);
+    for (int64_t i = 0; i < task.rows.items; i++) {
         if (task.opts->reduction == TERN_REDUCE_NONE)
             loss[i] = (float)task.shares[i].term;
         sum += task.shares[i].term;
@@ -202,9 +193,7 @@ static void backward_number_row(const cross_entropy_task *task, int64_t i, float
         tern_vf value = tern_vexp(tern_load_part_or(x + k, n, 0) - task->row_max[i]) * factor;
         value -= soft * (task->class_weight ? tern_load_part_or(task->class_weight + k, n, 0)
                                             : tern_splat(1.0f));
-        if (task->accumulate)
-            value += tern_load_part_or(grad + k, n, 0);
-        tern_store_part(grad + k, value, n);
+        tern_store_grad(grad + k, value, n, task->accumulate);
     }
     grad[target] -= scale * hard;
 }
@@ -227,9 +216,7 @@ static void backward_soft_row(const cross_entropy_task *task, int64_t i, float s
         int64_t n = task->classes - k;
         tern_vf value = tern_vexp(tern_load_part(x + k, n) - task->row_max[i]) * factor;
         value = (value - soft_weight(task, i, k, n)) * scale;
-        if (task->accumulate)
-            value += tern_load_part(grad + k, n);
-        tern_store_part(grad + k, value, n);
+        tern_store_grad(grad + k, value, n, task->accumulate);
     }
 }
 
@@ -245,9 +232,7 @@ static void backward_to_soft_target(const cross_entropy_task *task, int64_t i, f
         value *= scale * task->hard;
         if (task->class_weight)
             value *= tern_load_part(task->class_weight + k, n);
-        if (task->accumulate_soft)
-            value += tern_load_part(grad + k, n);
-        tern_store_part(grad + k, value, n);
+        tern_store_grad(grad + k, value, n, task->accumulate_soft);
     }
 }
 
@@ -276,7 +261,7 @@ static void backward_tile(void *argument, int64_t tile, int worker)
 {
     const cross_entropy_task *task = argument;
     (void)worker;
-    for (int64_t i = tile * task->rows_per_tile; i < tile_end(task, tile); i++)
+    for (int64_t i = tern_tile_begin(&task->rows, tile); i < tern_tile_end(&task->rows, tile); i++)
         backward_row(task, i);
 }
 
@@ -290,7 +275,7 @@ static void cross_entropy_backward(tern_call *call)
     task.grad_soft = grad_soft ? grad_soft->data : NULL;
     task.accumulate = call->accumulate[CE_LOGITS];
     task.accumulate_soft = call->accumulate[CE_SOFT_TARGET];
-    tern_parallel(tern_ctx_pool(call->ctx), tile_count(&task), backward_tile, &task);
+    tern_parallel(tern_ctx_pool(call->ctx), task.rows.count, backward_tile, &task);
 }
 
 const tern_impl TERN_LEVEL(tern_cross_entropy_cpu) = {

@@ -41,9 +41,7 @@ row(value_fn value, share_fn share, const float *a, int64_t stride_a, const floa
         tern_vf u = stride_a ? tern_load_part(a + i, n - i) : tern_splat(*a);
         tern_vf v = stride_b ? tern_load_part(b + i, n - i) : tern_splat(*b);
         tern_vf result = value ? value(u, v) : share(u, v, tern_load_part(g + i, n - i));
-        if (accumulate)
-            result += tern_load_part(to + i, n - i);
-        tern_store_part(to + i, result, n - i);
+        tern_store_grad(to + i, result, n - i, accumulate);
     }
 }
 

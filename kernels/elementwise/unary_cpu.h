@@ -61,9 +61,7 @@ tern_unary_tile(const tern_unary_task *task, int64_t tile, const tern_unary *op)
         tern_vf grad_y = tern_load_part(task->grad_y + i, end - i);
         tern_vf grad = op->gradient ? op->gradient(grad_y, known)
                                     : op->gradient_with(grad_y, known, option);
-        if (task->accumulate)
-            grad += tern_load_part(task->to + i, end - i);
-        tern_store_part(task->to + i, grad, end - i);
+        tern_store_grad(task->to + i, grad, end - i, task->accumulate);
     }
 }
 

@@ -24,17 +24,8 @@ enum {
 static void cut_rows(layer_norm_task *task, const tern_tensor *x, int64_t least_rows)
 {
     task->width = tern_dim(x, -1);
-    task->rows = tern_extent(x, 0, x->rank - 1);
-    task->rows_per_tile = task->width > 0 ? TILE_ELEMENTS / task->width : 0;
-    if (task->rows_per_tile < least_rows)
-        task->rows_per_tile = least_rows;
-    task->tiles = (task->rows + task->rows_per_tile - 1) / task->rows_per_tile;
-}
-
-static int64_t tile_end(const layer_norm_task *task, int64_t tile)
-{
-    int64_t end = (tile + 1) * task->rows_per_tile;
-    return end < task->rows ? end : task->rows;
+    task->rows = tern_tiles_of_rows(tern_extent(x, 0, x->rank - 1), task->width, TILE_ELEMENTS,
+                                    least_rows);
 }
 
 /* -------------------------------------------------------------- forward -- */
@@ -84,15 +75,16 @@ static void forward_row(const layer_norm_task *task, int64_t r)
 static void forward_tile(void *argument, int64_t tile, int worker)
 {
     const layer_norm_task *task = argument;
+    int64_t end = tern_tile_end(&task->rows, tile);
     (void)worker;
-    for (int64_t r = tile * task->rows_per_tile; r < tile_end(task, tile); r++)
+    for (int64_t r = tern_tile_begin(&task->rows, tile); r < end; r++)
         forward_row(task, r);
 }
 
 void TERN_LEVEL(tern_layer_norm_forward)(const tern_call *call, layer_norm_task *task)
 {
     cut_rows(task, call->in[0], 1);
-    tern_parallel(tern_ctx_pool(call->ctx), task->tiles, forward_tile, task);
+    tern_parallel(tern_ctx_pool(call->ctx), task->rows.count, forward_tile, task);
 }
 
 static void layer_norm_forward(tern_call *call)
@@ -107,13 +99,6 @@ static void layer_norm_forward(tern_call *call)
 }
 
 /* ------------------------------------------------------------- backward -- */
-
-static inline void store_grad(float *to, tern_vf value, bool accumulate, int64_t n)
-{
-    if (accumulate)
-        value += tern_load_part_or(to, n, 0);
-    tern_store_part(to, value, n);
-}
 
 /* With n = (x - mean) * rstd and g = dy * gain:
  *   dx = rstd * (g - mean(g) - n * mean(g * n))   and what comes back to the sum
@@ -145,9 +130,9 @@ static void backward_x_row(const layer_norm_task *task, int64_t r)
         if (task->grad_sum)
             value += tern_load_part(task->grad_sum + first + d, n);
         if (task->grad_x)
-            store_grad(task->grad_x + first + d, value, task->accumulate_x, n);
+            tern_store_grad(task->grad_x + first + d, value, n, task->accumulate_x);
         if (task->grad_residual)
-            store_grad(task->grad_residual + first + d, value, task->accumulate_residual, n);
+            tern_store_grad(task->grad_residual + first + d, value, n, task->accumulate_residual);
     }
 }
 
@@ -168,11 +153,12 @@ static void backward_tile(void *argument, int64_t tile, int worker)
 {
     const layer_norm_task *task = argument;
     float *gain = task->partial ? task->partial + 2 * task->width * tile : NULL;
+    int64_t end = tern_tile_end(&task->rows, tile);
     (void)worker;
 
     if (gain)
         memset(gain, 0, (size_t)(2 * task->width) * sizeof *gain);
-    for (int64_t r = tile * task->rows_per_tile; r < tile_end(task, tile); r++) {
+    for (int64_t r = tern_tile_begin(&task->rows, tile); r < end; r++) {
         if (task->grad_x || task->grad_residual)
             backward_x_row(task, r);
         if (gain)
@@ -186,7 +172,7 @@ static void merge(const layer_norm_task *task, const float *partial, float *rest
 {
     if (!accumulate)
         memset(grad, 0, (size_t)columns * sizeof *grad);
-    for (int64_t block = 0; block < task->tiles; block++) {
+    for (int64_t block = 0; block < task->rows.count; block++) {
         const float *restrict sums = partial + 2 * task->width * block;
         for (int64_t d = 0; d < columns; d++)
             grad[d] += sums[d];
@@ -211,7 +197,7 @@ size_t TERN_LEVEL(tern_layer_norm_workspace)(const tern_tensor *x)
 {
     layer_norm_task task = { 0 };
     cut_rows(&task, x, BLOCK_ROWS);
-    return (size_t)(2 * task.width * task.tiles) * sizeof(float);
+    return (size_t)(2 * task.width * task.rows.count) * sizeof(float);
 }
 
 void TERN_LEVEL(tern_layer_norm_backward)(const tern_call *call, layer_norm_task *task)
@@ -219,7 +205,7 @@ void TERN_LEVEL(tern_layer_norm_backward)(const tern_call *call, layer_norm_task
     bool sums = task->grad_gain || task->grad_bias;
     task->partial = sums ? call->workspace : NULL;
     cut_rows(task, call->in[0], BLOCK_ROWS);
-    tern_parallel(tern_ctx_pool(call->ctx), task->tiles, backward_tile, task);
+    tern_parallel(tern_ctx_pool(call->ctx), task->rows.count, backward_tile, task);
     if (sums)
         tern_parallel(tern_ctx_pool(call->ctx), (task->width + MERGE_COLUMNS - 1) / MERGE_COLUMNS,
                       merge_tile, task);

@@ -4,6 +4,7 @@
 
 #include "core/simd.h"
 #include "core/threads.h"
+#include "core/tiles.h"
 #include "kernels/layer_norm/layer_norm.h"
 
 typedef struct layer_norm_task {
@@ -14,7 +15,8 @@ typedef struct layer_norm_task {
     float *grad_x, *grad_residual, *grad_gain, *grad_bias, *partial; /* NULL when not wanted */
     bool accumulate_x, accumulate_residual, accumulate_gain, accumulate_bias;
     double eps;
-    int64_t rows, width, rows_per_tile, tiles; /* found by the functions below */
+    int64_t width;   /* both found by the functions below */
+    tern_tiles rows;
 } layer_norm_task;
 
 void TERN_LEVEL(tern_layer_norm_forward)(const tern_call *call, layer_norm_task *task);

@@ -4,14 +4,16 @@
 #include "kernels/losses/focal.h"
 
 #include "core/threads.h"
-#include "kernels/cross_entropy/softmax_rows_cpu.h"
+#include "core/tiles.h"
+#include "kernels/softmax/score_row_cpu.h"
 
 enum { TILE_ELEMENTS = 4096 };
 
 typedef struct focal_task {
     const float *logits, *class_weight, *row_weight;
     const int32_t *target;
-    int64_t rows, classes, rows_per_tile;
+    int64_t classes;
+    tern_tiles rows;
     double gamma;
     double *terms;                        /* forward                              */
     float *row_max, *inverse_sum, *slope; /* NULL in inference                    */
@@ -29,8 +31,8 @@ static focal_task task_of(const tern_call *call)
         .logits = call->in[0]->data, .target = call->in[1]->data,
         .class_weight = call->in[2] ? call->in[2]->data : NULL,
         .row_weight = call->in[3] ? call->in[3]->data : NULL,
-        .rows = call->in[0]->shape[0], .classes = classes,
-        .rows_per_tile = (TILE_ELEMENTS + classes - 1) / classes, .gamma = opts->gamma,
+        .classes = classes, .gamma = opts->gamma,
+        .rows = tern_tiles_of_rows(call->in[0]->shape[0], classes, TILE_ELEMENTS, 1),
         .row_max = saves ? call->saved[0]->data : NULL,
         .inverse_sum = saves ? call->saved[1]->data : NULL,
         .slope = saves ? call->saved[2]->data : NULL,
@@ -38,15 +40,13 @@ static focal_task task_of(const tern_call *call)
     };
 }
 
-static int64_t tile_count(const focal_task *task)
+/* Sum of exp(x - largest) over the classes that are not the target: 1 - p by itself would
+ * lose the digits of what is left of 1. */
+static double others_of(const focal_task *task, const float *x, int64_t target, float largest)
 {
-    return (task->rows + task->rows_per_tile - 1) / task->rows_per_tile;
-}
-
-static int64_t tile_end(const focal_task *task, int64_t tile)
-{
-    int64_t end = (tile + 1) * task->rows_per_tile;
-    return end < task->rows ? end : task->rows;
+    int64_t behind = task->classes - target - 1;
+    return (double)tern_row_exponentials(x, NULL, target, largest) +
+           tern_row_exponentials(x + target + 1, NULL, behind, largest);
 }
 
 static double forward_row(const focal_task *task, int64_t i)
@@ -59,10 +59,8 @@ static double forward_row(const focal_task *task, int64_t i)
     if (task->class_weight)
         weight *= task->class_weight[target];
 
-    float largest = tern_row_maximum(x, task->classes);
-    /* The others by themselves: 1 - p would lose the digits of what is left of 1. */
-    double others = (double)tern_row_exponentials(x, target, largest) +
-                    tern_row_exponentials(x + target + 1, task->classes - target - 1, largest);
+    float largest = tern_row_maximum(x, NULL, task->classes);
+    double others = others_of(task, x, target, largest);
     double shifted = (double)x[target] - largest, sum = others + exp(shifted);
     double log_p = shifted == 0 ? -log1p(others) : shifted - log(sum);
     double term = tern_focal_term(log_p, others / sum, task->gamma, &slope);
@@ -78,7 +76,7 @@ static void forward_tile(void *argument, int64_t tile, int worker)
 {
     const focal_task *task = argument;
     (void)worker;
-    for (int64_t i = tile * task->rows_per_tile; i < tile_end(task, tile); i++)
+    for (int64_t i = tern_tile_begin(&task->rows, tile); i < tern_tile_end(&task->rows, tile); i++)
         task->terms[i] = forward_row(task, i);
 }
 
@@ -96,8 +94,8 @@ static void focal_forward(tern_call *call)
     if (!tern_focal_targets_fit(call))
         return;
     task.terms = call->workspace;
-    tern_parallel(tern_ctx_pool(call->ctx), tile_count(&task), forward_tile, &task);
-    for (int64_t i = 0; i < task.rows; i++) {
+    tern_parallel(tern_ctx_pool(call->ctx), task.rows.count, forward_tile, &task);
+    for (int64_t i = 0; i < task.rows.items; i++) {
         if (opts->reduction == TERN_REDUCE_NONE)
             loss[i] = (float)task.terms[i];
         sum += task.terms[i];
@@ -127,15 +125,12 @@ static void backward_row(const focal_task *task, int64_t i)
     }
     float scale = task->grad_loss[task->one_grad ? 0 : i] / task->divisor * task->slope[i];
     float factor = -scale * task->inverse_sum[i], largest = task->row_max[i];
-    float others = tern_row_exponentials(x, target, largest) +
-                   tern_row_exponentials(x + target + 1, task->classes - target - 1, largest);
+    float others = (float)others_of(task, x, target, largest);
     float at_target = (task->accumulate ? grad[target] : 0) - factor * others;
     for (int64_t k = 0; k < task->classes; k += TERN_LANES) {
         int64_t n = task->classes - k;
         tern_vf value = tern_vexp(tern_load_part(x + k, n) - largest) * factor;
-        if (task->accumulate)
-            value += tern_load_part(grad + k, n);
-        tern_store_part(grad + k, value, n);
+        tern_store_grad(grad + k, value, n, task->accumulate);
     }
     grad[target] = at_target;
 }
@@ -144,7 +139,7 @@ static void backward_tile(void *argument, int64_t tile, int worker)
 {
     const focal_task *task = argument;
     (void)worker;
-    for (int64_t i = tile * task->rows_per_tile; i < tile_end(task, tile); i++)
+    for (int64_t i = tern_tile_begin(&task->rows, tile); i < tern_tile_end(&task->rows, tile); i++)
         backward_row(task, i);
 }
 
@@ -155,7 +150,7 @@ static void focal_backward(tern_call *call)
     task.grad_loss = call->grad_out[0]->data;
     task.grad = call->grad_in[0]->data;
     task.accumulate = call->accumulate[0];
-    tern_parallel(tern_ctx_pool(call->ctx), tile_count(&task), backward_tile, &task);
+    tern_parallel(tern_ctx_pool(call->ctx), task.rows.count, backward_tile, &task);
 }
 
 const tern_impl TERN_LEVEL(tern_focal_cpu) = {

@@ -179,13 +179,6 @@ static void forward(tern_call *call, tern_tile_fn tile, tern_pointwise kind)
 
 /* ------------------------------------------------------------- backward -- */
 
-static inline void store_grad(float *to, tern_vf value, bool accumulate, int64_t n)
-{
-    if (accumulate)
-        value += tern_load_part(to, n);
-    tern_store_part(to, value, n);
-}
-
 static inline void backward_tile(const pointwise_task *task, int64_t tile, tern_pointwise kind)
 {
     int64_t i = tile * TILE, end = smaller((tile + 1) * TILE, task->count);
@@ -198,12 +191,13 @@ static inline void backward_tile(const pointwise_task *task, int64_t tile, tern_
         if (task->weight)
             scale *= tern_load_part(task->weight + i, n);
         if (task->to_x)
-            store_grad(task->to_x + i, scale * slope_of_x(kind, x, target, positive, task->delta),
-                       task->accumulate_x, n);
+            tern_store_grad(task->to_x + i,
+                            scale * slope_of_x(kind, x, target, positive, task->delta), n,
+                            task->accumulate_x);
         if (task->to_target)
-            store_grad(task->to_target + i,
-                       scale * slope_of_target(kind, x, target, positive, task->delta),
-                       task->accumulate_target, n);
+            tern_store_grad(task->to_target + i,
+                            scale * slope_of_target(kind, x, target, positive, task->delta), n,
+                            task->accumulate_target);
     }
 }
 

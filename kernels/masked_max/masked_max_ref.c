@@ -1,13 +1,9 @@
 /* masked_max on ref: plain loops in float64, the specification. */
 #include "kernels/masked_max/masked_max.h"
 
-#include <math.h>
+#include "kernels/masked_mean/masked_steps.h"
 
-static bool is_valid(const tern_call *call, int64_t n, int64_t t)
-{
-    const uint8_t *mask = call->in[1] ? call->in[1]->data : NULL;
-    return !mask || mask[n * call->in[0]->shape[1] + t];
-}
+#include <math.h>
 
 static double value_at(const tern_call *call, int64_t n, int64_t t, int64_t d)
 {
@@ -21,7 +17,7 @@ static double largest(const tern_call *call, int64_t n, int64_t d)
     double best = 0;
     bool any = false;
     for (int64_t t = 0; t < call->in[0]->shape[1]; t++) {
-        if (!is_valid(call, n, t))
+        if (!tern_step_is_valid(call, n, t))
             continue;
         double value = value_at(call, n, t, d);
         if (!any || value > best || isnan(value))
@@ -53,11 +49,11 @@ static void masked_max_backward(tern_call *call)
         for (int64_t d = 0; d < dim; d++) {
             double best = largest(call, n, d), equals = 0;
             for (int64_t t = 0; t < steps; t++)
-                equals += is_valid(call, n, t) && value_at(call, n, t, d) == best;
+                equals += tern_step_is_valid(call, n, t) && value_at(call, n, t, d) == best;
             for (int64_t t = 0; t < steps; t++) {
                 int64_t at = (n * steps + t) * dim + d;
                 double grad = 0, before = call->accumulate[0] ? grad_x[at] : 0;
-                if (is_valid(call, n, t))
+                if (tern_step_is_valid(call, n, t))
                     grad = (value_at(call, n, t, d) == best ? grad_y[n * dim + d] : 0) / equals;
                 grad_x[at] = before + grad;
             }

@@ -1,23 +1,7 @@
 /* The contract of masked_mean; see masked_mean.h for the formula and shapes. */
 #include "kernels/masked_mean/masked_mean.h"
 
-static void masked_mean_shape(tern_call *call)
-{
-    const tern_tensor *x = call->in[0], *mask = call->in[1];
-    char xt[TERN_SHAPE_TEXT], mt[TERN_SHAPE_TEXT];
-
-    if (x->rank != 3) {
-        tern_call_fail(call, TERN_ERR_SHAPE, "x %s must be [N,T,D]", tern_shape_text(x, xt));
-        return;
-    }
-    if (mask && (mask->rank != 2 || mask->shape[0] != x->shape[0] ||
-                 mask->shape[1] != x->shape[1])) {
-        tern_call_fail(call, TERN_ERR_SHAPE, "mask %s must be [N,T] of x %s",
-                       tern_shape_text(mask, mt), tern_shape_text(x, xt));
-        return;
-    }
-    tern_declare_out(call, 0, x->dtype, 2, (int64_t[]){ x->shape[0], x->shape[2] });
-}
+#include "kernels/masked_mean/masked_steps.h"
 
 static void masked_mean_cost(const tern_call *call, tern_cost *forward, tern_cost *backward)
 {
@@ -44,7 +28,7 @@ const tern_op tern_op_masked_mean = {
     .in = { { "x", TERN_REAL, TERN_DIFF, "[N, T, D]" },
             { "mask", TERN_MASK, TERN_OPTIONAL | TERN_BACKWARD_READS, "[N, T]" } },
     .out = { { "y", TERN_REAL, 0, "[N, D]" } },
-    .shape = masked_mean_shape,
+    .shape = tern_masked_steps_shape,
     .cost = masked_mean_cost,
     .samples = samples,
 };

@@ -1,18 +1,14 @@
 /* masked_mean on ref: plain loops in float64, the specification. */
 #include "kernels/masked_mean/masked_mean.h"
 
-static bool is_valid(const tern_call *call, int64_t n, int64_t t)
-{
-    const uint8_t *mask = call->in[1] ? call->in[1]->data : NULL;
-    return !mask || mask[n * call->in[0]->shape[1] + t];
-}
+#include "kernels/masked_mean/masked_steps.h"
 
 /* 1 / number of valid steps, 0 if there are none. */
 static double weight_of_step(const tern_call *call, int64_t n)
 {
     int64_t valid = 0;
     for (int64_t t = 0; t < call->in[0]->shape[1]; t++)
-        valid += is_valid(call, n, t);
+        valid += tern_step_is_valid(call, n, t);
     return valid > 0 ? 1.0 / (double)valid : 0;
 }
 
@@ -27,7 +23,7 @@ static void masked_mean_forward(tern_call *call)
         for (int64_t d = 0; d < dim; d++) {
             double sum = 0;
             for (int64_t t = 0; t < steps; t++)
-                if (is_valid(call, n, t))
+                if (tern_step_is_valid(call, n, t))
                     sum += x[(n * steps + t) * dim + d];
             y[n * dim + d] = sum * weight_of_step(call, n);
         }
@@ -44,7 +40,7 @@ static void masked_mean_backward(tern_call *call)
         double weight = weight_of_step(call, n);
         for (int64_t t = 0; t < steps; t++)
             for (int64_t d = 0; d < dim; d++) {
-                double grad = is_valid(call, n, t) ? weight * grad_y[n * dim + d] : 0;
+                double grad = tern_step_is_valid(call, n, t) ? weight * grad_y[n * dim + d] : 0;
                 double before = call->accumulate[0] ? grad_x[(n * steps + t) * dim + d] : 0;
                 grad_x[(n * steps + t) * dim + d] = before + grad;
             }

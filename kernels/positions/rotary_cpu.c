@@ -2,6 +2,7 @@
  * same with the sines negated. */
 #include "core/simd.h"
 #include "core/threads.h"
+#include "core/tiles.h"
 #include "kernels/positions/angles.h"
 #include "kernels/positions/rotary.h"
 
@@ -14,7 +15,7 @@ typedef struct rotary_job {
     float *to;
     float direction; /* 1, backward -1 */
     bool add;
-    int64_t rows, rows_per_tile;
+    tern_tiles rows;
 } rotary_job;
 
 static tern_angles angles_of(const tern_call *call)
@@ -57,11 +58,11 @@ static inline void turn_pairs(const rotary_job *job, float *restrict to,
 static void turn_tile(void *argument, int64_t tile, int worker)
 {
     const rotary_job *job = argument;
-    int64_t row = tile * job->rows_per_tile, end = row + job->rows_per_tile;
+    int64_t row = tern_tile_begin(&job->rows, tile), end = tern_tile_end(&job->rows, tile);
     int64_t size = job->angles.size, heads = job->opts->heads;
 
     (void)worker;
-    for (end = end < job->rows ? end : job->rows; row < end; row++) {
+    for (; row < end; row++) {
         int64_t place = row % job->angles.positions * job->angles.pairs;
         const float *sine = job->angles.sine + place, *cosine = job->angles.cosine + place;
         for (int64_t at = row * heads * size; at < (row + 1) * heads * size; at += size)
@@ -82,9 +83,8 @@ static void turn(tern_call *call, rotary_job job)
     job.opts = call->options;
     job.angles = angles_of(call);
     TERN_LEVEL(tern_angles_fill)(&job.angles, call->workspace, pool);
-    job.rows = call->out[0]->count / width;
-    job.rows_per_tile = TILE_ELEMENTS / (width + 1) + 1;
-    tern_parallel(pool, (job.rows + job.rows_per_tile - 1) / job.rows_per_tile, turn_tile, &job);
+    job.rows = tern_tiles_of_rows(call->out[0]->count / width, width, TILE_ELEMENTS, 1);
+    tern_parallel(pool, job.rows.count, turn_tile, &job);
 }
 
 static void rotary_forward(tern_call *call)

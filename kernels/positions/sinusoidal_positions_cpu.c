@@ -2,6 +2,7 @@
  * hands the gradient on. */
 #include "core/simd.h"
 #include "core/threads.h"
+#include "core/tiles.h"
 #include "kernels/positions/angles.h"
 #include "kernels/positions/sinusoidal_positions.h"
 
@@ -10,7 +11,7 @@ enum { TILE_ELEMENTS = 16384 };
 typedef struct positions_job {
     tern_call *call;
     tern_angles angles;
-    int64_t rows, rows_per_tile;
+    tern_tiles rows;
 } positions_job;
 
 static tern_angles angles_of(const tern_call *call)
@@ -54,11 +55,11 @@ static void forward_tile(void *argument, int64_t tile, int worker)
     const positions_job *job = argument;
     const float *x = job->call->in[0] ? job->call->in[0]->data : NULL;
     float *y = job->call->out[0]->data;
-    int64_t row = tile * job->rows_per_tile, end = row + job->rows_per_tile;
+    int64_t row = tern_tile_begin(&job->rows, tile), end = tern_tile_end(&job->rows, tile);
     int64_t size = job->angles.size;
 
     (void)worker;
-    for (end = end < job->rows ? end : job->rows; row < end; row++) {
+    for (; row < end; row++) {
         int64_t at = row % job->angles.positions * job->angles.pairs;
         const float *sine = job->angles.sine + at, *cosine = job->angles.cosine + at;
         if (x)
@@ -76,9 +77,9 @@ static void positions_forward(tern_call *call)
     if (call->out[0]->count == 0)
         return;
     TERN_LEVEL(tern_angles_fill)(&job.angles, call->workspace, pool);
-    job.rows = call->out[0]->count / job.angles.size;
-    job.rows_per_tile = TILE_ELEMENTS / (job.angles.size + 1) + 1;
-    tern_parallel(pool, (job.rows + job.rows_per_tile - 1) / job.rows_per_tile, forward_tile, &job);
+    job.rows = tern_tiles_of_rows(call->out[0]->count / job.angles.size, job.angles.size,
+                                  TILE_ELEMENTS, 1);
+    tern_parallel(pool, job.rows.count, forward_tile, &job);
 }
 
 static void backward_tile(void *argument, int64_t tile, int worker)

@@ -7,6 +7,7 @@
 
 #include "core/simd.h"
 #include "core/threads.h"
+#include "core/tiles.h"
 
 #include <math.h>
 
@@ -16,7 +17,8 @@ typedef struct argmax_task {
     argmax_view view;
     const float *x;
     int32_t *y;
-    int64_t units, units_per_tile, strips; /* a strip: a vector of columns */
+    int64_t strips; /* a strip: a vector of columns */
+    tern_tiles units;
 } argmax_task;
 
 typedef struct winners {
@@ -78,9 +80,9 @@ static void argmax_tile(void *argument, int64_t tile, int worker)
 {
     const argmax_task *task = argument;
     const argmax_view *view = &task->view;
-    int64_t unit = tile * task->units_per_tile, end = unit + task->units_per_tile;
+    int64_t unit = tern_tile_begin(&task->units, tile), end = tern_tile_end(&task->units, tile);
     (void)worker;
-    for (; unit < end && unit < task->units; unit++) {
+    for (; unit < end; unit++) {
         int64_t outer = unit / task->strips, column = unit % task->strips * TERN_LANES;
         const float *x = task->x + outer * view->extent * view->inner + column;
         if (view->inner == 1)
@@ -95,11 +97,9 @@ static void argmax_forward(tern_call *call)
     argmax_task task = { .view = tern_argmax_view(call), .x = call->in[0]->data,
                          .y = call->out[0]->data };
     task.strips = (task.view.inner + TERN_LANES - 1) / TERN_LANES;
-    task.units = task.view.outer * task.strips;
     int64_t elements = task.view.extent * (task.view.inner == 1 ? 1 : TERN_LANES);
-    task.units_per_tile = elements < TILE_ELEMENTS ? TILE_ELEMENTS / elements : 1;
-    tern_parallel(tern_ctx_pool(call->ctx),
-                  (task.units + task.units_per_tile - 1) / task.units_per_tile, argmax_tile, &task);
+    task.units = tern_tiles_of_rows(task.view.outer * task.strips, elements, TILE_ELEMENTS, 1);
+    tern_parallel(tern_ctx_pool(call->ctx), task.units.count, argmax_tile, &task);
 }
 
 const tern_impl TERN_LEVEL(tern_argmax_cpu) = {

@@ -9,6 +9,7 @@
 
 #include "core/simd.h"
 #include "core/threads.h"
+#include "core/tiles.h"
 #include "core/workspace.h"
 #include "kernels/resize/resize_axis.h"
 
@@ -26,7 +27,7 @@ typedef struct resize_run {
     source *rows, *columns; /* [y's rows], [y's columns] */
     const float *from;      /* x, or the gradient of y   */
     float *to;              /* y, or the gradient of x   */
-    int64_t tile_rows, row_count;
+    tern_tiles tiles; /* of rows */
     size_t bytes;
 } resize_run;
 
@@ -66,16 +67,9 @@ static size_t resize_workspace(const tern_call *call)
 static void run_rows(tern_ctx *ctx, resize_run *run, const tern_tensor *image, int64_t elements,
                      tern_tile_fn tile)
 {
-    run->row_count = image->shape[0] * image->shape[1];
-    run->tile_rows = elements < TILE_ELEMENTS ? TILE_ELEMENTS / elements : 1;
-    tern_parallel(tern_ctx_pool(ctx), (run->row_count + run->tile_rows - 1) / run->tile_rows, tile,
-                  run);
-}
-
-static int64_t tile_end(const resize_run *run, int64_t tile)
-{
-    int64_t end = (tile + 1) * run->tile_rows;
-    return end < run->row_count ? end : run->row_count;
+    run->tiles =
+        tern_tiles_of_rows(image->shape[0] * image->shape[1], elements, TILE_ELEMENTS, 1);
+    tern_parallel(tern_ctx_pool(ctx), run->tiles.count, tile, run);
 }
 
 /* -------------------------------------------------------------- forward -- */
@@ -96,8 +90,9 @@ static void forward_tile(void *argument, int64_t tile, int worker)
     const resize_run *run = argument;
     const int64_t *shape = run->y->shape;
     int64_t channels = shape[3], x_row = run->x->shape[2] * channels;
+    int64_t end = tern_tile_end(&run->tiles, tile);
     (void)worker;
-    for (int64_t at = tile * run->tile_rows; at < tile_end(run, tile); at++) {
+    for (int64_t at = tern_tile_begin(&run->tiles, tile); at < end; at++) {
         source row = run->rows[at % shape[1]];
         const float *image = run->from + at / shape[1] * run->x->shape[1] * x_row;
         const float *low = image + row.low * x_row, *high = image + row.high * x_row;
@@ -160,8 +155,9 @@ static void backward_tile(void *argument, int64_t tile, int worker)
     int64_t height = run->x->shape[1], out_height = run->y->shape[1];
     int64_t x_row = run->x->shape[2] * run->x->shape[3];
     int64_t y_row = run->y->shape[2] * run->y->shape[3];
+    int64_t end = tern_tile_end(&run->tiles, tile);
     (void)worker;
-    for (int64_t at = tile * run->tile_rows; at < tile_end(run, tile); at++) {
+    for (int64_t at = tern_tile_begin(&run->tiles, tile); at < end; at++) {
         float *grad_x = run->to + at * x_row;
         const float *image = run->from + at / height * out_height * y_row;
         int64_t row = at % height;

@@ -9,6 +9,7 @@
 
 #include "core/simd.h"
 #include "core/threads.h"
+#include "core/tiles.h"
 
 #include <math.h>
 
@@ -24,23 +25,15 @@ typedef struct rms_norm_task {
     float *grad_x, *grad_gain, *partial; /* NULL when not wanted         */
     bool accumulate_x, accumulate_gain;
     double eps;
-    int64_t rows, width, rows_per_tile, tiles;
+    int64_t width;
+    tern_tiles rows;
 } rms_norm_task;
 
 static void cut_rows(rms_norm_task *task, const tern_tensor *x, int64_t least_rows)
 {
     task->width = tern_dim(x, -1);
-    task->rows = tern_extent(x, 0, x->rank - 1);
-    task->rows_per_tile = task->width > 0 ? TILE_ELEMENTS / task->width : 0;
-    if (task->rows_per_tile < least_rows)
-        task->rows_per_tile = least_rows;
-    task->tiles = (task->rows + task->rows_per_tile - 1) / task->rows_per_tile;
-}
-
-static int64_t tile_end(const rms_norm_task *task, int64_t tile)
-{
-    int64_t end = (tile + 1) * task->rows_per_tile;
-    return end < task->rows ? end : task->rows;
+    task->rows = tern_tiles_of_rows(tern_extent(x, 0, x->rank - 1), task->width, TILE_ELEMENTS,
+                                    least_rows);
 }
 
 /* -------------------------------------------------------------- forward -- */
@@ -70,8 +63,9 @@ static void forward_row(const rms_norm_task *task, int64_t r)
 static void forward_tile(void *argument, int64_t tile, int worker)
 {
     const rms_norm_task *task = argument;
+    int64_t end = tern_tile_end(&task->rows, tile);
     (void)worker;
-    for (int64_t r = tile * task->rows_per_tile; r < tile_end(task, tile); r++)
+    for (int64_t r = tern_tile_begin(&task->rows, tile); r < end; r++)
         forward_row(task, r);
 }
 
@@ -82,7 +76,7 @@ static void rms_norm_forward(tern_call *call)
                            .gain = call->in[1] ? call->in[1]->data : NULL,
                            .inverse = call->saved[0] ? call->saved[0]->data : NULL };
     cut_rows(&task, call->in[0], 1);
-    tern_parallel(tern_ctx_pool(call->ctx), task.tiles, forward_tile, &task);
+    tern_parallel(tern_ctx_pool(call->ctx), task.rows.count, forward_tile, &task);
 }
 
 /* ------------------------------------------------------------- backward -- */
@@ -109,9 +103,7 @@ static void backward_x_row(const rms_norm_task *task, int64_t r)
         if (task->gain)
             g *= tern_load_part(task->gain + d, n);
         tern_vf value = inverse * (g - tern_load_part(x + d, n) * inverse * mean_gn);
-        if (task->accumulate_x)
-            value += tern_load_part(grad_x + d, n);
-        tern_store_part(grad_x + d, value, n);
+        tern_store_grad(grad_x + d, value, n, task->accumulate_x);
     }
 }
 
@@ -129,11 +121,12 @@ static void backward_tile(void *argument, int64_t tile, int worker)
 {
     const rms_norm_task *task = argument;
     float *gain = task->partial ? task->partial + task->width * tile : NULL;
+    int64_t end = tern_tile_end(&task->rows, tile);
     (void)worker;
 
     if (gain)
         memset(gain, 0, (size_t)task->width * sizeof *gain);
-    for (int64_t r = tile * task->rows_per_tile; r < tile_end(task, tile); r++) {
+    for (int64_t r = tern_tile_begin(&task->rows, tile); r < end; r++) {
         if (task->grad_x)
             backward_x_row(task, r);
         if (gain)
@@ -152,7 +145,7 @@ static void merge_tile(void *argument, int64_t tile, int worker)
 
     if (!task->accumulate_gain)
         memset(grad, 0, (size_t)columns * sizeof *grad);
-    for (int64_t block = 0; block < task->tiles; block++) {
+    for (int64_t block = 0; block < task->rows.count; block++) {
         const float *restrict sums = task->partial + task->width * block + first;
         for (int64_t d = 0; d < columns; d++)
             grad[d] += sums[d];
@@ -165,7 +158,7 @@ static size_t backward_workspace(const tern_call *call)
     if (!call->grad_in[1])
         return 0;
     cut_rows(&task, call->in[0], BLOCK_ROWS);
-    return (size_t)(task.width * task.tiles) * sizeof(float);
+    return (size_t)(task.width * task.rows.count) * sizeof(float);
 }
 
 static void rms_norm_backward(tern_call *call)
@@ -179,7 +172,7 @@ static void rms_norm_backward(tern_call *call)
                            .accumulate_gain = call->accumulate[1] };
     task.partial = task.grad_gain ? call->workspace : NULL;
     cut_rows(&task, call->in[0], BLOCK_ROWS);
-    tern_parallel(tern_ctx_pool(call->ctx), task.tiles, backward_tile, &task);
+    tern_parallel(tern_ctx_pool(call->ctx), task.rows.count, backward_tile, &task);
     if (task.grad_gain)
         tern_parallel(tern_ctx_pool(call->ctx), (task.width + MERGE_COLUMNS - 1) / MERGE_COLUMNS,
                       merge_tile, &task);

@@ -12,6 +12,7 @@
  * the order of additions is fixed.
  */
 #include "core/threads.h"
+#include "core/tiles.h"
 #include "kernels/shape/axis_map.h"
 
 enum {
@@ -26,7 +27,8 @@ typedef struct map_job {
     bool row_is_block;  /* the row is the block: one run                            */
     int64_t block;      /* elements that stay together                              */
     int64_t x_row, y_row; /* elements of a row                                      */
-    int64_t x_rows, y_rows, rows_per_tile;
+    int64_t x_rows, y_rows;
+    tern_tiles rows; /* those of the two that the pass goes through */
     char fill[8];
     size_t size; /* of an element */
 } map_job;
@@ -66,15 +68,8 @@ static map_job make_job(tern_call *call, const tern_axis_map *map)
 
 static void run_tiles(map_job *job, int64_t rows, int64_t row_elements, tern_tile_fn tile)
 {
-    job->rows_per_tile = row_elements < TILE_ELEMENTS ? TILE_ELEMENTS / (row_elements + 1) + 1 : 1;
-    tern_parallel(tern_ctx_pool(job->call->ctx),
-                  (rows + job->rows_per_tile - 1) / job->rows_per_tile, tile, job);
-}
-
-static int64_t last_row(const map_job *job, int64_t tile, int64_t rows)
-{
-    int64_t end = (tile + 1) * job->rows_per_tile;
-    return end < rows ? end : rows;
+    job->rows = tern_tiles_of_rows(rows, row_elements, TILE_ELEMENTS, 1);
+    tern_parallel(tern_ctx_pool(job->call->ctx), job->rows.count, tile, job);
 }
 
 static int64_t runs_of_row(const map_job *job)
@@ -141,10 +136,10 @@ static void forward_tile(void *argument, int64_t tile, int worker)
 {
     const map_job *job = argument;
     const char *x = job->call->in[0]->data;
-    int64_t end = last_row(job, tile, job->y_rows), runs = runs_of_row(job);
+    int64_t end = tern_tile_end(&job->rows, tile), runs = runs_of_row(job);
 
     (void)worker;
-    for (int64_t row = tile * job->rows_per_tile; row < end; row++) {
+    for (int64_t row = tern_tile_begin(&job->rows, tile); row < end; row++) {
         char *y = (char *)job->call->out[0]->data + (size_t)(row * job->y_row) * job->size;
         int64_t from = source_row(job, row);
         if (from == TERN_NO_SOURCE) {
@@ -226,10 +221,10 @@ static void add_rows(const map_job *job, float *grad_x, const int64_t *position,
 static void backward_tile(void *argument, int64_t tile, int worker)
 {
     const map_job *job = argument;
-    int64_t end = last_row(job, tile, job->x_rows), position[TERN_MAX_RANK];
+    int64_t end = tern_tile_end(&job->rows, tile), position[TERN_MAX_RANK];
 
     (void)worker;
-    for (int64_t row = tile * job->rows_per_tile; row < end; row++) {
+    for (int64_t row = tern_tile_begin(&job->rows, tile); row < end; row++) {
         float *grad_x = (float *)job->call->grad_in[0]->data + row * job->x_row;
         int64_t rest = row;
         for (int axis = job->outer - 1; axis >= 0; axis--) {

@@ -10,6 +10,7 @@
  */
 #include "core/simd.h"
 #include "core/threads.h"
+#include "core/tiles.h"
 #include "kernels/shape/gather.h"
 
 enum {
@@ -23,7 +24,7 @@ typedef struct gather_job {
     int axis;
     bool along_last;            /* the axis is the last: a row chooses within one row of x */
     int64_t length;             /* of a row of index                                       */
-    int64_t rows, rows_per_tile;
+    tern_tiles rows;
     int64_t inner;              /* elements of x from one position of the axis to the next */
     int64_t rows_per_outer;     /* of index                                                */
     int64_t range, ranges;      /* of the axis                                             */
@@ -36,8 +37,8 @@ static gather_job make_job(tern_call *call)
 
     job.along_last = job.axis == x->rank - 1;
     job.length = index->shape[index->rank - 1];
-    job.rows = tern_extent(index, 0, index->rank - 1);
-    job.rows_per_tile = TILE_ELEMENTS / (job.length + 1) + 1;
+    job.rows = tern_tiles_of_rows(tern_extent(index, 0, index->rank - 1), job.length,
+                                  TILE_ELEMENTS, 1);
     job.inner = tern_extent(x, job.axis + 1, x->rank);
     job.rows_per_outer = job.along_last ? 1 : tern_extent(index, job.axis, index->rank - 1);
     return job;
@@ -64,11 +65,11 @@ static void gather_tile(void *argument, int64_t tile, int worker)
     const char *x = job->call->in[0]->data;
     char *y = job->call->out[0]->data;
     size_t size = tern_dtype_size(job->call->out[0]->dtype);
-    int64_t row = tile * job->rows_per_tile, end = row + job->rows_per_tile;
+    int64_t row = tern_tile_begin(&job->rows, tile), end = tern_tile_end(&job->rows, tile);
     int64_t beside = job->along_last ? 0 : 1;
 
     (void)worker;
-    for (end = end < job->rows ? end : job->rows; row < end; row++) {
+    for (; row < end; row++) {
         int64_t from = row_place(job, row), to = row * job->length;
         for (int64_t i = 0; i < job->length; i++)
             memcpy(y + (size_t)(to + i) * size,
@@ -81,8 +82,7 @@ static void gather_forward(tern_call *call)
     if (call->out[0]->count == 0 || !tern_gather_check_index(call))
         return;
     gather_job job = make_job(call);
-    tern_parallel(tern_ctx_pool(call->ctx),
-                  (job.rows + job.rows_per_tile - 1) / job.rows_per_tile, gather_tile, &job);
+    tern_parallel(tern_ctx_pool(call->ctx), job.rows.count, gather_tile, &job);
 }
 
 /* --------------------------------------------------------------- backward -- */

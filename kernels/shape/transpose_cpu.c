@@ -16,6 +16,7 @@
  */
 #include "core/simd.h"
 #include "core/threads.h"
+#include "core/tiles.h"
 #include "core/transpose.h"
 #include "kernels/shape/transpose.h"
 
@@ -38,7 +39,7 @@ typedef struct transpose_job {
     axis outer[TERN_MAX_RANK]; /* all axes but a and b, the first one slowest */
     axis a, b;                 /* not used where rows are copied */
     int64_t a_blocks, b_blocks;
-    int64_t pieces, per_tile; /* rows or blocks */
+    tern_tiles pieces; /* rows or blocks */
 } transpose_job;
 
 /* Axes in the order of `to`, as few as there can be; at least one. */
@@ -83,17 +84,11 @@ static int64_t outer_offset(const transpose_job *job, int64_t index, int64_t *to
     return from;
 }
 
-static void run_tiles(tern_pool *pool, transpose_job *job, int64_t piece_elements,
-                      tern_tile_fn tile)
+static void run_tiles(tern_pool *pool, transpose_job *job, int64_t pieces,
+                      int64_t piece_elements, tern_tile_fn tile)
 {
-    job->per_tile = TILE_ELEMENTS / piece_elements + 1;
-    tern_parallel(pool, (job->pieces + job->per_tile - 1) / job->per_tile, tile, job);
-}
-
-static int64_t last_piece(const transpose_job *job, int64_t tile)
-{
-    int64_t end = (tile + 1) * job->per_tile;
-    return end < job->pieces ? end : job->pieces;
+    job->pieces = tern_tiles_of_rows(pieces, piece_elements, TILE_ELEMENTS, 1);
+    tern_parallel(pool, job->pieces.count, tile, job);
 }
 
 /* ------------------------------------------------------------------- rows -- */
@@ -101,10 +96,10 @@ static int64_t last_piece(const transpose_job *job, int64_t tile)
 static void row_tile(void *argument, int64_t tile, int worker)
 {
     const transpose_job *job = argument;
-    int64_t length = job->a.extent, end = last_piece(job, tile);
+    int64_t length = job->a.extent, end = tern_tile_end(&job->pieces, tile);
 
     (void)worker;
-    for (int64_t row = tile * job->per_tile; row < end; row++) {
+    for (int64_t row = tern_tile_begin(&job->pieces, tile); row < end; row++) {
         int64_t at, from = outer_offset(job, row, &at);
         if (job->add) {
             float *restrict to = (float *)(void *)job->to + at;
@@ -169,10 +164,10 @@ static int64_t smaller(int64_t a, int64_t b)
 static void block_tile(void *argument, int64_t tile, int worker)
 {
     const transpose_job *job = argument;
-    int64_t end = last_piece(job, tile);
+    int64_t end = tern_tile_end(&job->pieces, tile);
 
     (void)worker;
-    for (int64_t block = tile * job->per_tile; block < end; block++) {
+    for (int64_t block = tern_tile_begin(&job->pieces, tile); block < end; block++) {
         int64_t a = block % job->a_blocks * BLOCK_A;
         int64_t b = block / job->a_blocks % job->b_blocks * BLOCK_B;
         int64_t to, from = outer_offset(job, block / job->a_blocks / job->b_blocks, &to);
@@ -187,8 +182,9 @@ static void transpose(tern_pool *pool, const tern_tensor *from, const int *axes,
                       bool add)
 {
     transpose_job job = { .from = from->data, .to = to->data, .add = add,
-                          .size = tern_dtype_size(to->dtype), .pieces = 1 };
+                          .size = tern_dtype_size(to->dtype) };
     axis merged[TERN_MAX_RANK];
+    int64_t pieces = 1;
 
     if (to->count == 0)
         return;
@@ -199,16 +195,16 @@ static void transpose(tern_pool *pool, const tern_tensor *from, const int *axes,
             job.b = merged[i];
         else
             job.outer[job.outers++] = merged[i];
-        job.pieces *= merged[i].extent;
+        pieces *= merged[i].extent;
     }
     if (job.a.from_stride == 1) {
-        run_tiles(pool, &job, job.a.extent, row_tile);
+        run_tiles(pool, &job, pieces, job.a.extent, row_tile);
         return;
     }
     job.a_blocks = (job.a.extent + BLOCK_A - 1) / BLOCK_A;
     job.b_blocks = (job.b.extent + BLOCK_B - 1) / BLOCK_B;
-    job.pieces = job.pieces / job.b.extent * job.a_blocks * job.b_blocks;
-    run_tiles(pool, &job, smaller(job.a.extent, BLOCK_A) * smaller(job.b.extent, BLOCK_B),
+    pieces = pieces / job.b.extent * job.a_blocks * job.b_blocks;
+    run_tiles(pool, &job, pieces, smaller(job.a.extent, BLOCK_A) * smaller(job.b.extent, BLOCK_B),
               block_tile);
 }
 

@@ -1,22 +1,7 @@
 /* The contract of log_softmax; see log_softmax.h for the formula and shapes. */
 #include "kernels/softmax/log_softmax.h"
 
-static void log_softmax_shape(tern_call *call)
-{
-    const tern_tensor *x = call->in[0], *mask = call->in[1];
-    char xt[TERN_SHAPE_TEXT], mt[TERN_SHAPE_TEXT];
-
-    if (x->rank < 1) {
-        tern_call_fail(call, TERN_ERR_SHAPE, "x is a scalar, it needs a last axis: [...,D]");
-        return;
-    }
-    if (mask && !tern_same_shape(x, mask)) {
-        tern_call_fail(call, TERN_ERR_SHAPE, "mask %s must have the shape of x %s",
-                       tern_shape_text(mask, mt), tern_shape_text(x, xt));
-        return;
-    }
-    tern_declare_out(call, 0, x->dtype, x->rank, x->shape);
-}
+#include "kernels/softmax/softmax_rows.h"
 
 /* Forward: maximum, difference, exp, sum, difference. */
 static void log_softmax_cost(const tern_call *call, tern_cost *forward, tern_cost *backward)
@@ -27,20 +12,6 @@ static void log_softmax_cost(const tern_call *call, tern_cost *forward, tern_cos
     backward->bytes = 3 * (double)tern_tensor_bytes(call->in[0]);
 }
 
-static const tern_sample samples[] = {
-    { TERN_SAMPLE_CHECK, "x=[5,7]", "" },
-    { TERN_SAMPLE_CHECK, "x=[3,4,31] mask=[3,4,31]", "" },
-    { TERN_SAMPLE_CHECK, "x=[2,17]{-30..30} mask=[2,17]", "" },
-    { TERN_SAMPLE_CHECK, "x=[4,6] mask=[4,6]{0..0}", "" },
-    { TERN_SAMPLE_CHECK, "x=[9,1] mask=[9,1]", "" },
-    { TERN_SAMPLE_CHECK, "x=[1]", "" },
-    { TERN_SAMPLE_CHECK, "x=[0,3]", "" },
-    { TERN_SAMPLE_CHECK, "x=[3,0]", "" },
-    { TERN_SAMPLE_BENCH, "x=[4096,64] mask=[4096,64]", "" },
-    { TERN_SAMPLE_BENCH, "x=[1024,1024]", "" },
-    { 0, NULL, NULL },
-};
-
 const tern_op tern_op_log_softmax = {
     .name = "log_softmax",
     .summary = "logarithm of softmax over the last axis, masked elements left out",
@@ -48,9 +19,9 @@ const tern_op tern_op_log_softmax = {
     .in = { { "x", TERN_REAL, TERN_DIFF, "[..., D]" },
             { "mask", TERN_MASK, TERN_OPTIONAL | TERN_BACKWARD_READS, "[..., D]" } },
     .out = { { "y", TERN_REAL, TERN_BACKWARD_READS, "[..., D]" } },
-    .shape = log_softmax_shape,
+    .shape = tern_softmax_shape,
     .cost = log_softmax_cost,
-    .samples = samples,
+    .samples = tern_softmax_samples,
 };
 
 tern_tensor *tern_log_softmax(tern_ctx *ctx, tern_tensor *x, tern_tensor *mask)

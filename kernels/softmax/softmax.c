@@ -1,7 +1,9 @@
 /* The contract of softmax; see softmax.h for the formula and shapes. */
 #include "kernels/softmax/softmax.h"
 
-static void softmax_shape(tern_call *call)
+#include "kernels/softmax/softmax_rows.h"
+
+void tern_softmax_shape(tern_call *call)
 {
     const tern_tensor *x = call->in[0], *mask = call->in[1];
     char xt[TERN_SHAPE_TEXT], mt[TERN_SHAPE_TEXT];
@@ -25,7 +27,7 @@ static void softmax_cost(const tern_call *call, tern_cost *forward, tern_cost *b
     backward->flops = 4 * (double)call->in[0]->count;
 }
 
-static const tern_sample samples[] = {
+const tern_sample tern_softmax_samples[] = {
     { TERN_SAMPLE_CHECK, "x=[5,7]", "" },
     { TERN_SAMPLE_CHECK, "x=[3,4,31] mask=[3,4,31]", "" },
     { TERN_SAMPLE_CHECK, "x=[2,17]{-30..30} mask=[2,17]", "" },
@@ -47,9 +49,9 @@ const tern_op tern_op_softmax = {
     .in = { { "x", TERN_REAL, TERN_DIFF, "[..., D]" },
             { "mask", TERN_MASK, TERN_OPTIONAL, "[..., D]" } },
     .out = { { "y", TERN_REAL, TERN_BACKWARD_READS, "[..., D]" } },
-    .shape = softmax_shape,
+    .shape = tern_softmax_shape,
     .cost = softmax_cost,
-    .samples = samples,
+    .samples = tern_softmax_samples,
 };
 
 tern_tensor *tern_softmax(tern_ctx *ctx, tern_tensor *x, tern_tensor *mask)

@@ -1,8 +1,9 @@
-/* Loading a row of which a mask says what is valid, for *_cpu.c files. */
-#ifndef TERN_KERNELS_SOFTMAX_VALID_LANES_H
-#define TERN_KERNELS_SOFTMAX_VALID_LANES_H
+/* One row of scores on cpu, and what its softmax needs: the maximum and the sum of the
+ * exponentials.  mask says what is valid; NULL: everything. */
+#ifndef TERN_KERNELS_SOFTMAX_SCORE_ROW_CPU_H
+#define TERN_KERNELS_SOFTMAX_SCORE_ROW_CPU_H
 
-#include "core/simd.h"
+#include "core/vmath.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -23,6 +24,12 @@ static inline tern_vi valid_lanes(const uint8_t *mask, int64_t n)
     return valid;
 }
 
+/* The mask from element i on; NULL where there is none. */
+static inline const uint8_t *mask_at(const uint8_t *mask, int64_t i)
+{
+    return mask ? mask + i : NULL;
+}
+
 /* The next elements of a row of which n are left; -inf where not valid or beyond. */
 static inline tern_vf load_valid(const float *x, const uint8_t *mask, int64_t n)
 {
@@ -36,6 +43,24 @@ static inline bool has_valid(const uint8_t *mask, int64_t width)
         if (mask[i])
             return true;
     return false;
+}
+
+static inline float tern_row_maximum(const float *x, const uint8_t *mask, int64_t width)
+{
+    tern_vf largest = tern_splat(-INFINITY);
+    for (int64_t i = 0; i < width; i += TERN_LANES)
+        largest = tern_vmax(load_valid(x + i, mask_at(mask, i), width - i), largest);
+    return tern_hmax(largest);
+}
+
+/* sum of exp(x - shift) */
+static inline float tern_row_exponentials(const float *x, const uint8_t *mask, int64_t width,
+                                          float shift)
+{
+    tern_vf sum = { 0 };
+    for (int64_t i = 0; i < width; i += TERN_LANES)
+        sum += tern_vexp(load_valid(x + i, mask_at(mask, i), width - i) - shift);
+    return tern_hsum(sum);
 }
 
 #endif
