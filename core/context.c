@@ -8,41 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ------------------------------------------------------------ regions -- */
-
-bool tern_region_reserve(tern_ctx *ctx, tern_region *region, size_t bytes)
-{
-    if (!ctx->backend->computes)
-        return true;
-    region->base = ctx->backend->reserve(ctx->backend_state, bytes, &ctx->error);
-    region->reserved = region->base ? bytes : 0;
-    region->committed = 0;
-    return region->base != NULL;
-}
-
-bool tern_region_commit(tern_ctx *ctx, tern_region *region, size_t bytes)
-{
-    if (!ctx->backend->computes || bytes == region->committed)
-        return true;
-    if (bytes > region->reserved) {
-        tern_fail(ctx, TERN_ERR_MEMORY, "a step needs %zu MiB, only %zu MiB are reserved on %s",
-                  bytes >> 20, region->reserved >> 20, ctx->backend->name);
-        return false;
-    }
-    if (!ctx->backend->commit(ctx->backend_state, region->base, region->committed, bytes,
-                              &ctx->error))
-        return false;
-    region->committed = bytes;
-    return true;
-}
-
-void tern_region_release(tern_ctx *ctx, tern_region *region)
-{
-    if (region->base)
-        ctx->backend->release(ctx->backend_state, region->base, region->reserved);
-    *region = (tern_region){ 0 };
-}
-
 /* --------------------------------------------------------------- open -- */
 
 static bool load_device_plugin(tern_ctx *ctx, const char *device, const char *folder)
@@ -288,8 +253,9 @@ void tern_add_op(tern_ctx *ctx, const tern_op *op)
 
 void tern_load_plugin(tern_ctx *ctx, const char *path)
 {
-    if (tern_ok(ctx))
-        tern_registry_load(&ctx->registry, path, &ctx->error);
+    tern_error error = { 0 };
+    if (tern_ok(ctx) && !tern_registry_load(&ctx->registry, path, &error))
+        tern_fail(ctx, error.code, "%s", error.message);
     memset(ctx->impl_cache, 0, sizeof ctx->impl_cache);
 }
 

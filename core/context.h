@@ -4,13 +4,14 @@
  * each other.  A context is used from one thread at a time.
  *
  * Life of a program:
- *     tern_ctx *ctx = tern_ctx_new((tern_ctx_opts){ .device = "cpu" }, &error);
+ *     tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = "cpu" }, &error);
  *     ... declare parameters (layers do), tern_params_freeze(ctx) ...
  *     for each batch:
  *         tern_step_begin(ctx, 0);
  *         ... inputs, forward, tern_backward, optimiser, tern_read ...
  *     tern_ctx_free(ctx);
- * After an error every call returns at once with a harmless empty tensor: write
+ * tern_open (kernels/table.h) gives a context with all ops; examples/00_xor.c is a whole
+ * program.  After an error every call returns at once with a harmless empty tensor: write
  * a model without an `if` after each line and check tern_ok once.
  */
 #ifndef TERN_CORE_CONTEXT_H
@@ -27,10 +28,13 @@ typedef struct tern_ctx_opts {
     uint64_t seed;      /* of every random stream of this context             */
     const char *simd;   /* cpu: force a level: "avx512", "avx2", "base"       */
     const char *plugins; /* folder of device plugins; NULL: beside the program */
-   bool poison;        /* fill fresh step memory with NaN: finds reads of
-                           memory that was never written or is dead           */
+    bool poison;         /* fill fresh step memory with NaN: finds reads of
+                            memory that was never written or is dead          */
 } tern_ctx_opts;
 
+/* A context without implementations of ops, which tern_add_impl and plugins bring: for
+ * tests of single ops.  Programs call tern_open.  NULL and an error if the device cannot be
+ * opened. */
 tern_ctx *tern_ctx_new(tern_ctx_opts opts, tern_error *error);
 void tern_ctx_free(tern_ctx *ctx);
 
@@ -56,7 +60,8 @@ const char *tern_scope_path(const tern_ctx *ctx);
 /* -------------------------------------------------------------- steps -- */
 
 /* End the previous step and begin the next.  Every tensor of the previous step
- * is gone (using one is an error, not a crash).  signature tells steps of
+ * is gone; using one is an error.  (Headers of steps before that are reused: a pointer
+ * that is kept so long is not seen through.)  signature tells steps of
  * different shapes apart: a step whose signature was seen before takes its
  * addresses from that plan.  0 is a fine signature when shapes never change.
  * See core/plan.h. */
@@ -75,13 +80,16 @@ bool tern_is_training(const tern_ctx *ctx);
 void tern_set_recording(tern_ctx *ctx, bool recording);
 /* Keep declared mutations (running statistics) from happening. */
 void tern_set_frozen_state(tern_ctx *ctx, bool frozen);
-/* The step number that random streams see; set it to continue a run exactly. */
+/* The step number that random streams see: counted up by every step that is not dry, until
+ * it is set here.  From then on it stays what it was set to: to continue a run exactly,
+ * set it in every step, after tern_step_begin. */
 void tern_set_rng_step(tern_ctx *ctx, uint32_t step);
 
 /* ------------------------------------------------------------ tensors -- */
 
-/* A step tensor with a copy of host values.  Reals may be given as f32 or f64
- * and are converted to the device's real type; i64 indices become i32. */
+/* A step tensor with a copy of host values.  Reals (f64, f32, bf16) are converted to the
+ * device's real type, i64 indices become i32: see core/convert.h.  On `meta` and in a dry
+ * step host is not read and may be NULL. */
 tern_tensor *tern_input(tern_ctx *ctx, const char *name, tern_dtype host_dtype, int rank,
                         const int64_t *shape, const void *host);
 /* Zeroed host memory that lasts as long as the step, to put an input's values
@@ -89,9 +97,11 @@ tern_tensor *tern_input(tern_ctx *ctx, const char *name, tern_dtype host_dtype, 
 void *tern_step_scratch(tern_ctx *ctx, size_t bytes);
 /* A step tensor of the device's real type filled with one value. */
 tern_tensor *tern_full(tern_ctx *ctx, int rank, const int64_t *shape, double value);
-/* Copy to host memory of host_dtype (f32 <-> f64 converted), tensor->count
- * elements.  A no-op after an error: `host` is then zero-filled. */
+/* Copy tensor->count elements to host memory, converted to host_dtype.  After an error
+ * nothing is read and those elements are zero; the nil tensor, which failed calls return,
+ * has none, so `host` is then left as it was: check tern_ok before its values are used. */
 void tern_read(tern_ctx *ctx, const tern_tensor *tensor, tern_dtype host_dtype, void *host);
+/* The value of a tensor of one element; 0 after an error. */
 double tern_read_scalar(tern_ctx *ctx, const tern_tensor *tensor);
 /* Overwrite a persistent tensor (a parameter, state, a kept tensor). */
 void tern_write(tern_ctx *ctx, tern_tensor *tensor, tern_dtype host_dtype, const void *host);

@@ -172,9 +172,15 @@ void tern_blocks_make(tern_ctx *ctx);
 void *tern_block_address(const tern_ctx *ctx, tern_block block, size_t offset);
 void *tern_state_address(const tern_ctx *ctx, size_t offset);
 
-/* --- context.c --- */
+/* --- device.c --- */
 bool tern_region_reserve(tern_ctx *ctx, tern_region *region, size_t bytes);
 bool tern_region_commit(tern_ctx *ctx, tern_region *region, size_t bytes);
 void tern_region_release(tern_ctx *ctx, tern_region *region);
+/* On a device that computes. */
+bool tern_device_fill(tern_ctx *ctx, void *device, int byte, size_t bytes);
+bool tern_device_copy(tern_ctx *ctx, void *to, const void *from, size_t bytes);
+bool tern_device_copy_in(tern_ctx *ctx, void *device, const void *host, size_t bytes);
+bool tern_device_copy_out(tern_ctx *ctx, void *host, const void *device, size_t bytes);
+bool tern_device_synchronise(tern_ctx *ctx);
 
 #endif

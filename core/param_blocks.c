@@ -21,8 +21,7 @@ bool tern_blocks_reserve(tern_ctx *ctx)
         !reserve(ctx, &store->state_region, store->state_elements))
         return false;
     return !ctx->backend->computes || ctx->backend->host_memory || /* pages that are zero */
-           ctx->backend->fill(ctx->backend_state, store->region.base, 0, elements * size,
-                              &ctx->error);
+           tern_device_fill(ctx, store->region.base, 0, elements * size);
 }
 
 static void *address(const tern_ctx *ctx, const tern_region *region, size_t elements)
@@ -135,8 +134,7 @@ tern_tensor tern_state_average(tern_ctx *ctx, int index)
 static void copy(tern_ctx *ctx, const tern_tensor *to, const tern_tensor *from)
 {
     if (tern_ok(ctx) && ctx->backend->computes)
-        ctx->backend->copy(ctx->backend_state, to->data, from->data, tern_tensor_bytes(from),
-                           &ctx->error);
+        tern_device_copy(ctx, to->data, from->data, tern_tensor_bytes(from));
 }
 
 void tern_average_begin(tern_ctx *ctx)

@@ -41,6 +41,11 @@ static tern_tensor *new_lasting(tern_ctx *ctx, const char *name, int rank, const
                   TERN_MAX_RANK);
         return NULL;
     }
+    if (rank && !shape) {
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "parameter %s has rank %d, but its shape is NULL", full,
+                  rank);
+        return NULL;
+    }
     if (ctx->store.laid_out) {
         tern_fail(ctx, TERN_ERR_STATE, "parameter %s is declared after tern_params_freeze", full);
         return NULL;

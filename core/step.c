@@ -156,6 +156,10 @@ tern_tensor *tern_new_header(tern_ctx *ctx, tern_dtype dtype, int rank, const in
         tern_fail(ctx, TERN_ERR_SHAPE, "rank %d, only 0 to %d are possible", rank, TERN_MAX_RANK);
         return &ctx->nil;
     }
+    if (rank && !shape) {
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "rank %d, but its shape is NULL", rank);
+        return &ctx->nil;
+    }
     tern_tensor *tensor = tern_bump_alloc(&ctx->step_memory, sizeof *tensor);
     if (!tensor) {
         tern_fail(ctx, TERN_ERR_MEMORY, "no memory for a tensor's header");
@@ -206,16 +210,32 @@ void *tern_allocate_workspace(tern_ctx *ctx, size_t bytes)
     }
     void *memory = address_of(ctx, buffer);
     if (memory && ctx->poison)
-        ctx->backend->fill(ctx->backend_state, memory, 0xFF, bytes, &ctx->error);
+        tern_device_fill(ctx, memory, 0xFF, bytes);
     return memory;
+}
+
+/* A parameter, state or a slice of them, before they were laid out. */
+static bool lacks_memory(const tern_ctx *ctx, const tern_tensor *tensor)
+{
+    return !tensor->step && !tensor->data && tensor->count &&
+           (ctx->backend->computes || (tensor->is_param && !ctx->store.laid_out));
 }
 
 bool tern_touch(tern_ctx *ctx, const tern_tensor *tensor)
 {
     char text[TERN_SHAPE_TEXT];
+    if (!tensor) {
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "a tensor is wanted, NULL was given");
+        return false;
+    }
     const char *name = tensor->name ? tensor->name : "a tensor";
     if (tensor->ctx != ctx) {
         tern_fail(ctx, TERN_ERR_ARGUMENT, "%s belongs to another context", name);
+        return false;
+    }
+    if (lacks_memory(ctx, tensor)) {
+        tern_fail(ctx, TERN_ERR_STATE, "parameter %s %s has no memory yet: call tern_params_freeze",
+                  name, tern_shape_text(tensor, text));
         return false;
     }
     if (tensor->step && tensor->step != ctx->step) {
@@ -239,6 +259,5 @@ bool tern_touch(tern_ctx *ctx, const tern_tensor *tensor)
 void tern_fill_bytes(tern_ctx *ctx, tern_tensor *tensor, int byte)
 {
     if (!tern_is_idle(ctx) && tensor->count)
-        ctx->backend->fill(ctx->backend_state, tensor->data, byte, tern_tensor_bytes(tensor),
-                           &ctx->error);
+        tern_device_fill(ctx, tensor->data, byte, tern_tensor_bytes(tensor));
 }

@@ -257,12 +257,12 @@ void tern_seed_grad(tern_ctx *ctx, tern_tensor *tensor, tern_dtype host_dtype, c
 
 tern_tensor *tern_require_grad(tern_ctx *ctx, tern_tensor *tensor)
 {
-    if (tern_ok(ctx) && tern_touch(ctx, tensor)) {
-        if (!tern_dtype_is_real(tensor->dtype))
-            tern_fail(ctx, TERN_ERR_DTYPE, "%s holds %s: only reals have gradients",
-                      tensor->name ? tensor->name : "the tensor", tern_dtype_name(tensor->dtype));
-        else
-            tensor->requires_grad = true;
-    }
+    if (!tern_ok(ctx) || !tern_touch(ctx, tensor))
+        return &ctx->nil;
+    if (tern_dtype_is_real(tensor->dtype))
+        tensor->requires_grad = true;
+    else
+        tern_fail(ctx, TERN_ERR_DTYPE, "%s holds %s: only reals have gradients",
+                  tensor->name ? tensor->name : "the tensor", tern_dtype_name(tensor->dtype));
     return tensor;
 }

@@ -52,7 +52,7 @@ bool tern_upload(tern_ctx *ctx, tern_tensor *tensor, tern_dtype host_dtype, cons
             return true;
         source = to;
     }
-    return ctx->backend->copy_in(ctx->backend_state, tensor->data, source, bytes, &ctx->error);
+    return tern_device_copy_in(ctx, tensor->data, source, bytes);
 }
 
 static tern_dtype device_type(const tern_ctx *ctx, tern_dtype host_dtype)
@@ -103,17 +103,22 @@ tern_tensor *tern_full(tern_ctx *ctx, int rank, const int64_t *shape, double val
 
 void tern_read(tern_ctx *ctx, const tern_tensor *tensor, tern_dtype host_dtype, void *host)
 {
-    size_t bytes = tern_tensor_bytes(tensor);
-    memset(host, 0, (size_t)tensor->count * tern_dtype_size(host_dtype));
+    size_t bytes = tensor ? tern_tensor_bytes(tensor) : 0;
+    if (bytes && host)
+        memset(host, 0, (size_t)tensor->count * tern_dtype_size(host_dtype));
     if (!tern_ok(ctx) || !tern_touch(ctx, tensor) || tern_is_idle(ctx) || bytes == 0)
         return;
-    if (ctx->backend->synchronise && !ctx->backend->synchronise(ctx->backend_state, &ctx->error))
+    if (!host) {
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: no host memory given to read into",
+                  tensor->name ? tensor->name : "a tensor");
+        return;
+    }
+    if (!tern_device_synchronise(ctx))
         return;
     const void *source = tensor->data;
     if (!ctx->backend->host_memory) {
         void *copy = staging(ctx, bytes);
-        if (!copy || !ctx->backend->copy_out(ctx->backend_state, copy, tensor->data, bytes,
-                                             &ctx->error))
+        if (!copy || !tern_device_copy_out(ctx, copy, tensor->data, bytes))
             return;
         source = copy;
     }
@@ -123,7 +128,7 @@ void tern_read(tern_ctx *ctx, const tern_tensor *tensor, tern_dtype host_dtype, 
 double tern_read_scalar(tern_ctx *ctx, const tern_tensor *tensor)
 {
     double value = 0;
-    if (!tern_ok(ctx))
+    if (!tern_ok(ctx) || !tern_touch(ctx, tensor))
         return 0;
     if (tensor->count != 1) {
         char text[TERN_SHAPE_TEXT];
@@ -171,7 +176,6 @@ tern_tensor *tern_keep(tern_ctx *ctx, const tern_tensor *tensor)
     ctx->kept_bytes += bytes;
     kept->data = region->base;
     if (!tern_is_idle(ctx))
-        ctx->backend->copy(ctx->backend_state, kept->data, tensor->data, tern_tensor_bytes(tensor),
-                           &ctx->error);
+        tern_device_copy(ctx, kept->data, tensor->data, tern_tensor_bytes(tensor));
     return kept;
 }

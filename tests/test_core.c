@@ -239,6 +239,34 @@ static void results_may_be_read_in_some_steps_only(void **state)
     tern_ctx_free(ctx);
 }
 
+static void note_error(const tern_error *error, void *user)
+{
+    *(tern_error *)user = *error;
+}
+
+/* Whoever found it: an op, the device, the loader of plugins. */
+static void every_error_is_told_and_says_where(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        tern_ctx *ctx = open_ref(false);
+        tern_error told = { 0 };
+        tern_on_error(ctx, note_error, &told);
+        tern_scope_push(ctx, "model");
+        if (i == 0)
+            tern_full(ctx, 0, NULL, 1);
+        else if (i == 1)
+            tern_load_plugin(ctx, "/no/such/plugin.so");
+        else
+            tern_param(ctx, "huge", 1, (int64_t[]){ INT64_C(1) << 50 }, (tern_param_opts){ 0 });
+        tern_params_freeze(ctx);
+        assert_false(tern_ok(ctx));
+        assert_string_equal(told.message, tern_ctx_error(ctx)->message);
+        assert_true(strncmp(told.message, "model: ", 7) == 0);
+        tern_ctx_free(ctx);
+    }
+}
+
 static void overflowing_sizes_are_an_error(void **state)
 {
     (void)state;
@@ -269,6 +297,62 @@ static void parameters_depend_on_name_and_seed_only(void **state)
     }
     assert_memory_equal(first, second, sizeof first);
     assert_true(first[0] != first[1]);
+}
+
+/* Each public function that takes a tensor or a shape, given NULL. */
+static void null_instead_of_a_tensor_is_an_error(void **state)
+{
+    (void)state;
+    enum { FUNCTIONS = 10 };
+    for (int i = 0; i < FUNCTIONS; i++) {
+        tern_ctx *ctx = open_ref(false);
+        double value = 1;
+        tern_tensor *given = &(tern_tensor){ 0 };
+        tern_step_begin(ctx, 0);
+        tern_tensor *x = input(ctx, "x", 2, 3);
+        switch (i) {
+        case 0: tern_read(ctx, NULL, TERN_F64, &value); break;
+        case 1: tern_read(ctx, x, TERN_F64, NULL); break;
+        case 2: assert_true(tern_read_scalar(ctx, NULL) == 0); break;
+        case 3: tern_write(ctx, NULL, TERN_F64, &value); break;
+        case 4: given = tern_keep(ctx, NULL); break;
+        case 5: tern_seed_grad(ctx, NULL, TERN_F64, &value); break;
+        case 6: given = tern_require_grad(ctx, NULL); break;
+        case 7: given = tern_linear(ctx, x, NULL, NULL, (tern_linear_opts){ 0 }); break;
+        case 8: given = tern_input(ctx, "y", TERN_F64, 1, NULL, &value); break;
+        default: given = tern_param(ctx, "p", 1, NULL, (tern_param_opts){ 0 }); break;
+        }
+        if (tern_ctx_error(ctx)->code != TERN_ERR_ARGUMENT)
+            fail_msg("function %d: %s", i, tern_ctx_error(ctx)->message);
+        assert_non_null(given);
+        tern_ctx_free(ctx);
+    }
+}
+
+static void parameters_without_memory_are_an_error(void **state)
+{
+    (void)state;
+    static const char *const devices[] = { "ref", "meta" };
+    double value = 1;
+    for (int i = 0; i < 8; i++) {
+        tern_error error = { 0 };
+        tern_ctx *ctx = tern_ctx_new((tern_ctx_opts){ .device = devices[i % 2] }, &error);
+        assert_non_null(ctx);
+        tern_scope_push(ctx, "model");
+        tern_tensor *weight = tern_param(ctx, "weight", 2, (int64_t[]){ 2, 3 },
+                                         (tern_param_opts){ 0 });
+        tern_step_begin(ctx, 0);
+        tern_tensor *x = input(ctx, "x", 4, 3);
+        switch (i / 2) {
+        case 0: tern_linear(ctx, x, weight, NULL, (tern_linear_opts){ 0 }); break;
+        case 1: tern_read(ctx, weight, TERN_F64, (double[6]){ 0 }); break;
+        case 2: tern_write(ctx, weight, TERN_F64, &value); break;
+        default: tern_keep(ctx, weight); break;
+        }
+        assert_tern_fails(ctx, TERN_ERR_STATE, "model: parameter model.weight [2,3] has no memory "
+                                               "yet: call tern_params_freeze");
+        tern_ctx_free(ctx);
+    }
 }
 
 static void meta_declares_shapes_without_memory(void **state)
@@ -308,8 +392,11 @@ int main(void)
         cmocka_unit_test(nothing_is_allocated_after_the_second_step),
         cmocka_unit_test(departing_from_the_plan_is_right_or_refused),
         cmocka_unit_test(results_may_be_read_in_some_steps_only),
+        cmocka_unit_test(every_error_is_told_and_says_where),
         cmocka_unit_test(overflowing_sizes_are_an_error),
         cmocka_unit_test(parameters_depend_on_name_and_seed_only),
+        cmocka_unit_test(null_instead_of_a_tensor_is_an_error),
+        cmocka_unit_test(parameters_without_memory_are_an_error),
         cmocka_unit_test(meta_declares_shapes_without_memory),
         cmocka_unit_test(unknown_devices_suggest_the_nearest),
     };
