@@ -118,6 +118,22 @@ static void a_sound_beyond_all_bounds_is_named(void **state)
     tern_run_close(&loaded);
 }
 
+static void a_device_that_computes_nothing_is_refused(void **state)
+{
+    (void)state;
+    char path[TEMPORARY_PATH_BYTES];
+    tern_error error = { 0 };
+    tern_train_result result;
+    tern_loaded_run loaded;
+    assert_false(tern_run_open(run, "meta", 1, &loaded, &error));
+    assert_error(&error, TERN_ERR_ARGUMENT, "device meta computes nothing");
+    error = (tern_error){ 0 };
+    tern_trainer_opts opts = tiny_training(manifest, temporary_path(path, folder, "meta"));
+    opts.device = "meta";
+    assert_false(tern_train(&opts, &result, &error));
+    assert_error(&error, TERN_ERR_ARGUMENT, "device meta computes nothing");
+}
+
 static void pools_are_not_evaluated(void **state)
 {
     (void)state;
@@ -138,6 +154,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(output_that_is_no_number_is_an_error_that_names_the_clip),
         cmocka_unit_test(a_sound_beyond_all_bounds_is_named),
+        cmocka_unit_test(a_device_that_computes_nothing_is_refused),
         cmocka_unit_test(pools_are_not_evaluated),
     };
     return cmocka_run_group_tests(tests, make_run, remove_run);

@@ -100,6 +100,20 @@ bool tern_run_config_load(const char *run, tern_run_config *config, tern_error *
     return ok;
 }
 
+tern_ctx *tern_run_ctx(const char *device, int threads, uint64_t seed, tern_error *error)
+{
+    tern_ctx *ctx =
+        tern_open((tern_ctx_opts){ .device = device, .threads = threads, .seed = seed }, error);
+    if (ctx && strcmp(tern_device(ctx), "meta") == 0) {
+        tern_error_set(error, TERN_ERR_ARGUMENT,
+                       "device meta computes nothing: it tells programs shapes, costs and memory, "
+                       "there is nothing to train or predict with it");
+        tern_ctx_free(ctx);
+        return NULL;
+    }
+    return ctx;
+}
+
 static bool load_model(const char *path, tern_loaded_run *run, tern_error *error)
 {
     char file[TERN_PATH_BYTES];
@@ -128,8 +142,7 @@ bool tern_run_open(const char *path, const char *device, int threads, tern_loade
     *run = (tern_loaded_run){ 0 };
     if (!tern_run_config_load(path, &run->config, error))
         return false;
-    run->ctx = tern_open((tern_ctx_opts){ .device = device, .threads = threads,
-                                          .seed = run->config.train.seed }, error);
+    run->ctx = tern_run_ctx(device, threads, run->config.train.seed, error);
     if (!run->ctx || !load_model(path, run, error)) {
         tern_run_close(run);
         return false;

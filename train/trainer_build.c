@@ -3,7 +3,6 @@
 #include "train/trainer_private.h"
 
 #include "core/params.h"
-#include "kernels/table.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -168,8 +167,7 @@ static void plan_schedule(trainer *t)
 
 static bool declare_model(trainer *t)
 {
-    t->ctx = tern_open((tern_ctx_opts){ .device = t->opts->device, .threads = t->opts->threads,
-                                        .seed = t->config.train.seed }, t->error);
+    t->ctx = tern_run_ctx(t->opts->device, t->opts->threads, t->config.train.seed, t->error);
     if (!t->ctx)
         return false;
     t->model = tern_classifier_new(t->ctx, &t->config.model);
