@@ -4,6 +4,7 @@
 #include "kernels/elementwise/binary.h"
 #include "kernels/losses/focal.h"
 #include "kernels/masked_mean/masked_mean.h"
+#include "layers/modality_dropout.h"
 #include "models/face_encoder.h"
 #include "models/fusion_attention.h"
 #include "models/fusion_concat.h"
@@ -93,8 +94,25 @@ static void auxiliary_logits(tern_ctx *ctx, const tern_classifier *model,
     tern_scope_pop(ctx);
 }
 
-tern_tensor *tern_classifier_forward(tern_ctx *ctx, const tern_classifier *model,
-                                     const tern_model_inputs *inputs, tern_tensor **auxiliary)
+/* The streams with their masks cleared where modality dropout hides them. */
+static void hide_modalities(tern_ctx *ctx, tern_stream *streams, double p)
+{
+    tern_tensor *masks[TERN_STREAMS];
+    int count = 0;
+    for (int s = 0; s < TERN_STREAMS; s++)
+        if (streams[s].x)
+            masks[count++] = streams[s].mask;
+    tern_modalities left = tern_drop_modalities(ctx, masks, count, p);
+    count = 0;
+    for (int s = 0; s < TERN_STREAMS; s++)
+        if (streams[s].x)
+            streams[s].mask = left.mask[count++];
+}
+
+/* Logits of the fusion, which may be denied some modalities with chance p, and of the
+ * encoders' own heads, which see what there is. */
+static tern_tensor *run(tern_ctx *ctx, const tern_classifier *model,
+                        const tern_model_inputs *inputs, double p, tern_tensor **auxiliary)
 {
     tern_stream streams[TERN_STREAMS] = { { NULL, NULL, NULL } };
     tern_tensor *logits;
@@ -103,18 +121,26 @@ tern_tensor *tern_classifier_forward(tern_ctx *ctx, const tern_classifier *model
     encode(ctx, model, inputs, streams);
     if (!tern_ok(ctx))
         return tern_nil(ctx);
+    if (auxiliary)
+        auxiliary_logits(ctx, model, streams, auxiliary);
+    if (p > 0 && tern_is_training(ctx))
+        hide_modalities(ctx, streams, p);
     switch (model->config.fusion) {
     case TERN_FUSION_ATTENTION:
-        logits = tern_fusion_attention_forward(ctx, &model->attention, streams, inputs);
+        logits = tern_fusion_attention_forward(ctx, &model->attention, streams);
         break;
     case TERN_FUSION_CROSSMODAL:
         logits = tern_fusion_crossmodal_forward(ctx, &model->crossmodal, streams);
         break;
     default: logits = tern_fusion_concat_forward(ctx, &model->concat, streams); break;
     }
-    if (auxiliary)
-        auxiliary_logits(ctx, model, streams, auxiliary);
     return logits;
+}
+
+tern_tensor *tern_classifier_forward(tern_ctx *ctx, const tern_classifier *model,
+                                     const tern_model_inputs *inputs, tern_tensor **auxiliary)
+{
+    return run(ctx, model, inputs, 0, auxiliary);
 }
 
 static tern_tensor *loss_of(tern_ctx *ctx, tern_tensor *logits, const tern_model_inputs *inputs,
@@ -132,8 +158,8 @@ tern_tensor *tern_classifier_loss(tern_ctx *ctx, const tern_classifier *model,
                                   tern_classifier_loss_opts opts, tern_tensor **logits)
 {
     tern_tensor *auxiliary[TERN_STREAMS] = { NULL };
-    tern_tensor *fused =
-        tern_classifier_forward(ctx, model, inputs, opts.auxiliary > 0 ? auxiliary : NULL);
+    tern_tensor *fused = run(ctx, model, inputs, opts.modality_dropout,
+                             opts.auxiliary > 0 ? auxiliary : NULL);
     tern_tensor *loss = loss_of(ctx, fused, inputs, class_weight, &opts);
     for (int s = 0; s < TERN_STREAMS; s++) {
         if (!auxiliary[s])

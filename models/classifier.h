@@ -28,9 +28,11 @@ tern_tensor *tern_classifier_forward(tern_ctx *ctx, const tern_classifier *model
                                      const tern_model_inputs *inputs, tern_tensor **auxiliary);
 
 typedef struct tern_classifier_loss_opts {
-    double label_smoothing; /* of cross-entropy                            */
-    double focal_gamma;     /* 0: cross-entropy, else the focal loss's gamma */
-    double auxiliary;       /* weight of each encoder's own loss           */
+    double label_smoothing;  /* of cross-entropy                                        */
+    double focal_gamma;      /* 0: cross-entropy, else the focal loss's gamma           */
+    double auxiliary;        /* weight of each encoder's own loss                       */
+    double modality_dropout; /* chance that the fusion misses a modality of a row, in
+                                training; never all (layers/modality_dropout.h)         */
 } tern_classifier_loss_opts;
 
 /* Cross-entropy or focal loss of inputs->label weighted by inputs->row_weight and by class_weight

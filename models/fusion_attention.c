@@ -4,6 +4,7 @@
 #include "kernels/shape/concat.h"
 #include "kernels/shape/slice.h"
 #include "kernels/softmax/softmax.h"
+#include "layers/modality_dropout.h"
 
 void tern_fusion_attention_declare(tern_ctx *ctx, const tern_model_config *config,
                                    tern_fusion_attention *fusion)
@@ -32,10 +33,9 @@ void tern_fusion_attention_declare(tern_ctx *ctx, const tern_model_config *confi
 }
 
 tern_tensor *tern_fusion_attention_forward(tern_ctx *ctx, const tern_fusion_attention *fusion,
-                                           const tern_stream *streams,
-                                           const tern_model_inputs *inputs)
+                                           const tern_stream *streams)
 {
-    tern_tensor *pooled[TERN_STREAMS], *scores[TERN_STREAMS], *there[TERN_STREAMS];
+    tern_tensor *pooled[TERN_STREAMS], *scores[TERN_STREAMS], *masks[TERN_STREAMS];
     int which[TERN_STREAMS], count = 0;
     tern_scope_push(ctx, "fusion");
     for (int s = 0; s < TERN_STREAMS; s++) {
@@ -45,15 +45,16 @@ tern_tensor *tern_fusion_attention_forward(tern_ctx *ctx, const tern_fusion_atte
         pooled[count] = tern_attention_pool_forward(ctx, &fusion->pool[s], streams[s].x,
                                                     streams[s].mask);
         scores[count] = tern_linear_layer_forward(ctx, &fusion->score[s], pooled[count]);
-        there[count] = inputs->present[s];
+        masks[count] = streams[s].mask;
         which[count++] = s;
         tern_scope_pop(ctx);
     }
     tern_concat_opts side_by_side = { .axis = -1 };
+    tern_modalities there = tern_drop_modalities(ctx, masks, count, 0); /* hides no more */
     tern_tensor *weights = tern_softmax(ctx, tern_concat(ctx, scores, count, side_by_side),
-                                        tern_concat(ctx, there, count, side_by_side));
+                                        there.present);
     /* softmax sums to one; times the row's modalities it keeps the vectors' scale */
-    weights = tern_mul(ctx, weights, inputs->modalities);
+    weights = tern_mul(ctx, weights, there.count);
     for (int m = 0; m < count; m++) {
         tern_tensor *weight = tern_slice(ctx, weights, (tern_slice_opts){ .axis = -1, .start = m,
                                                                           .length = 1 });

@@ -16,7 +16,6 @@
 
 #include "layers/attention_pool.h"
 #include "models/head.h"
-#include "models/inputs.h"
 #include "models/stream.h"
 
 typedef struct tern_fusion_attention {
@@ -28,7 +27,6 @@ typedef struct tern_fusion_attention {
 void tern_fusion_attention_declare(tern_ctx *ctx, const tern_model_config *config,
                                    tern_fusion_attention *fusion);
 tern_tensor *tern_fusion_attention_forward(tern_ctx *ctx, const tern_fusion_attention *fusion,
-                                           const tern_stream *streams,
-                                           const tern_model_inputs *inputs);
+                                           const tern_stream *streams);
 
 #endif

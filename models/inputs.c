@@ -93,20 +93,6 @@ static void mask_lengths(const uint8_t *mask, int64_t rows, int64_t steps, int32
     }
 }
 
-/* A row has a modality if it has a valid step of it; modalities counts those it has. */
-static tern_tensor *presence(tern_ctx *ctx, const tern_model_arrays *arrays, int stream,
-                             const int32_t *lengths, float *modalities)
-{
-    uint8_t *there = tern_step_scratch(ctx, (size_t)arrays->rows);
-    if (!there)
-        return tern_nil(ctx);
-    for (int64_t n = 0; n < arrays->rows; n++) {
-        there[n] = lengths[n] > 0 && shown(arrays, stream, n);
-        modalities[n] += there[n];
-    }
-    return tern_input(ctx, "present", TERN_U8, 2, (int64_t[]){ arrays->rows, 1 }, there);
-}
-
 static void upload_face(tern_ctx *ctx, const tern_model_config *config,
                         const tern_model_arrays *arrays, int32_t *lengths, tern_model_inputs *inputs)
 {
@@ -199,17 +185,11 @@ tern_model_inputs tern_model_inputs_upload(tern_ctx *ctx, const tern_model_confi
     };
     tern_model_inputs inputs = { 0 };
     int32_t *lengths = tern_step_scratch(ctx, (size_t)arrays->rows * sizeof *lengths);
-    float *modalities = tern_step_scratch(ctx, (size_t)arrays->rows * sizeof *modalities);
-    if (!lengths || !modalities)
+    if (!lengths)
         return inputs;
-    memset(modalities, 0, (size_t)arrays->rows * sizeof *modalities);
     for (int s = 0; s < TERN_STREAMS; s++)
-        if (tern_model_has(config, s)) {
-            upload[s](ctx, config, arrays, lengths, &inputs); /* leaves steps in lengths */
-            inputs.present[s] = presence(ctx, arrays, s, lengths, modalities);
-        }
-    inputs.modalities = tern_input(ctx, "modalities", TERN_F32, 2, (int64_t[]){ arrays->rows, 1 },
-                                   modalities);
+        if (tern_model_has(config, s))
+            upload[s](ctx, config, arrays, lengths, &inputs);
     if (arrays->label)
         inputs.label = tern_input(ctx, "label", TERN_I32, 1, &arrays->rows, arrays->label);
     if (arrays->row_weight)

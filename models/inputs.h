@@ -33,8 +33,6 @@ typedef struct tern_model_inputs {
     tern_tensor *conv_mask[TERN_SPEECH_BLOCKS]; /* [N,T_i], at each convolution's output */
     tern_tensor *step_length, *step_mask, *step_time; /* after the last pooling          */
     tern_tensor *tokens, *token_mask, *token_time;
-    tern_tensor *present[TERN_STREAMS]; /* u8 [N,1]: has the row this modality? */
-    tern_tensor *modalities;            /* [N,1]: how many has it?              */
     tern_tensor *label, *row_weight;
 } tern_model_inputs;
 

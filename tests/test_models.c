@@ -79,8 +79,8 @@ static tern_ctx *open_cpu(int threads)
 }
 
 /* Train a few steps; returns the last loss. */
-static double train(tern_ctx *ctx, const tern_classifier *model, const batch *b, int steps,
-                    double *first)
+static double train_hiding(tern_ctx *ctx, const tern_classifier *model, const batch *b, int steps,
+                           double modality_dropout, double *first)
 {
     double loss = 0;
     tern_model_arrays arrays = arrays_of(b);
@@ -90,7 +90,9 @@ static double train(tern_ctx *ctx, const tern_classifier *model, const batch *b,
         tern_model_inputs inputs =
             tern_model_inputs_upload(ctx, tern_classifier_config(model), &arrays);
         tern_tensor *value = tern_classifier_loss(
-            ctx, model, &inputs, NULL, (tern_classifier_loss_opts){ .auxiliary = 0.2 }, NULL);
+            ctx, model, &inputs, NULL,
+            (tern_classifier_loss_opts){ .auxiliary = 0.2, .modality_dropout = modality_dropout },
+            NULL);
         tern_backward(ctx, value);
         tern_adamw(ctx, tern_blocks(ctx), NULL, (tern_adamw_opts){ .lr = 5e-3, .step = step });
         loss = tern_read_scalar(ctx, value);
@@ -100,6 +102,12 @@ static double train(tern_ctx *ctx, const tern_classifier *model, const batch *b,
     tern_set_training(ctx, false);
     assert_tern_ok(ctx);
     return loss;
+}
+
+static double train(tern_ctx *ctx, const tern_classifier *model, const batch *b, int steps,
+                    double *first)
+{
+    return train_hiding(ctx, model, b, steps, 0, first);
 }
 
 static void predict(tern_ctx *ctx, const tern_classifier *model, const tern_model_arrays *arrays,
@@ -130,6 +138,32 @@ static void every_fusion_learns_from_every_set_of_modalities(void **state)
             tern_classifier_free(model);
             tern_ctx_free(ctx);
         }
+    free(b);
+}
+
+/* With one modality left of each row every fusion still learns, and what it is told is
+ * another thing than all of them. */
+static void every_fusion_learns_from_what_modality_dropout_leaves(void **state)
+{
+    (void)state;
+    batch *b = new_batch();
+    for (int fusion = 0; fusion < TERN_FUSIONS; fusion++) {
+        tern_model_config config = small_config((tern_fusion)fusion, 7);
+        double losses[2], first = 0, last;
+        for (int hides = 0; hides < 2; hides++) {
+            tern_ctx *ctx = open_cpu(1);
+            tern_classifier *model = tern_classifier_new(ctx, &config);
+            tern_params_freeze(ctx);
+            losses[hides] = train_hiding(ctx, model, b, 1, hides, NULL);
+            last = train_hiding(ctx, model, b, 60, hides, &first);
+            if (!(last < 0.7 * first))
+                fail_msg("%s: loss %g after 60 steps, %g at first", tern_fusion_names[fusion],
+                         last, first);
+            tern_classifier_free(model);
+            tern_ctx_free(ctx);
+        }
+        assert_true(losses[0] != losses[1]);
+    }
     free(b);
 }
 
@@ -273,6 +307,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_fusion_learns_from_every_set_of_modalities),
+        cmocka_unit_test(every_fusion_learns_from_what_modality_dropout_leaves),
         cmocka_unit_test(masked_values_do_not_matter),
         cmocka_unit_test(training_is_bit_identical_for_any_number_of_threads),
         cmocka_unit_test(a_model_allocates_nothing_after_the_second_step),

@@ -1,7 +1,5 @@
 #include "train/feed.h"
 
-#include "core/rng.h"
-
 tern_model_arrays tern_feed_arrays(const tern_batch *batch)
 {
     return (tern_model_arrays){
@@ -52,24 +50,4 @@ tern_augment tern_feed_augment(double strength)
     augment.time_shift *= strength;
     augment.word_drop = probability(augment.word_drop * strength);
     return augment;
-}
-
-void tern_feed_hide(const tern_batch *batch, double p, uint64_t seed, uint32_t step,
-                    uint8_t *const *hidden_has)
-{
-    tern_rng rng = tern_rng_make(seed, TERN_STREAM_AUGMENT + 0x0F000000u, step);
-    for (int n = 0; n < batch->shape.rows; n++) {
-        int left = 0;
-        for (int m = 0; m < TERN_MODALITY_COUNT; m++)
-            left += batch->has[m][n];
-        for (int m = 0; m < TERN_MODALITY_COUNT; m++) {
-            /* Draw for every row and modality, so that the stream stays in step. */
-            bool hide = tern_rng_uniform(&rng) < p;
-            hidden_has[m][n] = batch->has[m][n];
-            if (hide && batch->has[m][n] && left > 1) {
-                hidden_has[m][n] = 0;
-                left--;
-            }
-        }
-    }
 }

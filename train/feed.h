@@ -16,9 +16,4 @@ tern_loader_opts tern_feed_loader_opts(const tern_model_config *config);
  * probabilities stay at most 1. */
 tern_augment tern_feed_augment(double strength);
 
-/* Modality dropout: in each row of `has` hide each present modality with
- * probability p, but never all of them.  Depends on (seed, step, row) only. */
-void tern_feed_hide(const tern_batch *batch, double p, uint64_t seed, uint32_t step,
-                    uint8_t *const *hidden_has);
-
 #endif

@@ -55,7 +55,8 @@ typedef struct tern_train_opts {
                                         balance makes of it, which this multiplies   */
     double auxiliary;        /* weight of each encoder's own loss; default 0.3        */
 
-    double modality_dropout; /* chance to hide a modality of a sample; default 0      */
+    double modality_dropout; /* chance to hide a modality of a sample from the fusion;
+                                default 0                                             */
     double augment;          /* strength of augmentation: 0 none, 1 standard          */
 } tern_train_opts;
 

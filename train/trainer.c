@@ -34,7 +34,8 @@ static tern_tensor *step_ops(trainer *t, const tern_model_arrays *arrays, int64_
         (tern_classifier_loss_opts){
             .label_smoothing = train->label_smoothing,
             .focal_gamma = train->loss == TERN_LOSS_FOCAL ? train->gamma : 0,
-            .auxiliary = train->auxiliary }, NULL);
+            .auxiliary = train->auxiliary,
+            .modality_dropout = train->modality_dropout }, NULL);
     tern_backward(ctx, loss);
     double lr = t->plateau.scale * tern_schedule_rate(&t->schedule, step);
     tern_optimiser_step(ctx, &t->optimiser, lr, step);
@@ -45,12 +46,6 @@ static double train_step(trainer *t, const tern_batch *batch)
 {
     int64_t step = t->at.step + 1;
     tern_model_arrays arrays = tern_feed_arrays(batch);
-    if (t->config.train.modality_dropout > 0) {
-        tern_feed_hide(batch, t->config.train.modality_dropout, t->config.train.seed,
-                       (uint32_t)step, t->hidden);
-        for (int s = 0; s < TERN_STREAMS; s++)
-            arrays.has[s] = t->hidden[s];
-    }
     tern_set_training(t->ctx, true);
     if (!tern_step_is_planned(t->ctx, TRAINING)) {
         tern_step_begin_dry(t->ctx, TRAINING);

@@ -201,8 +201,5 @@ bool tern_trainer_build(trainer *t)
 {
     plan_optimiser(t);
     plan_schedule(t);
-    for (int s = 0; s < TERN_STREAMS; s++)
-        if (!(t->hidden[s] = calloc((size_t)t->config.train.batch, 1)))
-            return tern_error_set(t->error, TERN_ERR_MEMORY, "no memory for a batch");
     return weigh_classes(t) && declare_model(t) && start_model(t);
 }

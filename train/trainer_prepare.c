@@ -177,6 +177,4 @@ void tern_trainer_close(trainer *t)
     tern_vocabulary_free(t->vocabulary);
     tern_clips_free(t->clips);
     free(t->class_weight);
-    for (int s = 0; s < TERN_STREAMS; s++)
-        free(t->hidden[s]);
 }

@@ -19,7 +19,6 @@ typedef struct trainer {
     tern_classifier *model;
     tern_loader *train, *valid;
     float *class_weight;            /* [classes], or NULL */
-    uint8_t *hidden[TERN_STREAMS];  /* modality dropout   */
     tern_checkpoint_info at;        /* how far the run is */
     tern_optimiser optimiser;
     tern_schedule schedule;
