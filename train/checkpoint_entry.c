@@ -120,7 +120,8 @@ bool tern_entry_is_known(const tern_ctx *ctx, const char *name)
 /* ------------------------------------------------------------ layouts -- */
 
 /* Ours is [O,h,w,I] or [O,k,I], the file's is [O,I,h,w] or [O,I,k]. */
-void tern_entry_permute(const tern_entry *e, size_t size, const void *from, void *to, bool to_file)
+void tern_entry_permute(const tern_entry *e, size_t element_bytes, const void *from, void *to,
+                        bool to_file)
 {
     const tern_tensor *ours = &e->tensor;
     int last = ours->rank - 1;
@@ -131,9 +132,10 @@ void tern_entry_permute(const tern_entry *e, size_t size, const void *from, void
     for (int64_t o = 0; o < o_count; o++)
         for (int64_t p = 0; p < area; p++)
             for (int64_t i = 0; i < i_count; i++) {
-                size_t our = (size_t)((o * area + p) * i_count + i) * size;
-                size_t file = (size_t)((o * i_count + i) * area + p) * size;
-                memcpy(target + (to_file ? file : our), source + (to_file ? our : file), size);
+                size_t our = (size_t)((o * area + p) * i_count + i) * element_bytes;
+                size_t file = (size_t)((o * i_count + i) * area + p) * element_bytes;
+                memcpy(target + (to_file ? file : our), source + (to_file ? our : file),
+                       element_bytes);
             }
 }
 
