@@ -167,6 +167,11 @@ void tern_declare_saved(tern_call *call, int index, tern_dtype dtype, int rank,
                         const int64_t *shape);
 /* The device's real type: f64 on ref, f32 elsewhere. */
 tern_dtype tern_real(const tern_call *call);
+/* The values of an input; NULL where it is not given. */
+static inline void *tern_in_values(const tern_call *call, int input)
+{
+    return call->in[input] ? call->in[input]->data : NULL;
+}
 /* Set the context's error; the op's name and layer path are put before it. */
 void tern_call_fail(tern_call *call, tern_status code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -1,6 +1,8 @@
 /* attention on ref: one query of one head after the other, in float64. */
 #include "kernels/attention/attention.h"
 
+#include "kernels/ref_grad.h"
+
 #include "core/rng.h"
 
 #include <math.h>
@@ -142,17 +144,6 @@ static void attention_forward(tern_call *call)
     }
 }
 
-/* The gradient's data, zeroed unless it is to be added to. */
-static double *grad_data(tern_call *call, int index)
-{
-    tern_tensor *grad = call->grad_in[index];
-    if (!grad)
-        return NULL;
-    if (!call->accumulate[index] && grad->count > 0)
-        memset(grad->data, 0, (size_t)grad->count * sizeof(double));
-    return grad->data;
-}
-
 /* Of one query: p[Lk], the softmax before dropout, and dp[Lk], its gradient. */
 static void softmax_and_grad(const attention_problem *problem, const tern_call *call,
                              const attention_query *at, double *p, double *dp)
@@ -181,10 +172,10 @@ static void attention_backward(tern_call *call)
     attention_problem problem = attention_problem_of(call);
     double *p = call->workspace, *dp = p + problem.keys; /* [Lk] each */
     const double *grad_y = call->grad_out[TERN_ATTENTION_Y]->data;
-    double *grad_q = grad_data(call, TERN_ATTENTION_Q);
-    double *grad_k = grad_data(call, TERN_ATTENTION_K);
-    double *grad_v = grad_data(call, TERN_ATTENTION_V);
-    double *grad_bias = grad_data(call, TERN_ATTENTION_BIAS);
+    double *grad_q = tern_ref_grad(call, TERN_ATTENTION_Q);
+    double *grad_k = tern_ref_grad(call, TERN_ATTENTION_K);
+    double *grad_v = tern_ref_grad(call, TERN_ATTENTION_V);
+    double *grad_bias = tern_ref_grad(call, TERN_ATTENTION_BIAS);
 
     for (int64_t number = 0; number < problem.rows * problem.heads * problem.queries; number++) {
         attention_query at = query_at(&problem, number);

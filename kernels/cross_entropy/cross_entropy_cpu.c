@@ -35,19 +35,16 @@ typedef struct cross_entropy_task {
     bool accumulate, accumulate_soft;
 } cross_entropy_task;
 
-static const void *values(const tern_call *call, int input)
-{
-    return call->in[input] ? call->in[input]->data : NULL;
-}
-
 static cross_entropy_task task_of(const tern_call *call)
 {
     const tern_cross_entropy_opts *opts = call->options;
     int64_t classes = call->in[CE_LOGITS]->shape[1];
     cross_entropy_task task = {
-        .opts = opts, .logits = values(call, CE_LOGITS), .target = values(call, CE_TARGET),
-        .soft_target = values(call, CE_SOFT_TARGET), .class_weight = values(call, CE_CLASS_WEIGHT),
-        .row_weight = values(call, CE_ROW_WEIGHT),
+        .opts = opts, .logits = tern_in_values(call, CE_LOGITS),
+        .target = tern_in_values(call, CE_TARGET),
+        .soft_target = tern_in_values(call, CE_SOFT_TARGET),
+        .class_weight = tern_in_values(call, CE_CLASS_WEIGHT),
+        .row_weight = tern_in_values(call, CE_ROW_WEIGHT),
         .classes = classes,
         .rows = tern_tiles_of_rows(call->in[CE_LOGITS]->shape[0], classes, TILE_ELEMENTS, 1),
         .hard = (float)(1 - opts->label_smoothing),

@@ -10,18 +10,13 @@ typedef struct problem {
     int64_t rows, classes;
 } problem;
 
-static const void *values(const tern_call *call, int input)
-{
-    return call->in[input] ? call->in[input]->data : NULL;
-}
-
 static problem problem_of(const tern_call *call)
 {
-    return (problem){ .opts = call->options, .logits = values(call, CE_LOGITS),
-                      .target = values(call, CE_TARGET),
-                      .soft_target = values(call, CE_SOFT_TARGET),
-                      .class_weight = values(call, CE_CLASS_WEIGHT),
-                      .row_weight = values(call, CE_ROW_WEIGHT),
+    return (problem){ .opts = call->options, .logits = tern_in_values(call, CE_LOGITS),
+                      .target = tern_in_values(call, CE_TARGET),
+                      .soft_target = tern_in_values(call, CE_SOFT_TARGET),
+                      .class_weight = tern_in_values(call, CE_CLASS_WEIGHT),
+                      .row_weight = tern_in_values(call, CE_ROW_WEIGHT),
                       .rows = call->in[CE_LOGITS]->shape[0],
                       .classes = call->in[CE_LOGITS]->shape[1] };
 }

@@ -18,16 +18,6 @@ static void smooth_cost(const tern_call *call, tern_cost *forward, tern_cost *ba
     backward->flops = 3 * (double)call->in[0]->count;
 }
 
-static const tern_sample samples[] = {
-    { TERN_SAMPLE_CHECK, "x=[5,7]", "" },
-    { TERN_SAMPLE_CHECK, "x=[1]", "" },
-    { TERN_SAMPLE_CHECK, "x=[]", "" },
-    { TERN_SAMPLE_CHECK, "x=[2,3,31]{-6..6}", "" },
-    { TERN_SAMPLE_CHECK, "x=[0,3]", "" },
-    { TERN_SAMPLE_BENCH, "x=[1024,1024]", "" },
-    { 0, NULL, NULL },
-};
-
 const tern_op tern_op_relu = {
     .name = "relu",
     .summary = "rectified linear unit",
@@ -36,7 +26,7 @@ const tern_op tern_op_relu = {
     .out = { { "y", TERN_REAL, TERN_BACKWARD_READS, "[...]" } },
     .shape = tern_unary_shape,
     .cost = relu_cost,
-    .samples = samples,
+    .samples = tern_unary_samples,
 };
 
 const tern_op tern_op_silu = {
@@ -47,7 +37,7 @@ const tern_op tern_op_silu = {
     .out = { { "y", TERN_REAL, 0, "[...]" } },
     .shape = tern_unary_shape,
     .cost = smooth_cost,
-    .samples = samples,
+    .samples = tern_unary_samples,
 };
 
 const tern_op tern_op_sigmoid = {
@@ -58,7 +48,7 @@ const tern_op tern_op_sigmoid = {
     .out = { { "y", TERN_REAL, TERN_BACKWARD_READS, "[...]" } },
     .shape = tern_unary_shape,
     .cost = smooth_cost,
-    .samples = samples,
+    .samples = tern_unary_samples,
 };
 
 const tern_op tern_op_tanh = {
@@ -69,7 +59,7 @@ const tern_op tern_op_tanh = {
     .out = { { "y", TERN_REAL, TERN_BACKWARD_READS, "[...]" } },
     .shape = tern_unary_shape,
     .cost = smooth_cost,
-    .samples = samples,
+    .samples = tern_unary_samples,
 };
 
 /* ----------------------------------------------------------- leaky_relu -- */

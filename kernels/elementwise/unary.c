@@ -18,8 +18,8 @@ static void series_cost(const tern_call *call, tern_cost *forward, tern_cost *ba
     backward->flops = (double)call->in[0]->count;
 }
 
-/* Reals without a range keep off 0, where abs has its kink. */
-static const tern_sample samples[] = {
+/* Reals without a range keep off 0, where abs and relu have their kink. */
+const tern_sample tern_unary_samples[] = {
     { TERN_SAMPLE_CHECK, "x=[5,7]", "" },
     { TERN_SAMPLE_CHECK, "x=[1]", "" },
     { TERN_SAMPLE_CHECK, "x=[]", "" },
@@ -48,7 +48,7 @@ const tern_op tern_op_neg = {
     .out = { { "y", TERN_REAL, 0, "[...]" } },
     .shape = tern_unary_shape,
     .cost = simple_cost,
-    .samples = samples,
+    .samples = tern_unary_samples,
 };
 
 const tern_op tern_op_abs = {
@@ -59,7 +59,7 @@ const tern_op tern_op_abs = {
     .out = { { "y", TERN_REAL, 0, "[...]" } },
     .shape = tern_unary_shape,
     .cost = simple_cost,
-    .samples = samples,
+    .samples = tern_unary_samples,
 };
 
 const tern_op tern_op_exp = {
@@ -70,7 +70,7 @@ const tern_op tern_op_exp = {
     .out = { { "y", TERN_REAL, TERN_BACKWARD_READS, "[...]" } },
     .shape = tern_unary_shape,
     .cost = series_cost,
-    .samples = samples,
+    .samples = tern_unary_samples,
 };
 
 const tern_op tern_op_log = {

@@ -42,7 +42,9 @@ typedef struct tern_clamp_opts {
 
 tern_tensor *tern_clamp(tern_ctx *ctx, tern_tensor *x, tern_clamp_opts opts);
 
-/* The shape rule of all functions of one tensor: y is like x. */
+/* What functions of one tensor have in common: the shape rule, by which y is like x, and
+ * the samples of those that have no options. */
 void tern_unary_shape(tern_call *call);
+extern const tern_sample tern_unary_samples[];
 
 #endif

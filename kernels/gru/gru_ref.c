@@ -1,6 +1,9 @@
 /* gru on ref: one row after the other, one step after the other, in float64. */
 #include "kernels/gru/gru.h"
 
+#include "kernels/elementwise/activation.h"
+#include "kernels/ref_grad.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -12,11 +15,6 @@ typedef struct gru_problem {
     const tern_tensor *lengths;
 } gru_problem;
 
-static const double *input_data(const tern_call *call, int index)
-{
-    return call->in[index] ? call->in[index]->data : NULL;
-}
-
 static gru_problem gru_problem_of(const tern_call *call)
 {
     const tern_tensor *x = call->in[TERN_GRU_X];
@@ -25,9 +23,9 @@ static gru_problem gru_problem_of(const tern_call *call)
         .hidden = call->in[TERN_GRU_W_HH]->shape[1],
         .reverse = ((const tern_gru_opts *)call->options)->reverse,
         .x = x->data,
-        .w_ih = input_data(call, TERN_GRU_W_IH), .w_hh = input_data(call, TERN_GRU_W_HH),
-        .b_ih = input_data(call, TERN_GRU_B_IH), .b_hh = input_data(call, TERN_GRU_B_HH),
-        .h0 = input_data(call, TERN_GRU_H0), .lengths = call->in[TERN_GRU_LENGTHS],
+        .w_ih = tern_in_values(call, TERN_GRU_W_IH), .w_hh = tern_in_values(call, TERN_GRU_W_HH),
+        .b_ih = tern_in_values(call, TERN_GRU_B_IH), .b_hh = tern_in_values(call, TERN_GRU_B_HH),
+        .h0 = tern_in_values(call, TERN_GRU_H0), .lengths = call->in[TERN_GRU_LENGTHS],
     };
 }
 
@@ -35,11 +33,6 @@ static gru_problem gru_problem_of(const tern_call *call)
 static int64_t position(const gru_problem *p, int64_t row, int64_t length, int64_t step)
 {
     return row * p->steps + (p->reverse ? length - 1 - step : step);
-}
-
-static double sigmoid(double x)
-{
-    return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x));
 }
 
 /* Row k of x w_ih' + b_ih, and of h w_hh' + b_hh. */
@@ -64,7 +57,7 @@ static void step_gates(const gru_problem *p, const double *x, const double *h, d
 {
     int64_t hidden = p->hidden;
     for (int64_t k = 0; k < 2 * hidden; k++)
-        gates[k] = sigmoid(input_sum(p, x, k) + hidden_sum(p, h, k));
+        gates[k] = tern_activate_ref(TERN_ACT_SIGMOID, input_sum(p, x, k) + hidden_sum(p, h, k));
     for (int64_t j = 0; j < hidden; j++) {
         double inside = hidden_sum(p, h, 2 * hidden + j);
         gates[2 * hidden + j] = tanh(input_sum(p, x, 2 * hidden + j) + gates[j] * inside);
@@ -106,17 +99,6 @@ static void gru_forward(tern_call *call)
 typedef struct gru_grads {
     double *x, *w_ih, *w_hh, *b_ih, *b_hh, *h0;
 } gru_grads;
-
-/* The gradient's data, zeroed unless it is to be added to. */
-static double *grad_data(tern_call *call, int index)
-{
-    tern_tensor *grad = call->grad_in[index];
-    if (!grad)
-        return NULL;
-    if (!call->accumulate[index] && grad->count > 0)
-        memset(grad->data, 0, (size_t)grad->count * sizeof(double));
-    return grad->data;
-}
 
 /* From the gradient of h[t] to those of the sums with w_ih and with w_hh, [3H] each;
  * dh becomes what reaches h[t-1] directly, not through w_hh. */
@@ -164,9 +146,9 @@ static void gru_backward(tern_call *call)
     double *dh = call->workspace; /* [H], then d_input [3H], then d_hidden [3H] */
     double *d_input = dh + hidden, *d_hidden = d_input + 3 * hidden;
     gru_grads grads = {
-        grad_data(call, TERN_GRU_X), grad_data(call, TERN_GRU_W_IH),
-        grad_data(call, TERN_GRU_W_HH), grad_data(call, TERN_GRU_B_IH),
-        grad_data(call, TERN_GRU_B_HH), grad_data(call, TERN_GRU_H0),
+        tern_ref_grad(call, TERN_GRU_X), tern_ref_grad(call, TERN_GRU_W_IH),
+        tern_ref_grad(call, TERN_GRU_W_HH), tern_ref_grad(call, TERN_GRU_B_IH),
+        tern_ref_grad(call, TERN_GRU_B_HH), tern_ref_grad(call, TERN_GRU_H0),
     };
 
     for (int64_t row = 0; row < p.rows; row++) {

@@ -1,17 +1,14 @@
 /* mse, l1, huber and bce_with_logits on ref: the specification. */
 #include "kernels/losses/pointwise.h"
 
+#include "kernels/elementwise/activation.h"
+
 #include <math.h>
 
 /* log(1 + exp(x)), neither overflowing nor losing what is small. */
 static double softplus(double x)
 {
     return fmax(x, 0) + log1p(exp(-fabs(x)));
-}
-
-static double sigmoid(double x)
-{
-    return 1 / (1 + exp(-x));
 }
 
 static double term(tern_pointwise kind, double x, double target, double pos_weight, double delta)
@@ -36,7 +33,8 @@ static double slope_of_x(tern_pointwise kind, double x, double target, double po
     case POINTWISE_HUBER: return fmax(-delta, fmin(d, delta));
     case POINTWISE_BCE: break;
     }
-    return (1 - target) * sigmoid(x) - pos_weight * target * sigmoid(-x);
+    return (1 - target) * tern_activate_ref(TERN_ACT_SIGMOID, x) -
+           pos_weight * target * tern_activate_ref(TERN_ACT_SIGMOID, -x);
 }
 
 static double slope_of_target(tern_pointwise kind, double x, double target, double pos_weight,

@@ -56,10 +56,4 @@ tern_lstm_outputs tern_lstm(tern_ctx *ctx, tern_tensor *x, tern_lstm_weights wei
                             tern_tensor *lengths, tern_tensor *h0, tern_tensor *c0,
                             tern_lstm_opts opts);
 
-/* The valid steps of row n, for the op's implementations. */
-static inline int64_t tern_lstm_length(const tern_call *call, int64_t n)
-{
-    return tern_sequence_length(call->in[TERN_LSTM_LENGTHS], call->in[TERN_LSTM_X]->shape[1], n);
-}
-
 #endif

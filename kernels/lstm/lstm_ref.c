@@ -1,6 +1,9 @@
 /* lstm on ref: one row after the other, one step after the other, in float64. */
 #include "kernels/lstm/lstm.h"
 
+#include "kernels/elementwise/activation.h"
+#include "kernels/ref_grad.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -9,12 +12,8 @@ typedef struct lstm_problem {
     int64_t rows, steps, inputs, hidden;
     bool reverse;
     const double *x, *w_ih, *w_hh, *b_ih, *b_hh, *h0, *c0;
+    const tern_tensor *lengths;
 } lstm_problem;
-
-static const double *input_data(const tern_call *call, int index)
-{
-    return call->in[index] ? call->in[index]->data : NULL;
-}
 
 static lstm_problem lstm_problem_of(const tern_call *call)
 {
@@ -24,9 +23,10 @@ static lstm_problem lstm_problem_of(const tern_call *call)
         .hidden = call->in[TERN_LSTM_W_HH]->shape[1],
         .reverse = ((const tern_lstm_opts *)call->options)->reverse,
         .x = x->data,
-        .w_ih = input_data(call, TERN_LSTM_W_IH), .w_hh = input_data(call, TERN_LSTM_W_HH),
-        .b_ih = input_data(call, TERN_LSTM_B_IH), .b_hh = input_data(call, TERN_LSTM_B_HH),
-        .h0 = input_data(call, TERN_LSTM_H0), .c0 = input_data(call, TERN_LSTM_C0),
+        .w_ih = tern_in_values(call, TERN_LSTM_W_IH), .w_hh = tern_in_values(call, TERN_LSTM_W_HH),
+        .b_ih = tern_in_values(call, TERN_LSTM_B_IH), .b_hh = tern_in_values(call, TERN_LSTM_B_HH),
+        .h0 = tern_in_values(call, TERN_LSTM_H0), .c0 = tern_in_values(call, TERN_LSTM_C0),
+        .lengths = call->in[TERN_LSTM_LENGTHS],
     };
 }
 
@@ -34,11 +34,6 @@ static lstm_problem lstm_problem_of(const tern_call *call)
 static int64_t position(const lstm_problem *p, int64_t row, int64_t length, int64_t step)
 {
     return row * p->steps + (p->reverse ? length - 1 - step : step);
-}
-
-static double sigmoid(double x)
-{
-    return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x));
 }
 
 /* gates[4H] of one step, activated. */
@@ -51,7 +46,7 @@ static void activated_gates(const lstm_problem *p, const double *x, const double
         for (int64_t j = 0; j < p->hidden; j++)
             sum += h[j] * p->w_hh[k * p->hidden + j];
         bool is_cell_gate = k / p->hidden == 2;
-        gates[k] = is_cell_gate ? tanh(sum) : sigmoid(sum);
+        gates[k] = is_cell_gate ? tanh(sum) : tern_activate_ref(TERN_ACT_SIGMOID, sum);
     }
 }
 
@@ -71,7 +66,7 @@ static void lstm_forward(tern_call *call)
             h[j] = p.h0 ? p.h0[row * p.hidden + j] : 0;
             c[j] = p.c0 ? p.c0[row * p.hidden + j] : 0;
         }
-        int64_t length = tern_lstm_length(call, row);
+        int64_t length = tern_sequence_length(p.lengths, p.steps, row);
         for (int64_t step = 0; step < length; step++) {
             int64_t at = position(&p, row, length, step);
             activated_gates(&p, p.x + at * p.inputs, h, gates);
@@ -98,17 +93,6 @@ static void lstm_forward(tern_call *call)
 typedef struct lstm_grads {
     double *x, *w_ih, *w_hh, *b_ih, *b_hh, *h0, *c0;
 } lstm_grads;
-
-/* The gradient's data, zeroed unless it is to be added to. */
-static double *grad_data(tern_call *call, int index)
-{
-    tern_tensor *grad = call->grad_in[index];
-    if (!grad)
-        return NULL;
-    if (!call->accumulate[index] && grad->count > 0)
-        memset(grad->data, 0, (size_t)grad->count * sizeof(double));
-    return grad->data;
-}
 
 /* From the gradient of h[t] and c[t] to that of the sums before the gates; dc
  * becomes the gradient of c[t-1]. */
@@ -157,17 +141,17 @@ static void lstm_backward(tern_call *call)
     double *dh = call->workspace; /* [H], then dc [H], then dsum [4H] */
     double *dc = dh + p.hidden, *dsum = dc + p.hidden;
     lstm_grads grads = {
-        grad_data(call, TERN_LSTM_X), grad_data(call, TERN_LSTM_W_IH),
-        grad_data(call, TERN_LSTM_W_HH), grad_data(call, TERN_LSTM_B_IH),
-        grad_data(call, TERN_LSTM_B_HH), grad_data(call, TERN_LSTM_H0),
-        grad_data(call, TERN_LSTM_C0),
+        tern_ref_grad(call, TERN_LSTM_X), tern_ref_grad(call, TERN_LSTM_W_IH),
+        tern_ref_grad(call, TERN_LSTM_W_HH), tern_ref_grad(call, TERN_LSTM_B_IH),
+        tern_ref_grad(call, TERN_LSTM_B_HH), tern_ref_grad(call, TERN_LSTM_H0),
+        tern_ref_grad(call, TERN_LSTM_C0),
     };
 
     for (int64_t row = 0; row < p.rows; row++) {
         size_t state = (size_t)(row * p.hidden), state_bytes = (size_t)p.hidden * sizeof(double);
         memcpy(dh, (double *)call->grad_out[TERN_LSTM_H_N]->data + state, state_bytes);
         memcpy(dc, (double *)call->grad_out[TERN_LSTM_C_N]->data + state, state_bytes);
-        int64_t length = tern_lstm_length(call, row);
+        int64_t length = tern_sequence_length(p.lengths, p.steps, row);
         for (int64_t step = length - 1; step >= 0; step--) {
             int64_t at = position(&p, row, length, step);
             int64_t before = position(&p, row, length, step - 1);

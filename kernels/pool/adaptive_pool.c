@@ -12,36 +12,6 @@ static const tern_option options[] = {
     { 0 },
 };
 
-static void adaptive_avg_shape(tern_call *call)
-{
-    if (!tern_pool_check_image(call))
-        return;
-    pool_geometry g = adaptive_pool2d_geometry(call);
-    tern_declare_out(
-        call, 0, call->in[0]->dtype, 4,
-        (int64_t[]){ g.images, g.rows.out_size, g.columns.out_size, g.channels });
-}
-
-static void adaptive_max_shape(tern_call *call)
-{
-    if (!tern_pool_check_image(call))
-        return;
-    pool_geometry g = adaptive_pool2d_geometry(call);
-    int64_t shape[] = { g.images, g.rows.out_size, g.columns.out_size, g.channels };
-    tern_declare_out(call, 0, call->in[0]->dtype, 4, shape);
-    tern_declare_saved(call, 0, TERN_I32, 4, shape);
-}
-
-/* Of windows that are all as long as the longest. */
-static void adaptive_cost(const tern_call *call, tern_cost *forward, tern_cost *backward)
-{
-    pool_geometry g = adaptive_pool2d_geometry(call);
-    forward->flops = backward->flops =
-        (double)call->out[0]->count * (double)g.rows.window * (double)g.columns.window;
-    forward->bytes = backward->bytes =
-        (double)tern_tensor_bytes(call->in[0]) + (double)tern_tensor_bytes(call->out[0]);
-}
-
 /* Sizes that go even, that make windows overlap, and that are larger than the image. */
 static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK, "x=[2,4,6,3]", "size=2,3" },
@@ -67,8 +37,8 @@ const tern_op tern_op_adaptive_max_pool2d = {
     .saved = { { "winner", TERN_INDEX, 0, "[N, size0, size1, C], row*W + column" } },
     .options_size = sizeof(tern_adaptive_pool2d_opts),
     .options = options,
-    .shape = adaptive_max_shape,
-    .cost = adaptive_cost,
+    .shape = tern_pool_shape,
+    .cost = tern_pool_cost,
     .samples = samples,
 };
 
@@ -81,8 +51,8 @@ const tern_op tern_op_adaptive_avg_pool2d = {
     .out = { { "y", TERN_REAL, 0, "[N, size0, size1, C]" } },
     .options_size = sizeof(tern_adaptive_pool2d_opts),
     .options = options,
-    .shape = adaptive_avg_shape,
-    .cost = adaptive_cost,
+    .shape = tern_pool_shape,
+    .cost = tern_pool_cost,
     .samples = samples,
 };
 

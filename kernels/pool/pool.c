@@ -32,7 +32,7 @@ static const tern_option avg_options[] = {
 
 /* ------------------------------------------------------------- shapes -- */
 
-bool tern_pool_check_image(tern_call *call)
+static bool check_image(tern_call *call)
 {
     const tern_tensor *x = call->in[0];
     char xt[TERN_SHAPE_TEXT];
@@ -72,65 +72,36 @@ static bool check_window(tern_call *call, const pool_geometry *g)
     return true;
 }
 
-static void max_pool2d_shape(tern_call *call)
+void tern_pool_shape(tern_call *call)
 {
-    if (!tern_pool_check_image(call))
+    if (!check_image(call))
         return;
-    pool_geometry g = max_pool2d_geometry(call);
+    pool_geometry g = pool_geometry_of(call);
     if (!check_window(call, &g))
         return;
     int64_t shape[] = { g.images, g.rows.out_size, g.columns.out_size, g.channels };
     tern_declare_out(call, 0, call->in[0]->dtype, 4, shape);
-    tern_declare_saved(call, 0, TERN_I32, 4, shape);
-}
-
-static void avg_pool2d_shape(tern_call *call)
-{
-    if (!tern_pool_check_image(call))
-        return;
-    pool_geometry g = avg_pool2d_geometry(call);
-    if (!check_window(call, &g))
-        return;
-    int64_t shape[] = { g.images, g.rows.out_size, g.columns.out_size, g.channels };
-    tern_declare_out(call, 0, call->in[0]->dtype, 4, shape);
+    if (tern_op_saved_count(call->op) > 0)
+        tern_declare_saved(call, 0, TERN_I32, 4, shape);
 }
 
 static void global_avg_pool_shape(tern_call *call)
 {
     const tern_tensor *x = call->in[0];
-    if (tern_pool_check_image(call))
+    if (check_image(call))
         tern_declare_out(call, 0, x->dtype, 2, (int64_t[]){ x->shape[0], x->shape[3] });
 }
 
 /* --------------------------------------------------------------- cost -- */
 
-static void pool_cost(const tern_call *call, const pool_geometry *g, tern_cost *forward,
-                      tern_cost *backward)
+/* Adaptive windows count as if all were as long as the longest. */
+void tern_pool_cost(const tern_call *call, tern_cost *forward, tern_cost *backward)
 {
-    double outputs = (double)g->images * (double)g->rows.out_size * (double)g->columns.out_size *
-                     (double)g->channels;
+    pool_geometry g = pool_geometry_of(call);
     forward->flops = backward->flops =
-        outputs * (double)g->rows.window * (double)g->columns.window;
+        (double)call->out[0]->count * (double)g.rows.window * (double)g.columns.window;
     forward->bytes = backward->bytes =
         (double)tern_tensor_bytes(call->in[0]) + (double)tern_tensor_bytes(call->out[0]);
-}
-
-static void max_pool2d_cost(const tern_call *call, tern_cost *forward, tern_cost *backward)
-{
-    pool_geometry g = max_pool2d_geometry(call);
-    pool_cost(call, &g, forward, backward);
-}
-
-static void avg_pool2d_cost(const tern_call *call, tern_cost *forward, tern_cost *backward)
-{
-    pool_geometry g = avg_pool2d_geometry(call);
-    pool_cost(call, &g, forward, backward);
-}
-
-static void global_avg_pool_cost(const tern_call *call, tern_cost *forward, tern_cost *backward)
-{
-    pool_geometry g = global_avg_pool_geometry(call);
-    pool_cost(call, &g, forward, backward);
 }
 
 /* ------------------------------------------------------------ samples -- */
@@ -184,8 +155,8 @@ const tern_op tern_op_max_pool2d = {
     .saved = { { "winner", TERN_INDEX, 0, "[N, Ho, Wo, C], row*W + column" } },
     .options_size = sizeof(tern_max_pool2d_opts),
     .options = max_options,
-    .shape = max_pool2d_shape,
-    .cost = max_pool2d_cost,
+    .shape = tern_pool_shape,
+    .cost = tern_pool_cost,
     .samples = max_samples,
 };
 
@@ -199,8 +170,8 @@ const tern_op tern_op_avg_pool2d = {
     .out = { { "y", TERN_REAL, 0, "[N, Ho, Wo, C]" } },
     .options_size = sizeof(tern_avg_pool2d_opts),
     .options = avg_options,
-    .shape = avg_pool2d_shape,
-    .cost = avg_pool2d_cost,
+    .shape = tern_pool_shape,
+    .cost = tern_pool_cost,
     .samples = avg_samples,
 };
 
@@ -211,7 +182,7 @@ const tern_op tern_op_global_avg_pool = {
     .in = { { "x", TERN_REAL, TERN_DIFF, "[N, H, W, C]" } },
     .out = { { "y", TERN_REAL, 0, "[N, C]" } },
     .shape = global_avg_pool_shape,
-    .cost = global_avg_pool_cost,
+    .cost = tern_pool_cost,
     .samples = global_samples,
 };
 

@@ -9,6 +9,7 @@
 
 #include "core/simd.h"
 #include "core/threads.h"
+#include "core/tiles.h"
 #include "kernels/pool/pool_geometry.h"
 
 enum { TILE_ELEMENTS = 16384, /* of x, about, in one tile         */
@@ -16,7 +17,7 @@ enum { TILE_ELEMENTS = 16384, /* of x, about, in one tile         */
 
 typedef struct pool_run {
     pool_geometry g;
-    int64_t rows, tile_rows; /* of all images, counted through */
+    tern_tiles rows; /* of all images, counted through */
     const float *x, *grad_y;
     float *y, *grad_x;
     int32_t *winners; /* max_pool2d, where backward will follow */
@@ -27,9 +28,8 @@ typedef struct pool_run {
 static void run_rows(tern_ctx *ctx, pool_run *run, int64_t rows_per_image, int64_t elements,
                      tern_tile_fn tile)
 {
-    run->rows = run->g.images * rows_per_image;
-    run->tile_rows = elements < TILE_ELEMENTS ? TILE_ELEMENTS / elements : 1;
-    tern_parallel(tern_ctx_pool(ctx), (run->rows + run->tile_rows - 1) / run->tile_rows, tile, run);
+    run->rows = tern_tiles_of_rows(run->g.images * rows_per_image, elements, TILE_ELEMENTS, 1);
+    tern_parallel(tern_ctx_pool(ctx), run->rows.count, tile, run);
 }
 
 static void run_out_rows(tern_ctx *ctx, pool_run *run, tern_tile_fn tile)
@@ -45,8 +45,7 @@ static void run_in_rows(tern_ctx *ctx, pool_run *run, tern_tile_fn tile)
 
 static pool_range tile_range(const pool_run *run, int64_t tile)
 {
-    int64_t first = tile * run->tile_rows, end = first + run->tile_rows;
-    return (pool_range){ first, end < run->rows ? end : run->rows };
+    return (pool_range){ tern_tile_begin(&run->rows, tile), tern_tile_end(&run->rows, tile) };
 }
 
 /* ------------------------------------------------------------- channels -- */
@@ -144,9 +143,9 @@ static void max_forward_tile(void *argument, int64_t tile, int worker)
                        (row * g->columns.out_size + q) * g->channels);
 }
 
-static void keep_largest(tern_call *call, pool_geometry g)
+static void max_forward(tern_call *call)
 {
-    pool_run run = { .g = g, .x = call->in[0]->data,
+    pool_run run = { .g = pool_geometry_of(call), .x = call->in[0]->data,
                      .y = call->out[0]->data,
                      .winners = call->saved[0] ? call->saved[0]->data : NULL };
     run_out_rows(call->ctx, &run, max_forward_tile);
@@ -205,42 +204,23 @@ static void gather_tile(void *argument, int64_t tile, int worker)
     }
 }
 
-static void give_to_winners(tern_call *call, pool_geometry g)
+/* Averages have no winners. */
+static void gather(tern_call *call)
 {
-    pool_run run = { .g = g, .grad_y = call->grad_out[0]->data,
-                     .grad_x = call->grad_in[0]->data, .winners = call->saved[0]->data,
-                     .accumulate = call->accumulate[0] };
+    pool_run run = { .g = pool_geometry_of(call), .grad_y = call->grad_out[0]->data,
+                     .grad_x = call->grad_in[0]->data, .accumulate = call->accumulate[0],
+                     .winners = call->saved[0] ? call->saved[0]->data : NULL };
     run_in_rows(call->ctx, &run, gather_tile);
-}
-
-static void max_pool2d_forward(tern_call *call)
-{
-    keep_largest(call, max_pool2d_geometry(call));
-}
-
-static void max_pool2d_backward(tern_call *call)
-{
-    give_to_winners(call, max_pool2d_geometry(call));
-}
-
-static void adaptive_max_pool2d_forward(tern_call *call)
-{
-    keep_largest(call, adaptive_pool2d_geometry(call));
-}
-
-static void adaptive_max_pool2d_backward(tern_call *call)
-{
-    give_to_winners(call, adaptive_pool2d_geometry(call));
 }
 
 const tern_impl TERN_LEVEL(tern_max_pool2d_cpu) = {
     .op = "max_pool2d", .backend = "cpu", .provider = "hand",
-    .forward = max_pool2d_forward, .backward = max_pool2d_backward,
+    .forward = max_forward, .backward = gather,
 };
 
 const tern_impl TERN_LEVEL(tern_adaptive_max_pool2d_cpu) = {
     .op = "adaptive_max_pool2d", .backend = "cpu", .provider = "hand",
-    .forward = adaptive_max_pool2d_forward, .backward = adaptive_max_pool2d_backward,
+    .forward = max_forward, .backward = gather,
 };
 
 /* ------------------------------------------------------------- averages -- */
@@ -284,60 +264,24 @@ static void avg_forward_tile(void *argument, int64_t tile, int worker)
         }
 }
 
-static void average(tern_call *call, pool_geometry g)
+static void avg_forward(tern_call *call)
 {
-    pool_run run = { .g = g, .x = call->in[0]->data, .y = call->out[0]->data };
+    pool_run run = { .g = pool_geometry_of(call), .x = call->in[0]->data,
+                     .y = call->out[0]->data };
     run_out_rows(call->ctx, &run, avg_forward_tile);
-}
-
-static void spread(tern_call *call, pool_geometry g)
-{
-    pool_run run = { .g = g, .grad_y = call->grad_out[0]->data, .grad_x = call->grad_in[0]->data,
-                     .accumulate = call->accumulate[0] };
-    run_in_rows(call->ctx, &run, gather_tile);
-}
-
-static void avg_pool2d_forward(tern_call *call)
-{
-    average(call, avg_pool2d_geometry(call));
-}
-
-static void avg_pool2d_backward(tern_call *call)
-{
-    spread(call, avg_pool2d_geometry(call));
-}
-
-static void global_avg_pool_forward(tern_call *call)
-{
-    average(call, global_avg_pool_geometry(call));
-}
-
-static void global_avg_pool_backward(tern_call *call)
-{
-    spread(call, global_avg_pool_geometry(call));
-}
-
-static void adaptive_avg_pool2d_forward(tern_call *call)
-{
-    average(call, adaptive_pool2d_geometry(call));
-}
-
-static void adaptive_avg_pool2d_backward(tern_call *call)
-{
-    spread(call, adaptive_pool2d_geometry(call));
 }
 
 const tern_impl TERN_LEVEL(tern_avg_pool2d_cpu) = {
     .op = "avg_pool2d", .backend = "cpu", .provider = "hand",
-    .forward = avg_pool2d_forward, .backward = avg_pool2d_backward,
+    .forward = avg_forward, .backward = gather,
 };
 
 const tern_impl TERN_LEVEL(tern_global_avg_pool_cpu) = {
     .op = "global_avg_pool", .backend = "cpu", .provider = "hand",
-    .forward = global_avg_pool_forward, .backward = global_avg_pool_backward,
+    .forward = avg_forward, .backward = gather,
 };
 
 const tern_impl TERN_LEVEL(tern_adaptive_avg_pool2d_cpu) = {
     .op = "adaptive_avg_pool2d", .backend = "cpu", .provider = "hand",
-    .forward = adaptive_avg_pool2d_forward, .backward = adaptive_avg_pool2d_backward,
+    .forward = avg_forward, .backward = gather,
 };

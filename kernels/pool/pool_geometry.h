@@ -4,8 +4,9 @@
 
 #include "kernels/pool/pool.h"
 
-/* Shape rules: x is [N,H,W,C] and only N may be 0; an error otherwise. */
-bool tern_pool_check_image(tern_call *call);
+/* Of the contracts: the shape rule of all ops whose y is [N,Ho,Wo,C], and the cost of all. */
+void tern_pool_shape(tern_call *call);
+void tern_pool_cost(const tern_call *call, tern_cost *forward, tern_cost *backward);
 
 /* One axis of the image, rows or columns. */
 typedef struct pool_axis {
@@ -33,33 +34,13 @@ static inline pool_axis pool_axis_of(int64_t size, int64_t window, int64_t strid
     return axis;
 }
 
-static inline pool_geometry pool_geometry_of(const tern_tensor *x, const int64_t *window,
-                                             const int64_t *stride, const int64_t *pad)
+static inline pool_geometry pool_windows_geometry(const tern_tensor *x, const int64_t *window,
+                                                  const int64_t *stride, const int64_t *pad)
 {
     pool_geometry g = { .images = x->shape[0], .channels = x->shape[3] };
     g.rows = pool_axis_of(x->shape[1], window[0], stride[0], pad[0]);
     g.columns = pool_axis_of(x->shape[2], window[1], stride[1], pad[1]);
     return g;
-}
-
-static inline pool_geometry max_pool2d_geometry(const tern_call *call)
-{
-    const tern_max_pool2d_opts *opts = call->options;
-    return pool_geometry_of(call->in[0], opts->window, opts->stride, opts->pad);
-}
-
-static inline pool_geometry avg_pool2d_geometry(const tern_call *call)
-{
-    const tern_avg_pool2d_opts *opts = call->options;
-    pool_geometry g = pool_geometry_of(call->in[0], opts->window, opts->stride, opts->pad);
-    g.exclude_pad = opts->exclude_pad;
-    return g;
-}
-
-static inline pool_geometry global_avg_pool_geometry(const tern_call *call)
-{
-    static const int64_t whole[2] = { 0, 0 };
-    return pool_geometry_of(call->in[0], whole, whole, whole);
 }
 
 /* floor(i * to / from) and ceil(i * to / from); no overflow, as an axis has at most
@@ -87,13 +68,32 @@ static inline pool_axis pool_adaptive_axis(int64_t size, int64_t out_size)
     return axis;
 }
 
-static inline pool_geometry adaptive_pool2d_geometry(const tern_call *call)
+static inline pool_geometry pool_adaptive_geometry(const tern_tensor *x, const int64_t *size)
 {
-    const tern_adaptive_pool2d_opts *opts = call->options;
-    const tern_tensor *x = call->in[0];
     return (pool_geometry){ .images = x->shape[0], .channels = x->shape[3], .exclude_pad = true,
-                            .rows = pool_adaptive_axis(x->shape[1], opts->size[0]),
-                            .columns = pool_adaptive_axis(x->shape[2], opts->size[1]) };
+                            .rows = pool_adaptive_axis(x->shape[1], size[0]),
+                            .columns = pool_adaptive_axis(x->shape[2], size[1]) };
+}
+
+/* Of a call of any pooling op. */
+static inline pool_geometry pool_geometry_of(const tern_call *call)
+{
+    static const int64_t whole[2] = { 0, 0 };
+    const tern_tensor *x = call->in[0];
+
+    if (call->op == &tern_op_max_pool2d) {
+        const tern_max_pool2d_opts *opts = call->options;
+        return pool_windows_geometry(x, opts->window, opts->stride, opts->pad);
+    }
+    if (call->op == &tern_op_avg_pool2d) {
+        const tern_avg_pool2d_opts *opts = call->options;
+        pool_geometry g = pool_windows_geometry(x, opts->window, opts->stride, opts->pad);
+        g.exclude_pad = opts->exclude_pad;
+        return g;
+    }
+    if (call->op == &tern_op_global_avg_pool)
+        return pool_windows_geometry(x, whole, whole, whole);
+    return pool_adaptive_geometry(x, ((const tern_adaptive_pool2d_opts *)call->options)->size);
 }
 
 /* The part of the image that window number `out` covers. */

@@ -2,6 +2,7 @@
 #include "kernels/pool/pool.h"
 
 #include "kernels/pool/pool_geometry.h"
+#include "kernels/ref_grad.h"
 
 static int64_t x_at(const pool_geometry *g, int64_t n, int64_t row, int64_t column, int64_t c)
 {
@@ -13,13 +14,7 @@ static int64_t y_at(const pool_geometry *g, int64_t n, int64_t p, int64_t q, int
     return ((n * g->rows.out_size + p) * g->columns.out_size + q) * g->channels + c;
 }
 
-static void fill_zero(double *values, int64_t count)
-{
-    for (int64_t i = 0; i < count; i++)
-        values[i] = 0;
-}
-
-/* ----------------------------------------------------------- max_pool2d -- */
+/* -------------------------------------------------------------- maxima -- */
 
 /* The place row*W + column of a window's largest value: the first of equals, and
  * the last NaN if there is one. */
@@ -40,8 +35,9 @@ static int64_t winner_of(const pool_geometry *g, const double *x, int64_t n, int
     return winner;
 }
 
-static void keep_largest(tern_call *call, const pool_geometry g)
+static void max_forward(tern_call *call)
 {
+    const pool_geometry g = pool_geometry_of(call);
     const double *x = call->in[0]->data;
     double *y = call->out[0]->data;
     int32_t *winners = call->saved[0] ? call->saved[0]->data : NULL;
@@ -57,14 +53,13 @@ static void keep_largest(tern_call *call, const pool_geometry g)
                 }
 }
 
-static void give_to_winners(tern_call *call, const pool_geometry g)
+static void max_backward(tern_call *call)
 {
+    const pool_geometry g = pool_geometry_of(call);
     const double *grad_y = call->grad_out[0]->data;
     const int32_t *winners = call->saved[0]->data;
-    double *grad_x = call->grad_in[0]->data;
+    double *grad_x = tern_ref_grad(call, 0);
 
-    if (!call->accumulate[0])
-        fill_zero(grad_x, call->grad_in[0]->count);
     for (int64_t n = 0; n < g.images; n++)
         for (int64_t p = 0; p < g.rows.out_size; p++)
             for (int64_t q = 0; q < g.columns.out_size; q++)
@@ -74,122 +69,69 @@ static void give_to_winners(tern_call *call, const pool_geometry g)
                 }
 }
 
-static void max_pool2d_forward(tern_call *call)
-{
-    keep_largest(call, max_pool2d_geometry(call));
-}
-
-static void max_pool2d_backward(tern_call *call)
-{
-    give_to_winners(call, max_pool2d_geometry(call));
-}
-
-static void adaptive_max_pool2d_forward(tern_call *call)
-{
-    keep_largest(call, adaptive_pool2d_geometry(call));
-}
-
-static void adaptive_max_pool2d_backward(tern_call *call)
-{
-    give_to_winners(call, adaptive_pool2d_geometry(call));
-}
-
 const tern_impl tern_max_pool2d_ref = {
     .op = "max_pool2d", .backend = "ref", .provider = "hand",
-    .forward = max_pool2d_forward, .backward = max_pool2d_backward,
+    .forward = max_forward, .backward = max_backward,
 };
 
 const tern_impl tern_adaptive_max_pool2d_ref = {
     .op = "adaptive_max_pool2d", .backend = "ref", .provider = "hand",
-    .forward = adaptive_max_pool2d_forward, .backward = adaptive_max_pool2d_backward,
+    .forward = max_forward, .backward = max_backward,
 };
 
 /* ------------------------------------------------------------- averages -- */
 
-static void average(const pool_geometry *g, const double *x, double *y)
+static void avg_forward(tern_call *call)
 {
-    for (int64_t n = 0; n < g->images; n++)
-        for (int64_t p = 0; p < g->rows.out_size; p++)
-            for (int64_t q = 0; q < g->columns.out_size; q++)
-                for (int64_t c = 0; c < g->channels; c++) {
-                    pool_range rows = pool_covered(&g->rows, p);
-                    pool_range columns = pool_covered(&g->columns, q);
+    const pool_geometry g = pool_geometry_of(call);
+    const double *x = call->in[0]->data;
+    double *y = call->out[0]->data;
+
+    for (int64_t n = 0; n < g.images; n++)
+        for (int64_t p = 0; p < g.rows.out_size; p++)
+            for (int64_t q = 0; q < g.columns.out_size; q++)
+                for (int64_t c = 0; c < g.channels; c++) {
+                    pool_range rows = pool_covered(&g.rows, p);
+                    pool_range columns = pool_covered(&g.columns, q);
                     double sum = 0;
                     for (int64_t row = rows.from; row < rows.to; row++)
                         for (int64_t column = columns.from; column < columns.to; column++)
-                            sum += x[x_at(g, n, row, column, c)];
-                    y[y_at(g, n, p, q, c)] = sum / (double)pool_divisor(g, rows, columns);
+                            sum += x[x_at(&g, n, row, column, c)];
+                    y[y_at(&g, n, p, q, c)] = sum / (double)pool_divisor(&g, rows, columns);
                 }
 }
 
-static void spread(const pool_geometry *g, const tern_call *call)
+static void avg_backward(tern_call *call)
 {
+    const pool_geometry g = pool_geometry_of(call);
     const double *grad_y = call->grad_out[0]->data;
-    double *grad_x = call->grad_in[0]->data;
+    double *grad_x = tern_ref_grad(call, 0);
 
-    if (!call->accumulate[0])
-        fill_zero(grad_x, call->grad_in[0]->count);
-    for (int64_t n = 0; n < g->images; n++)
-        for (int64_t p = 0; p < g->rows.out_size; p++)
-            for (int64_t q = 0; q < g->columns.out_size; q++)
-                for (int64_t c = 0; c < g->channels; c++) {
-                    pool_range rows = pool_covered(&g->rows, p);
-                    pool_range columns = pool_covered(&g->columns, q);
-                    double share = grad_y[y_at(g, n, p, q, c)] /
-                                   (double)pool_divisor(g, rows, columns);
+    for (int64_t n = 0; n < g.images; n++)
+        for (int64_t p = 0; p < g.rows.out_size; p++)
+            for (int64_t q = 0; q < g.columns.out_size; q++)
+                for (int64_t c = 0; c < g.channels; c++) {
+                    pool_range rows = pool_covered(&g.rows, p);
+                    pool_range columns = pool_covered(&g.columns, q);
+                    double share = grad_y[y_at(&g, n, p, q, c)] /
+                                   (double)pool_divisor(&g, rows, columns);
                     for (int64_t row = rows.from; row < rows.to; row++)
                         for (int64_t column = columns.from; column < columns.to; column++)
-                            grad_x[x_at(g, n, row, column, c)] += share;
+                            grad_x[x_at(&g, n, row, column, c)] += share;
                 }
-}
-
-static void avg_pool2d_forward(tern_call *call)
-{
-    const pool_geometry g = avg_pool2d_geometry(call);
-    average(&g, call->in[0]->data, call->out[0]->data);
-}
-
-static void avg_pool2d_backward(tern_call *call)
-{
-    const pool_geometry g = avg_pool2d_geometry(call);
-    spread(&g, call);
-}
-
-static void global_avg_pool_forward(tern_call *call)
-{
-    const pool_geometry g = global_avg_pool_geometry(call);
-    average(&g, call->in[0]->data, call->out[0]->data);
-}
-
-static void global_avg_pool_backward(tern_call *call)
-{
-    const pool_geometry g = global_avg_pool_geometry(call);
-    spread(&g, call);
-}
-
-static void adaptive_avg_pool2d_forward(tern_call *call)
-{
-    const pool_geometry g = adaptive_pool2d_geometry(call);
-    average(&g, call->in[0]->data, call->out[0]->data);
-}
-
-static void adaptive_avg_pool2d_backward(tern_call *call)
-{
-    const pool_geometry g = adaptive_pool2d_geometry(call);
-    spread(&g, call);
 }
 
 const tern_impl tern_avg_pool2d_ref = {
     .op = "avg_pool2d", .backend = "ref", .provider = "hand",
-    .forward = avg_pool2d_forward, .backward = avg_pool2d_backward,
+    .forward = avg_forward, .backward = avg_backward,
 };
 
 const tern_impl tern_global_avg_pool_ref = {
     .op = "global_avg_pool", .backend = "ref", .provider = "hand",
-    .forward = global_avg_pool_forward, .backward = global_avg_pool_backward,
+    .forward = avg_forward, .backward = avg_backward,
 };
 
 const tern_impl tern_adaptive_avg_pool2d_ref = {
     .op = "adaptive_avg_pool2d", .backend = "ref", .provider = "hand",
-    .forward = adaptive_avg_pool2d_forward, .backward = adaptive_avg_pool2d_backward,
+    .forward = avg_forward, .backward = avg_backward,
 };

@@ -1,18 +1,13 @@
 /* Resizing on ref: plain loops in float64, the specification. */
 #include "kernels/resize/resize.h"
 
+#include "kernels/ref_grad.h"
 #include "kernels/resize/resize_axis.h"
 
 static int64_t index_of(const tern_tensor *image, int64_t n, int64_t row, int64_t column, int64_t c)
 {
     const int64_t *shape = image->shape;
     return ((n * shape[1] + row) * shape[2] + column) * shape[3] + c;
-}
-
-static void fill_zero(double *values, int64_t count)
-{
-    for (int64_t i = 0; i < count; i++)
-        values[i] = 0;
 }
 
 /* -------------------------------------------------------------- nearest -- */
@@ -42,10 +37,8 @@ static void resize_nearest_backward(tern_call *call)
 {
     const tern_tensor *out = call->out[0];
     const double *grad_y = call->grad_out[0]->data;
-    double *grad_x = call->grad_in[0]->data;
+    double *grad_x = tern_ref_grad(call, 0);
 
-    if (!call->accumulate[0])
-        fill_zero(grad_x, call->in[0]->count);
     for (int64_t n = 0; n < out->shape[0]; n++)
         for (int64_t p = 0; p < out->shape[1]; p++)
             for (int64_t q = 0; q < out->shape[2]; q++)
@@ -99,10 +92,8 @@ static void resize_bilinear_backward(tern_call *call)
 {
     const tern_tensor *out = call->out[0];
     const double *grad_y = call->grad_out[0]->data;
-    double *grad_x = call->grad_in[0]->data;
+    double *grad_x = tern_ref_grad(call, 0);
 
-    if (!call->accumulate[0])
-        fill_zero(grad_x, call->in[0]->count);
     for (int64_t n = 0; n < out->shape[0]; n++)
         for (int64_t p = 0; p < out->shape[1]; p++)
             for (int64_t q = 0; q < out->shape[2]; q++)
