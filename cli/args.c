@@ -147,8 +147,8 @@ int cli_parse(const cli_command *command, const cli_flag *flags, int argc, char 
             return CLI_OK;
         }
         if (!looks_like_flag(argument)) {
-            if (words->count == CLI_MAX_REPEAT)
-                return cli_misused(command->name, "too many arguments");
+            if (words->count == command->most)
+                return cli_misused(command->name, "unexpected argument %s", argument);
             words->items[words->count++] = argument;
             continue;
         }
@@ -163,14 +163,7 @@ int cli_parse(const cli_command *command, const cli_flag *flags, int argc, char 
         if (status >= 0)
             return status;
     }
-    return -1;
-}
-
-int cli_check_words(const cli_command *command, const cli_list *words, int least, int most)
-{
-    if (words->count > most)
-        return cli_misused(command->name, "unexpected argument %s", words->items[most]);
-    if (words->count < least)
+    if (words->count < command->least)
         return cli_misused(command->name, "wanted: tern %s %s", command->name, command->usage);
     return -1;
 }

@@ -35,20 +35,17 @@ typedef struct cli_command {
     const char *usage;   /* "NAME --in FILE --out FILE"       */
     const char *summary; /* what it does, a few lines at most */
     const char *example; /* a command line and what it gives  */
+    int least, most;     /* words it takes besides flags      */
 } cli_command;
 
 /* What main and the subcommands return as exit status. */
 enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
 
-/* Parse argv[1..argc): flags into their targets, the rest into words.  Returns -1
- * to go on, or the exit status when --help was asked for or something is wrong
- * (the message has been printed). */
+/* Parse argv[1..argc): flags into their targets, the rest into words, as many as the
+ * command takes.  Returns -1 to go on, or the exit status when --help was asked for or
+ * something is wrong (the message has been printed). */
 int cli_parse(const cli_command *command, const cli_flag *flags, int argc, char **argv,
               cli_list *words);
-
-/* -1 if there are at least `least` and at most `most` words, else CLI_USAGE, having said
- * what is wanted or which word is too many. */
-int cli_check_words(const cli_command *command, const cli_list *words, int least, int most);
 
 /* Was this flag among the arguments? */
 bool cli_given(int argc, char **argv, const char *flag);

@@ -13,6 +13,7 @@ static const cli_command paired = {
     "(DIR/CLASS/*.png), speech as RAVDESS (official names), sentences as GoEmotions.  Writes\n"
     "OUT/manifest.tsv, which names the media where they are.",
     "  tern data paired pairs --faces fer2013 --audio ravdess --text goemotions_train.tsv",
+    .least = 1, .most = 1,
 };
 
 static void print_counts(const tern_paired_counts *counts, const char *folder)
@@ -60,8 +61,6 @@ static int make_paired(int argc, char **argv)
     };
     int status = cli_parse(&paired, flags, argc, argv, &words);
     if (status >= 0)
-        return status;
-    if ((status = cli_check_words(&paired, &words, 1, 1)) >= 0)
         return status;
     if (!opts.faces || !opts.audio || !opts.text)
         return cli_misused("data paired", "--faces, --audio and --text are needed");

@@ -11,6 +11,7 @@ static const cli_command command = {
     "sentences (docs/synthetic.md), with disjoint actors in train, valid and test, and\n"
     "prints the best accuracy that is possible on the clips made.",
     "  tern data synth demo/data",
+    .least = 1, .most = 1,
 };
 
 static void print_report(const tern_synth_report *report, const char *folder)
@@ -44,8 +45,6 @@ int cmd_data_synth(int argc, char **argv)
     };
     int status = cli_parse(&command, flags, argc, argv, &words);
     if (status >= 0)
-        return status;
-    if ((status = cli_check_words(&command, &words, 1, 1)) >= 0)
         return status;
     tern_synth_report report;
     tern_error error = { 0 };

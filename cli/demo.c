@@ -14,6 +14,7 @@ static const cli_command command = {
     "accuracy that anybody could reach.  Everything goes to FOLDER (default: demo); what\n"
     "is there already is not done again.",
     "  tern demo",
+    .least = 0, .most = 1,
 };
 
 static void say_begun(const char *model, void *user)
@@ -69,8 +70,6 @@ int cmd_demo(int argc, char **argv)
     };
     int status = cli_parse(&command, flags, argc, argv, &words);
     if (status >= 0)
-        return status;
-    if ((status = cli_check_words(&command, &words, 0, 1)) >= 0)
         return status;
     tern_demo_opts opts = { .folder = words.count ? words.items[0] : "demo",
                             .threads = threads, .seed = (uint64_t)seed, .begun = say_begun,

@@ -15,6 +15,7 @@ static const cli_command command = {
     "macro AUC-ROC with 95 % bootstrap intervals clustered by recording, and the confusion\n"
     "matrix.  The manifest may be any that uses the run's classes, e.g. of new speakers.",
     "  tern eval --run runs/crossmodal --data demo/manifest.tsv --split test",
+    .least = 0, .most = 0,
 };
 
 static void print_metric(const char *name, double value, const tern_interval *interval)
@@ -140,8 +141,6 @@ int cmd_eval(int argc, char **argv)
     };
     int status = cli_parse(&command, flags, argc, argv, &words);
     if (status >= 0)
-        return status;
-    if ((status = cli_check_words(&command, &words, 0, 0)) >= 0)
         return status;
     if (!runs.count || !opts.data)
         return cli_misused("eval", "--run and --data are needed");

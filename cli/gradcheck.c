@@ -17,6 +17,7 @@ static const cli_command command = {
     "Names op, options and input where a gradient is wrong, and exits with 1.",
     "  tern gradcheck linear\n"
     "  linear                 96 directions, worst relative error 4.5e-10",
+    .least = 0, .most = CLI_MAX_REPEAT,
 };
 
 static bool has_gradient(const tern_op *op)

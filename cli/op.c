@@ -19,6 +19,7 @@ static const cli_command command = {
     "Numbers are f64, f32, i64, i32 or u8; they become what the op wants, or it is told which\n"
     "one cannot.",
     "  tern op linear --in in.npz --out out.npz --set activation=gelu --grad",
+    .least = 1, .most = 1,
 };
 
 /* JSON has no infinities. */
@@ -133,8 +134,6 @@ int cmd_op(int argc, char **argv)
     };
     int status = cli_parse(&command, flags, argc, argv, &words);
     if (status >= 0)
-        return status;
-    if ((status = cli_check_words(&command, &words, 1, 1)) >= 0)
         return status;
     tern_error error = { 0 };
     tern_ctx *ctx = cli_open((tern_ctx_opts){ .device = device, .threads = threads,

@@ -16,6 +16,7 @@ static const cli_command command = {
     "Without NAME: every op, and on which backends it runs forward (f) and backward (b).\n"
     "With NAME: its formula, inputs, outputs, options with their defaults, and providers.",
     "  tern ops linear",
+    .least = 0, .most = 1,
 };
 
 static const char *const devices[] = { "ref", "cpu", "cuda-sim", "cuda" };
@@ -172,8 +173,6 @@ int cmd_ops(int argc, char **argv)
                                CLI_PLUGIN_FLAG(plugins), { 0 } };
     int status = cli_parse(&command, flags, argc, argv, &words);
     if (status >= 0)
-        return status;
-    if ((status = cli_check_words(&command, &words, 0, 1)) >= 0)
         return status;
     tern_ctx *contexts[DEVICES];
     open_devices(&plugins, contexts);

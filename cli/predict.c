@@ -10,6 +10,7 @@ static const cli_command command = {
     "Prints the probability of each emotion for one sample, the most probable first.  Any\n"
     "of the modalities the run was trained with may be left out.",
     "  tern predict --run runs/concat --audio me.wav --text \"what a day\"",
+    .least = 0, .most = 0,
 };
 
 static void print_text(const tern_model_config *config, const double *probability)
@@ -54,8 +55,6 @@ int cmd_predict(int argc, char **argv)
     };
     int status = cli_parse(&command, flags, argc, argv, &words);
     if (status >= 0)
-        return status;
-    if ((status = cli_check_words(&command, &words, 0, 0)) >= 0)
         return status;
     if (!path)
         return cli_misused("predict", "--run is needed");

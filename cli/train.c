@@ -28,6 +28,7 @@ static const cli_command command = {
     "  tern train --data demo/manifest.tsv --run runs/crossmodal --fusion crossmodal\n"
     "  tern train --data demo/manifest.tsv --run runs/tuned --init runs/face --set freeze=face \\\n"
     "      --set optimizer=sgd --set momentum=0.9 --set nesterov=true --set ema=0.999",
+    .least = 0, .most = 0,
 };
 
 static void print_json(const tern_train_result *result, const char *run)
@@ -150,8 +151,6 @@ int cmd_train(int argc, char **argv)
     if (status == CLI_OK) /* --help */
         print_settings();
     if (status >= 0)
-        return status;
-    if ((status = cli_check_words(&command, &words, 0, 0)) >= 0)
         return status;
     if (!opts.run || (!opts.data && !opts.resume))
         return cli_misused("train", "--data and --run are needed");

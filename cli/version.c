@@ -26,6 +26,7 @@ static const cli_command command = {
     "What this program was built with and found on this machine: compiler, SIMD level, OpenBLAS\n"
     "and its kernels, libraries for media and files, CUDA.",
     "  tern --version",
+    .least = 0, .most = 0,
 };
 
 typedef struct library {
@@ -115,8 +116,6 @@ int cmd_version(int argc, char **argv)
     const cli_flag flags[] = { { "--json", CLI_FLAG, &json, NULL, "the same as JSON" }, { 0 } };
     int status = cli_parse(&command, flags, argc, argv, &words);
     if (status >= 0)
-        return status;
-    if ((status = cli_check_words(&command, &words, 0, 0)) >= 0)
         return status;
     find_libraries(libraries);
     if (json)

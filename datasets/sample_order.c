@@ -42,13 +42,21 @@ static bool is_counted(const tern_clip *clip, tern_split split, unsigned modalit
     return false;
 }
 
-static void shuffle_numbers(int64_t *numbers, int64_t count, tern_rng rng)
+static void swap(char *a, char *b, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        char byte = a[i];
+        a[i] = b[i];
+        b[i] = byte;
+    }
+}
+
+/* count items of `size` bytes. */
+static void shuffle_items(void *items, int64_t count, size_t size, tern_rng rng)
 {
     for (int64_t i = count - 1; i > 0; i--) {
         int64_t j = tern_rng_below(&rng, (uint32_t)(i + 1));
-        int64_t number = numbers[i];
-        numbers[i] = numbers[j];
-        numbers[j] = number;
+        swap((char *)items + (size_t)i * size, (char *)items + (size_t)j * size, size);
     }
 }
 
@@ -170,7 +178,7 @@ static void draw_from_pool(tern_sample_order *order, uint32_t epoch, int modalit
             rng.next = (uint64_t)label << 40; /* each label draws from its own part */
             memcpy(order->shuffled, order->pool[modality].clip + order->pool[modality].start[label],
                    (size_t)size * sizeof *order->shuffled);
-            shuffle_numbers(order->shuffled, size, rng);
+            shuffle_items(order->shuffled, size, sizeof *order->shuffled, rng);
         }
         rows[i].source[modality] = order->shuffled[position % size];
     }
@@ -189,16 +197,6 @@ static void unpaired_epoch(tern_sample_order *order, uint32_t epoch, tern_sample
 
 /* ---------------------------------------------------------------- common -- */
 
-static void shuffle_rows(tern_sample_row *rows, int64_t count, tern_rng rng)
-{
-    for (int64_t i = count - 1; i > 0; i--) {
-        int64_t j = tern_rng_below(&rng, (uint32_t)(i + 1));
-        tern_sample_row row = rows[i];
-        rows[i] = rows[j];
-        rows[j] = row;
-    }
-}
-
 void tern_sample_order_epoch(tern_sample_order *order, uint32_t epoch, tern_sample_row *rows)
 {
     if (order->unpaired)
@@ -206,7 +204,8 @@ void tern_sample_order_epoch(tern_sample_order *order, uint32_t epoch, tern_samp
     else
         paired_epoch(order, rows);
     if (order->shuffle)
-        shuffle_rows(rows, order->count, tern_rng_make(order->seed, TERN_STREAM_SHUFFLE, epoch));
+        shuffle_items(rows, order->count, sizeof *rows,
+                      tern_rng_make(order->seed, TERN_STREAM_SHUFFLE, epoch));
 }
 
 tern_sample_order *tern_sample_order_new(const tern_clips *clips, tern_split split,
