@@ -237,8 +237,9 @@ static void print_report(const bench *b, double load_before)
            "n = %d\n", load_before, bench_load(), bench_involuntary_switches(), b->rounds);
     for (int i = 0; i < b->row_count; i++)
         if (!b->rows[i].problem)
-            printf("FMA peak, %d thread%s: %.1f GFLOP/s\n", b->rows[i].threads,
-                   b->rows[i].threads > 1 ? "s" : "", peak_of(b, b->rows[i].threads));
+            printf("FMA peak, %d thread%s: %.1f GFLOP/s; its median %.1f\n", b->rows[i].threads,
+                   b->rows[i].threads > 1 ? "s" : "", peak_of(b, b->rows[i].threads),
+                   bench_summarise(b->rows[i].seconds, b->rounds).median * 1e-9);
     printf("\n%-4s %-9s %3s %9s %19s %7s %9s  %s\n", "pass", "provider", "thr", "GFLOP/s", "[quartiles]", "best",
            "% of peak", "check, problem, command that repeats it");
     for (int i = 0; i < b->row_count; i++) {
