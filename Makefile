@@ -64,7 +64,7 @@ help:
 	@echo "make sim      build the CUDA simulator plugin (g++, no GPU needed)"
 	@echo "make cuda     build the CUDA plugin (needs nvcc, no GPU needed)"
 	@echo "make bench    time the kernels that the road stands on, and whole models"
-	@echo "make bench-peers  time whole models beside PyTorch (installs it under $(BUILD)/)"
+	@echo "make bench-peers  time whole models beside PyTorch and onnxruntime (under $(BUILD)/)"
 	@echo "make check    clang, sanitizers, valgrind, static analysis: slower than the tests"
 	@echo "make install  program, libraries, headers to PREFIX (default /usr/local); make uninstall"
 	@echo "make deps     install missing packages of the distribution"
@@ -172,7 +172,7 @@ bench: deps
 	@$(BUILD)/bench/kernels
 	@$(BUILD)/bench/models
 bench-peers: deps
-	@$(MAKE) --no-print-directory build $(BUILD)/bench/models
+	@$(MAKE) --no-print-directory build $(BUILD)/bench/models $(BUILD)/bench/kernels
 	@BUILD=$(BUILD) bench/peers/run $(PEERS)
 
 clean:

@@ -9,6 +9,10 @@
 int64_t bench_resident_bytes(void);
 int64_t bench_peak_resident_bytes(void);
 
+/* Bring the program's own code into memory, so that what is executed for the first time
+ * later does not count as memory of what is measured. */
+void bench_load_code(void);
+
 /* Calls of malloc, calloc and realloc in this process so far.  Calls from inside of
  * shared libraries count too. */
 uint64_t bench_heap_allocations(void);

@@ -1,216 +1,250 @@
-"""Time tern's trimodal classifiers beside PyTorch's, and print the ratios.
+"""Time the models of build/bench/models beside PyTorch and onnxruntime.
 
-    bench/peers/run [--rounds N] [--steps N] [--threads 1,2] [--fusions concat,...]
+    bench/peers/run [--rounds N] [--threads 1,2] [--models cnn,...] [--modes infer,train]
                     [--no-compile] [--report FILE] [--json FILE]
 
-For each fusion and number of threads one process of each side is started (build/bench/models,
-trimodal_torch.py, and the latter under torch.compile), and in every round each is told in
-random order to time some training steps and some inferences while the others wait.  PyTorch's
-processes hold their results against tern's before anything is timed.
+For each model and number of threads one process of each side is started: tern; PyTorch
+eager, compiled and, for inference, traced; onnxruntime for inference.  Before anything is
+timed each holds its results against tern's, from tern's weights, and tern computes logits
+from the weights that PyTorch has trained; a side that differs is not timed.  In every
+round each is told in random order to run for a moment while the others wait.
 """
 import argparse
-import datetime
 import json
 import os
 import pathlib
-import platform
 import random
+import statistics
 import subprocess
 import sys
-from importlib.metadata import version
+import time
+
+import machine
+import report
 
 PEERS = pathlib.Path(__file__).parent
 BUILD = pathlib.Path(os.environ.get("BUILD", "build"))
-FUSIONS = ["concat", "attention", "crossmodal"]
-INFERENCES_PER_STEP = 5
+FOLDER = BUILD / "peers-work"
+TERN = BUILD / "bench/models"
+MODELS = ["cnn", "lstm", "transformer", "crossmodal"]
+MODELS += ["trimodal-concat", "trimodal-attention", "trimodal-crossmodal"]
 # PyTorch is faster when glibc keeps freed memory rather than giving it back at every step.
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}
+# The MKL in PyTorch's wheels takes its AVX2 and AVX-512 kernels only where these functions
+# of its own say that the CPU is Intel's; elsewhere it takes its oldest, two and a half
+# times slower than need be, and a win over it would be no win.  Preloaded, this lets it
+# choose by what the CPU can do.
+MKL_SHIM = """int mkl_serv_intel_cpu_true(void) { return 1; }
+int mkl_serv_intel_cpu(void) { return 1; }
+"""
+TURN_SECONDS = {"infer": 0.15, "train": 0.6}
+REST_SECONDS = 0.01  # threads that spin for more work fall asleep before another's turn
+READ_BACK = 1e-5  # tern's logits from PyTorch's trained weights, as a part of the largest
+
+
+class Refused(Exception):
+    """A process could not do its work, or its results are not tern's."""
 
 
 class Worker:
-    """A process that answers commands; see bench/workload/worker.h."""
+    """A process that answers commands; see bench/workload/worker.h and serve.py."""
 
-    def __init__(self, command, environment=None):
-        self.command = command
+    def __init__(self, command, environment):
         self.process = subprocess.Popen(
             [str(part) for part in command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=open(FOLDER / "errors.txt", "a"),
             text=True,
-            env=os.environ | (environment or {}),
+            env=os.environ | environment,
         )
-        self.samples = {"train": [], "infer": []}
+        self.samples = {"infer": [], "train": []}
+        self.growth, self.count = {}, {}
 
-    def ask(self, command):
+    def send(self, command):
         try:
             self.process.stdin.write(command + "\n")
             self.process.stdin.flush()
         except BrokenPipeError:
             pass  # why is told by the last line it wrote
+
+    def receive(self):
         line = self.process.stdout.readline()
-        reply = json.loads(line) if line else {"error": "the process ended"}
+        reply = json.loads(line) if line else {"error": f"it ended; see {FOLDER}/errors.txt"}
         if "error" in reply:
-            raise SystemExit(f"{' '.join(map(str, self.command))}: {reply['error']}")
+            raise Refused(reply["error"])
         return reply
 
-    def time(self, what, count):
-        reply = self.ask(f"{what} {count}")
-        self.samples[what] += reply["seconds"]
-        self.growth = reply["memory_growth"]
+    def ask(self, command):
+        self.send(command)
+        return self.receive()
+
+    def calibrate(self, mode):
+        """Warm up, and find how many steps make a turn."""
+        step = statistics.median(self.ask(f"{mode} 3")["seconds"])
+        self.count[mode] = min(max(int(TURN_SECONDS[mode] / step), 2), 500)
+
+    def turn(self, mode):
+        time.sleep(REST_SECONDS)
+        reply = self.ask(f"{mode} {self.count[mode]}")
+        self.samples[mode] += reply["seconds"]
+        self.growth[mode] = reply["memory_growth"]
 
     def end(self):
-        report = self.ask("end")
-        self.process.wait()
-        report["memory_growth"] = self.growth
-        return report | {f"{what}_seconds": taken for what, taken in self.samples.items()}
+        try:
+            self.send("end")
+            return json.loads(self.process.communicate()[0].splitlines()[-1])
+        except (IndexError, ValueError, BrokenPipeError):
+            return {}  # it had ended before
 
 
-def start(given, folder, fusion, threads):
-    """The sides by name."""
-    trimodal = [BUILD / "bench/models", "--worker", "-m", f"trimodal-{fusion}", "-t", threads]
-    torch = [sys.executable, PEERS / "trimodal_torch.py", folder, fusion, threads]
-    sides = {"tern": Worker(trimodal), "PyTorch": Worker(torch, KEEP_MEMORY)}
-    if not given.no_compile:
-        sides["compiled"] = Worker(torch + ["--compile"], KEEP_MEMORY)
-    return sides
+# ------------------------------------------------------------------ sides --
 
 
-def measure(given, folder, fusion, threads, order):
-    sides = start(given, folder, fusion, threads)
-    for side in sides.values():  # sets up, warms up, and may take a minute to compile
-        side.ask("train 1"), side.ask("infer 1")
-    for _ in range(given.rounds):
-        for side in order.sample(list(sides.values()), len(sides)):
-            side.time("train", given.steps)
-            side.time("infer", given.steps * INFERENCES_PER_STEP)
-    found = {name: side.end() for name, side in sides.items()}
-    return {"fusion": fusion, "threads": threads} | found
+def torch_environment():
+    shim = {"LD_PRELOAD": str((FOLDER / "mkl.so").absolute())} if not machine.is_intel() else {}
+    return KEEP_MEMORY | shim | {"TORCHINDUCTOR_CACHE_DIR": str((FOLDER / "inductor").absolute())}
 
 
-def quantile(samples, q):
-    ordered = sorted(samples)
-    at = q * (len(ordered) - 1)
-    below = int(at)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (at - below) * (ordered[above] - ordered[below])
+def torch_command(name, threads, form):
+    return [sys.executable, PEERS / "torch_work.py", FOLDER, name, threads, form]
 
 
-def time_line(row, what, sides):
-    """Medians and quartiles in milliseconds, and how many times longer PyTorch takes."""
-    text, key = f"{row['fusion']:10} {row['threads']:3}  {what:5}", f"{what}_seconds"
-    ours = quantile(row["tern"][key], 0.5)
-    for side in sides:
-        low, middle, high = (1e3 * quantile(row[side][key], q) for q in (0.25, 0.5, 0.75))
-        text += f"  {middle:8.2f} [{low:7.2f} ..{high:8.2f}]"
-        if side != "tern":
-            text += f" {middle / 1e3 / ours:5.2f}"
-    return text
+def commands(given, name, threads):
+    """Each side's command and environment."""
+    found = {"tern": ([TERN, "--worker", "-m", name, "-t", threads], {})}
+    for form in ["eager", "traced"] + ["compiled"] * given.compile:
+        found[form] = (torch_command(name, threads, form), torch_environment())
+    onnx = [sys.executable, PEERS / "onnx_work.py", FOLDER, name, threads]
+    found["onnxruntime"] = (onnx, {})
+    return found
 
 
-def memory_line(row, sides):
-    text, ours = f"{row['fusion']:10} {row['threads']:3}  ", row["tern"]["memory_growth"]
-    for side in sides:
-        growth = row[side]["memory_growth"]
-        text += f"  {growth / 2**20:8.1f}"
-        text += f" {growth / ours:5.2f}" if side != "tern" else ""
-    return text
+def takes_part(side, mode, name):
+    """Compiling the trimodal models takes minutes each; eager trained faster, and traced
+    answers as fast (bench/results)."""
+    if side == "compiled":
+        return not name.startswith("trimodal")
+    return mode == "infer" or side in ("tern", "eager")
 
 
-def cpu_name():
-    fields = dict(
-        line.split(":", 1) for line in open("/proc/cpuinfo").read().split("\n\n")[0].splitlines()
-    )
-    fields = {key.strip(): value.strip() for key, value in fields.items()}
-    return f"{fields['model name']}, family {fields['cpu family']} model {fields['model']}"
+def prepare(given):
+    """tern's files, ONNX graphs, what torch.compile compiles: all before the first timing."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    (FOLDER / "errors.txt").write_text("")
+    for name in given.models:
+        subprocess.run([TERN, "--save", FOLDER, "-m", name], check=True)
+    compile_shim = ["cc", "-shared", "-fPIC", "-o", FOLDER / "mkl.so", "-x", "c", "-"]
+    subprocess.run(compile_shim, check=True, text=True, input=MKL_SHIM)
+    export = [sys.executable, PEERS / "torch_work.py", FOLDER, ",".join(given.models), "--export"]
+    with open(FOLDER / "errors.txt", "a") as errors:
+        subprocess.run(export, check=True, stdout=errors, stderr=errors)
+    for name in given.models if given.compile else []:
+        if takes_part("compiled", "infer", name):
+            compile_ahead(name, given)
 
 
-def commit():
-    found = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=PEERS
-    )
-    return found.stdout.strip() or "unknown"
-
-
-def report(rows, given, load_before):
-    sides = ["tern", "PyTorch"] + ([] if given.no_compile else ["compiled"])
-    first = rows[0]
-    torch_version = version("torch")
-    lines = [
-        f"Trimodal classifiers: tern beside PyTorch, {datetime.date.today()}",
-        "",
-        f"{cpu_name()}; {len(os.sched_getaffinity(0))} cores; {platform.system()}"
-        f" {platform.release()}",
-        f"tern {commit()}, SIMD level {first['tern']['simd']}; PyTorch {torch_version}, Python"
-        f" {platform.python_version()}",
-        f"load {load_before:.2f} before, {os.getloadavg()[0]:.2f} after",
-        f"repeat: {' '.join(['bench/peers/run', *sys.argv[1:]])}",
-        "",
-        "train: a step of batch 16 (8 frames of 64x64x3, log-mel of 3 s, 32 tokens), dropout 0.1,",
-        "clipping, AdamW.  infer: batch 1.  Milliseconds: median [quartiles], hot; n ="
-        f" {len(first['tern']['train_seconds'])} steps,",
-        f"{len(first['tern']['infer_seconds'])} inferences, in {given.rounds} rounds by turns."
-        "  x: times tern's median.  compiled: torch.compile.",
-        "PyTorch: channels_last, fused AdamW and attention, no masks, glibc keeps freed memory.",
-        "",
-        f"{'fusion':10} {'thr':3}  {'what':5}  {'tern':>29}"
-        + "".join(f"  {side:>29}     x" for side in sides[1:]),
+def compile_ahead(name, given):
+    """So that the processes which are timed find it in torch.compile's cache."""
+    workers = [
+        Worker(torch_command(name, threads, "compiled"), torch_environment())
+        for threads in given.threads
     ]
-    for row in rows:
-        lines += [time_line(row, what, sides) for what in ("train", "infer")]
-    lines += [
-        "",
-        "Memory growth of the process in MiB: the most resident while training, less what was",
-        "before the model was made; of compiled it includes the compiler's.",
-        "",
-        f"{'fusion':10} {'thr':3}    {'tern':>8}" + "".join(f"  {s:>8}     x" for s in sides[1:]),
-    ]
-    lines += [memory_line(row, sides) for row in rows]
-    lines += [
-        "",
-        "Largest distance from tern's values, as a part of the largest: logits before training,",
-        "the first losses without dropout, logits after those steps.",
-        "",
-    ]
-    names = ("logits_before", "losses", "logits_after")
-    for row in rows:
-        for side in sides[1:]:
-            off = row[side]["away_from_tern"]
-            lines.append(
-                f"{row['fusion']:10} {row['threads']:3}  {side:8}  "
-                + "  ".join(f"{off[name]:.1e}" for name in names)
-            )
-    return "\n".join(lines) + "\n"
+    for mode in given.modes:
+        for worker in workers:
+            worker.send(f"{mode} 1")
+    for worker in workers:
+        worker.end()
+
+
+# ---------------------------------------------------------------- measure --
+
+
+def read_back(tern, reply):
+    """tern's logits from the peer's trained weights, as far as they are from the peer's."""
+    ours, theirs = tern.ask(f"logits {reply['trained']}")["logits"], reply["logits"]
+    farthest = max(abs(a - b) for a, b in zip(ours, theirs, strict=True))
+    off = farthest / max(abs(value) for value in theirs)
+    if not off <= READ_BACK:
+        raise Refused(f"from its weights tern's logits are {off:.2g} of the largest away")
+    return off
+
+
+def check(sides, mode, row):
+    """Drop the sides whose results are not tern's; the others' distances go into row."""
+    peers = [name for name in sides if name != "tern"]
+    for name in peers:
+        sides[name].send(f"check {mode}")
+    for name in peers:
+        try:
+            reply = sides[name].receive()
+            row["away"].setdefault(name, {}).update(reply["away"])
+            if "trained" in reply:
+                row["away"][name]["read_back"] = read_back(sides["tern"], reply)
+        except Refused as refused:
+            row["refused"][name] = str(refused)
+            sides.pop(name).end()
+
+
+def measure(given, name, threads, order):
+    row = {"model": name, "threads": threads, "sides": {}, "away": {}, "refused": {}}
+    sides = {
+        side: Worker(*command)
+        for side, command in commands(given, name, threads).items()
+        if takes_part(side, given.modes[0], name)
+    }
+    kept = dict(sides)
+    for mode in given.modes:
+        for side in [side for side in sides if not takes_part(side, mode, name)]:
+            row["sides"][side] = finish(sides.pop(side))
+        check(sides, mode, row)
+        for side in sides.values():
+            side.calibrate(mode)
+        for _ in range(given.rounds):
+            for side in order.sample(list(sides.values()), len(sides)):
+                side.turn(mode)
+    row["sides"] |= {name: finish(side) for name, side in sides.items()}
+    row["sides"] = {name: row["sides"][name] for name in kept if name in row["sides"]}
+    return row
+
+
+def finish(worker):
+    return worker.end() | {"seconds": worker.samples, "memory_growth": worker.growth}
 
 
 def parse():
     arguments = argparse.ArgumentParser(prog="bench/peers/run")
+    listed = {"type": lambda text: text.split(",")}
     arguments.add_argument("--rounds", type=int, default=8, help="turns of every side (8)")
-    arguments.add_argument("--steps", type=int, default=5, help="training steps a turn (5)")
-    arguments.add_argument("--threads", default="1,2", help="numbers of threads (1,2)")
-    arguments.add_argument("--fusions", default=",".join(FUSIONS))
-    arguments.add_argument("--no-compile", action="store_true", help="leave out torch.compile")
-    arguments.add_argument("--report", type=pathlib.Path, help="also write the tables there")
+    arguments.add_argument("--threads", **listed, default=["1", "2"], help="1,2")
+    arguments.add_argument("--models", **listed, default=MODELS, help=",".join(MODELS))
+    arguments.add_argument("--modes", **listed, default=["infer", "train"], help="infer,train")
+    arguments.add_argument("--no-compile", dest="compile", action="store_false")
+    arguments.add_argument("--report", type=pathlib.Path, help="also write the table there")
     arguments.add_argument("--json", type=pathlib.Path, help="also write all samples there")
     return arguments.parse_args()
 
 
-def main():
-    given = parse()
-    folder = BUILD / "peers-work"
-    folder.mkdir(parents=True, exist_ok=True)
-    subprocess.run([BUILD / "bench/models", "--save", folder], check=True)
-    load, order = os.getloadavg()[0], random.Random(1)
+def compare(given):
+    prepare(given)
+    facts = machine.facts(BUILD, torch_environment())
+    before, order = machine.Usage(), random.Random(1)
     rows = [
-        measure(given, folder, fusion, int(threads), order)
-        for fusion in given.fusions.split(",")
-        for threads in given.threads.split(",")
+        measure(given, name, int(threads), order)
+        for name in given.models
+        for threads in given.threads
     ]
-    text = report(rows, given, load)
+    facts |= machine.Usage().since(before)
+    text = report.report(rows, facts, given.rounds, " ".join(["bench/peers/run", *sys.argv[1:]]))
     print(text, end="")
     if given.report:
         given.report.write_text(text)
     if given.json:
-        given.json.write_text(json.dumps(rows))
+        given.json.write_text(json.dumps({"facts": facts, "rows": rows}))
+    return any(row["refused"] for row in rows)
 
 
-main()
+try:
+    sys.exit(compare(parse()))
+except Refused as refused:
+    sys.exit(f"a process that had begun to be timed: {refused}")

@@ -1,46 +1,30 @@
-"""The work of build/bench/models in PyTorch, at its best.
-
-    python bench/peers/trimodal_torch.py FOLDER FUSION THREADS [--compile]
-
-FOLDER holds what `build/bench/models --save FOLDER` wrote: the batch, the weights, and
-what tern made of them.  First the logits, and the losses of some training steps without
-dropout, are held against tern's; then the process takes the commands of
-bench/workload/worker.h from its standard input and answers them likewise.
+"""tern's trimodal classifiers in PyTorch, for batches without padding.
 
 The parameters are those of tests/fixtures/trimodal_model.py, which spells the models out
 with all their masks.  Here every sequence is full, so the forward pass is written again
 without masks, from the ops that PyTorch runs fastest: channels_last, fused attention, the
 whole batch through the LSTM, in-place ReLU.
 """
-import argparse
-import json
 import pathlib
 import sys
-import time
 
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
-from safetensors.torch import load_file
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "tests" / "fixtures"))
 from trimodal_model import TIME_GAIN, Classifier, time_codes  # noqa: E402
 
 DROPOUT = 0.1
-# float32 in another order; AdamW's first steps divide small gradients by themselves.
-TOLERANCES = {"logits_before": 1e-4, "losses": 1e-3, "logits_after": 2e-2}
-
-
-# ------------------------------------------------------------------- forward --
 
 
 class FullLength(torch.nn.Module):
     """The classifier on batches without padding: face [N,F,H,W,C], mel [N,T,B], tokens
-    [N,L], label [N].  times: each stream's time codes [1,T,D], times their gain."""
+    [N,L], label [N].  times: each stream's time codes [1,T,D], times their gain.
+    auxiliary: the weight of the encoders' own losses."""
 
-    def __init__(self, model, heads, times):
+    def __init__(self, model, heads, times, auxiliary):
         super().__init__()
-        self.model, self.heads, self.times = model, heads, times
+        self.model, self.heads, self.times, self.auxiliary = model, heads, times, auxiliary
         self.dropout = 0.0
 
     def drop(self, x):
@@ -150,159 +134,22 @@ class FullLength(torch.nn.Module):
     def forward(self, face, mel, tokens):
         return self.logits(self.encode(face, mel, tokens))
 
-    def loss(self, face, mel, tokens, label, auxiliary):
+    def loss(self, face, mel, tokens, label):
         streams = self.encode(face, mel, tokens)
         loss = F.cross_entropy(self.logits(streams), label)
         for name, x in streams.items():
             own = self.head(x.mean(1), self.model.auxiliary[name])
-            loss = loss + auxiliary * F.cross_entropy(own, label)
+            loss = loss + self.auxiliary * F.cross_entropy(own, label)
         return loss
 
 
-# ---------------------------------------------------------------------- work --
-
-
-def resident_bytes(key):
-    with open("/proc/self/status") as status:
-        return next(1024 * int(line.split()[1]) for line in status if line.startswith(key))
-
-
-def load_lazy_parts():
-    """A tiny model takes a step, so that what PyTorch loads at first use (the compiler
-    behind its optimisers, oneDNN) does not count as memory of the model that is timed."""
-    model = torch.nn.Sequential(
-        torch.nn.Conv2d(1, 8, 3), torch.nn.BatchNorm2d(8), torch.nn.Flatten(), torch.nn.Linear(8, 2)
-    )
-    model.to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(model.parameters(), fused=True)
-    F.cross_entropy(model(torch.zeros(2, 1, 3, 3)), torch.tensor([0, 1])).backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimiser.step()
-
-
-def groups(model, decay):
-    """Biases, norms, embeddings and the queries of pooling do not decay."""
-    tables = ("embedding.weight", "position.weight")
-    decays = {True: [], False: []}
-    for name, parameter in model.named_parameters():
-        decays[parameter.ndim > 1 and not name.endswith(tables)].append(parameter)
-    return [
-        {"params": decays[True], "weight_decay": decay},
-        {"params": decays[False], "weight_decay": 0.0},
-    ]
-
-
-class Work:
-    def __init__(self, folder, fusion, compiled):
-        self.folder, self.fusion, self.compiled = pathlib.Path(folder), fusion, compiled
-        self.name = f"trimodal-{fusion}"
-        batch = load_file(self.folder / f"{self.name}.batch.safetensors")
-        self.label = batch["label"].long()
-        self.inputs = [batch["face"], batch["mel"], batch["tokens"].long()]
-        self.row = [x[:1] for x in self.inputs]
-        with safe_open(self.folder / f"{self.name}.batch.safetensors", "pt") as file:
-            self.options = {key: float(value) for key, value in file.metadata().items()}
-        load_lazy_parts()
-        self.resident_before = resident_bytes("VmRSS")
-        self.begin()
-
-    def begin(self):
-        """The model with its first weights, and an optimiser that has not stepped."""
-        options = self.options
-        config = {key: int(value) for key, value in options.items() if value == int(value)}
-        plain = Classifier(config, self.fusion)
-        plain.load_state_dict(load_file(self.folder / f"{self.name}.weights.safetensors"))
-        steps = {"face": config["frames"], "audio": self.inputs[1].shape[1] // 8}
-        steps["text"] = config["tokens"]
-        times = {
-            name: TIME_GAIN * time_codes(torch.tensor([n]), n, config["size"], int(name == "text"))
-            for name, n in steps.items()
-        }
-        self.model = FullLength(plain, config["heads"], times)
-        self.model.to(memory_format=torch.channels_last)
-        self.optimiser = torch.optim.AdamW(
-            groups(plain, options["weight_decay"]), lr=options["lr"], fused=True
-        )
-        self.loss, self.logits = self.model.loss, self.model.forward
-        if self.compiled:
-            self.loss, self.logits = torch.compile(self.loss), torch.compile(self.logits)
-
-    def train(self):
-        self.model.train()
-        self.optimiser.zero_grad(set_to_none=True)
-        loss = self.loss(*self.inputs, self.label, self.options["auxiliary"])
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options["clip"], foreach=True)
-        self.optimiser.step()
-        return loss.item()
-
-    def infer(self, inputs):
-        self.model.eval()
-        with torch.inference_mode():
-            return self.logits(*inputs)
-
-    def verify(self):
-        """How far all this is from tern, as a part of the largest value."""
-        want = load_file(self.folder / f"{self.name}.steps.safetensors")
-        found = {"logits_before": self.infer(self.inputs).clone()}
-        losses = [self.train() for _ in want["losses"]]
-        found["losses"] = torch.tensor(losses, dtype=torch.float64)
-        found["logits_after"] = self.infer(self.inputs)
-        off = {}
-        for name, value in want.items():
-            off[name] = ((found[name] - value).abs().max() / value.abs().max()).item()
-            if not off[name] <= TOLERANCES[name]:
-                raise ValueError(f"{self.fusion}: {name} is {off[name]:.2g} away from tern's")
-        return off
-
-
-def timed(work, step, count):
-    step()
-    samples = []
-    for _ in range(count):
-        start = time.perf_counter()
-        step()
-        samples.append(time.perf_counter() - start)
-    return {
-        "seconds": samples,
-        "memory_growth": resident_bytes("VmHWM") - work.resident_before,
+def make(fusion, options, face, mel, tokens):
+    """options: the metadata of the batch, whose inputs are given too."""
+    config = {key: int(value) for key, value in options.items() if value == int(value)}
+    steps = {"face": face.shape[1], "audio": mel.shape[1] // 8, "text": tokens.shape[1]}
+    times = {
+        name: TIME_GAIN * time_codes(torch.tensor([n]), n, config["size"], int(name == "text"))
+        for name, n in steps.items()
     }
-
-
-def answer(reply):
-    print(json.dumps(reply), flush=True)
-
-
-def serve(work):
-    for command in sys.stdin:
-        what, _, count = command.strip().partition(" ")
-        if what == "train":
-            answer(timed(work, work.train, int(count)))
-        elif what == "infer":
-            answer(timed(work, lambda: work.infer(work.row).numpy(), int(count)))
-        else:
-            break
-
-
-def main():
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("folder")
-    arguments.add_argument("fusion")
-    arguments.add_argument("threads", type=int)
-    arguments.add_argument("--compile", action="store_true")
-    given = arguments.parse_args()
-    torch.set_num_threads(given.threads)
-    torch.set_num_interop_threads(1)
-    try:
-        work = Work(given.folder, given.fusion, given.compile)
-        off = work.verify()
-        work.begin()
-        work.model.dropout = DROPOUT
-        serve(work)
-        answer({"away_from_tern": off})
-    except Exception as error:
-        answer({"error": f"{type(error).__name__}: {error}"})
-        raise
-
-
-main()
+    model = Classifier(config, fusion)
+    return FullLength(model, config["heads"], times, options["auxiliary"])

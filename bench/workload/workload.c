@@ -105,6 +105,7 @@ bool bench_workload_open(bench_workload *work, const bench_model *model, const b
                               .weight_decay = train.weight_decay };
     if (!make_batch(&work->batch, model, opts->seed, error))
         return false;
+    bench_load_code();
     work->resident_bytes = bench_resident_bytes();
     work->own = calloc(1, model->bytes);
     if (!work->own)

@@ -1,0 +1,182 @@
+"""The table: times, ratios, memory, distances, and the bars that were set."""
+import datetime
+
+SIDES = ["tern", "onnxruntime", "eager", "traced", "compiled"]
+TORCH = ["eager", "traced", "compiled"]
+
+# Two threads: how many times as long as tern the fastest of these must take.
+BARS = [
+    ("cnn", "infer", ["onnxruntime"], 0.85),
+    ("cnn", "infer", TORCH, 1.5),
+    ("lstm", "infer", ["onnxruntime"], 1.5),
+    ("lstm", "infer", TORCH, 2.0),
+    ("transformer", "infer", ["onnxruntime"], 1.5),
+    ("transformer", "infer", TORCH, 1.5),
+    ("cnn", "train", TORCH, 1.0),
+    ("lstm", "train", TORCH, 1.3),
+    ("transformer", "train", TORCH, 1.3),
+]
+MEMORY_BAR = 0.6  # of PyTorch's growth
+BAR_THREADS = 2
+QUIET = 0.03  # of all cores' time: above it others disturb what is timed
+
+
+def quantile(samples, q):
+    ordered = sorted(samples)
+    at = q * (len(ordered) - 1)
+    below = int(at)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (at - below) * (ordered[above] - ordered[below])
+
+
+def median(row, side, mode):
+    """In seconds; None if it was not timed."""
+    samples = row["sides"].get(side, {}).get("seconds", {}).get(mode)
+    return quantile(samples, 0.5) if samples else None
+
+
+def growth(row, side, mode):
+    return row["sides"].get(side, {}).get("memory_growth", {}).get(mode)
+
+
+def best(row, mode, sides, value=median):
+    """The side with the least, and it; None if there is none."""
+    found = [(value(row, side, mode), side) for side in sides]
+    found = [each for each in found if each[0] is not None]
+    return min(found) if found else None
+
+
+def time_cell(row, side, mode):
+    """Median in milliseconds, half the distance of the quartiles, times tern's."""
+    middle = median(row, side, mode)
+    if middle is None:
+        return " " * (16 if side == "tern" else 22)
+    samples = row["sides"][side]["seconds"][mode]
+    spread = (quantile(samples, 0.75) - quantile(samples, 0.25)) / 2 / middle
+    text = f"{1e3 * middle:10.3f} {'±' + format(100 * spread, '.0f') + '%':>5}"
+    return text if side == "tern" else f"{text} {middle / median(row, 'tern', mode):5.2f}"
+
+
+def memory_cell(row, side, mode):
+    found = growth(row, side, mode)
+    if found is None:
+        return " " * (16 if side == "tern" else 22)
+    text = f"{found / 2**20:16.1f}"
+    return text if side == "tern" else f"{text} {found / growth(row, 'tern', mode):5.2f}"
+
+
+def label(row, mode):
+    return f"{row['model']:19} {row['threads']:3}  {mode:5}"
+
+
+def table(rows, cell, value, peers):
+    """One line for each model, mode and number of threads; at its end the best of peers."""
+    head = "".join(f"{side:>16}" + ("     x" if side != "tern" else "") for side in SIDES)
+    lines = [f"{'model':19} {'thr':3}  {'mode':5}{head}  best peer"]
+    for mode in ("infer", "train"):
+        for row in rows:
+            if value(row, "tern", mode) is None:
+                continue
+            text = label(row, mode) + "".join(cell(row, side, mode) for side in SIDES)
+            found = best(row, mode, peers, value)
+            if found:
+                text += f"  {found[0] / value(row, 'tern', mode):5.2f} {found[1]}"
+            lines.append(text.rstrip())
+    return lines
+
+
+def bar_lines(rows):
+    lines = []
+
+    def judge(passed, text):
+        lines.append(f"{'pass' if passed else 'MISS'}  {text}")
+
+    at_bar = {row["model"]: row for row in rows if row["threads"] == BAR_THREADS}
+    for model, mode, sides, bar in BARS:
+        found = best(at_bar[model], mode, sides) if model in at_bar else None
+        if found:
+            ratio = found[0] / median(at_bar[model], "tern", mode)
+            judge(ratio >= bar, f"{model} {mode}: {ratio:.2f} x {found[1]}, bar {bar:.2f}")
+    for row in at_bar.values():
+        for mode in ("infer", "train"):
+            found, ours = best(row, mode, TORCH, growth), growth(row, "tern", mode)
+            if found and row["model"] != "crossmodal":
+                ratio = ours / found[0]
+                text = f"{row['model']} {mode}: memory grows {ratio:.2f} of {found[1]}'s"
+                judge(ratio <= MEMORY_BAR, f"{text}, bar {MEMORY_BAR:.2f}")
+    for row in rows:
+        tern = row["sides"]["tern"]
+        if tern["heap_allocations"] or tern["context_allocations"]:
+            judge(False, f"{row['model']}, {row['threads']} threads: allocates after step 2")
+    return lines
+
+
+def away_lines(rows):
+    names = ["logits_before", "losses", "logits_after", "read_back"]
+    lines = [f"{'model':19} {'thr':3}  {'side':12}" + "".join(f"{name:>15}" for name in names)]
+    for row in rows:
+        for side, off in row["away"].items():
+            cells = "".join(f"{off[name]:15.1e}" if name in off else " " * 15 for name in names)
+            lines.append(f"{row['model']:19} {row['threads']:3}  {side:12}{cells}".rstrip())
+    return lines
+
+
+def machine_lines(facts):
+    share = {
+        name: f"{facts[name]:.0f} ({100 * facts[name] / max(facts['fma_peak'], 1):.0f} %)"
+        for name in ("tern_sgemm", "torch_sgemm", "torch_sgemm_installed")
+    }
+    lines = [
+        f"{facts['cpu']}; {facts['cores']} cores; {facts['system']}; governor {facts['governor']}",
+        f"tern {facts['tern']}, SIMD level {facts['simd']}; PyTorch {facts['torch']}; onnxruntime"
+        f" {facts['onnxruntime']}; Python {facts['python']}",
+        f"PyTorch's libraries: {facts['mkl']}; oneDNN: {facts['onednn']}",
+        f"sgemm 1024, 1 thread, GFLOP/s and part of the FMA peak of {facts['fma_peak']:.0f}:"
+        f" tern {share['tern_sgemm']},",
+        f"PyTorch here {share['torch_sgemm']}, as it is installed {share['torch_sgemm_installed']}"
+        " (MKL_SHIM in compare.py)",
+        f"load {facts['load_before']:.2f} before, {facts['load_after']:.2f} after; of all cores'"
+        f" time other programs had {100 * facts['others']:.1f} %, the host took"
+        f" {100 * facts['stolen']:.1f} %",
+    ]
+    if facts["others"] + facts["stolen"] > QUIET:
+        lines.append("THE MACHINE WAS NOT QUIET: these times say little; repeat them")
+    return lines
+
+
+def report(rows, facts, rounds, repeat):
+    facts = facts | {"simd": rows[0]["sides"]["tern"].get("simd", "unknown")}
+    lines = [
+        f"tern beside PyTorch and onnxruntime, {datetime.date.today()}",
+        "",
+        *machine_lines(facts),
+        f"repeat: {repeat}   ({facts['minutes']:.0f} minutes of timing)",
+        "",
+        "infer: one row.  train: 32 rows (trimodal: 16), AdamW; trimodal with dropout 0.1 and",
+        f"clipping.  Milliseconds: median ± half the quartiles' distance, hot, in {rounds} rounds",
+        "by turns.  x: times tern's median.  eager, traced (torch.jit), compiled (torch.compile)",
+        "are PyTorch with channels_last, fused AdamW and attention, inference_mode, no masks;",
+        "glibc keeps freed memory; weights are frozen for traced and compiled inference.",
+        "",
+        *table(rows, time_cell, median, SIDES[1:]),
+        "",
+        "Memory growth of the process in MiB: the most resident up to then, less what was before",
+        "the model was made; x: times tern's.  Of compiled it includes the compiler's.",
+        "",
+        *table(rows, memory_cell, growth, SIDES[1:]),
+        "",
+        "Largest distance from tern's values, as a part of the largest: logits before training,",
+        "the first losses without dropout, logits after those steps; and of tern's logits from",
+        "the peer's trained weights (read_back) from the peer's.",
+        "",
+        *away_lines(rows),
+        "",
+        f"Bars, {BAR_THREADS} threads, against the fastest or smallest form of PyTorch:",
+        *bar_lines(rows),
+    ]
+    refused = [
+        f"NOT TIMED  {row['model']}, {row['threads']} threads, {side}: {why}"
+        for row in rows
+        for side, why in row["refused"].items()
+    ]
+    return "\n".join(lines + refused) + "\n"
