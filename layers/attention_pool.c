@@ -10,8 +10,9 @@ tern_attention_pool tern_attention_pool_declare(tern_ctx *ctx, const char *name,
 {
     tern_attention_pool layer = { .name = name, .size = size, .heads = heads };
     tern_scope_push(ctx, "%s", name);
-    layer.query = tern_param(ctx, "query", 1, &size,
-                             (tern_param_opts){ .init = { TERN_INIT_NORMAL, 1 }, .no_decay = true });
+    layer.query = tern_param(
+        ctx, "query", 1, &size,
+        (tern_param_opts){ .init = { .kind = TERN_INIT_NORMAL }, .no_decay = true });
     layer.key = tern_linear_layer_declare(ctx, "key", size, size, (tern_linear_layer_opts){ 0 });
     tern_scope_pop(ctx);
     return layer;

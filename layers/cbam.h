@@ -5,6 +5,8 @@
  *
  * State: channel.* as in layers/channel_attention.h, spatial.* as in
  * layers/spatial_attention.h.
+ * Errors: TERN_ERR_SHAPE if x has not four axes or the mask does not fit; TERN_ERR_OPTION
+ * if the kernel is even.
  */
 #ifndef TERN_LAYERS_CBAM_H
 #define TERN_LAYERS_CBAM_H

@@ -14,7 +14,7 @@
  *
  * State: fc1.{weight [C/reduction,C], bias}, fc2.{weight [C,C/reduction], bias}, two
  * nn.Linear.
- * Errors: TERN_ERR_SHAPE if x has less than three axes.
+ * Errors: TERN_ERR_SHAPE if x has less than three axes or the mask does not fit.
  */
 #ifndef TERN_LAYERS_CHANNEL_ATTENTION_H
 #define TERN_LAYERS_CHANNEL_ATTENTION_H

@@ -4,6 +4,7 @@
  *
  * State as nn.Conv1d: weight, in memory [O,k,I/groups] and on file [O,I/groups,k],
  * and bias [O].
+ * Errors: TERN_ERR_SHAPE as of the op.
  */
 #ifndef TERN_LAYERS_CONV1D_H
 #define TERN_LAYERS_CONV1D_H

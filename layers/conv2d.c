@@ -10,7 +10,8 @@ tern_conv2d_layer tern_conv2d_layer_declare(tern_ctx *ctx, const char *name, int
                   .dilation = { opts.dilation[0], opts.dilation[1] },
                   .groups = opts.groups, .activation = opts.activation },
     };
-    int64_t height = opts.kernel[0] ? opts.kernel[0] : 3, width = opts.kernel[1] ? opts.kernel[1] : 3;
+    int64_t height = opts.kernel[0] ? opts.kernel[0] : 3;
+    int64_t width = opts.kernel[1] ? opts.kernel[1] : 3;
     int64_t group_inputs = inputs / (opts.groups > 1 ? opts.groups : 1);
     tern_init usual = tern_init_fan_in(height * width * group_inputs);
     tern_scope_push(ctx, "%s", name);

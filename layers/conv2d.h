@@ -4,6 +4,7 @@
  *
  * State as nn.Conv2d: weight, in memory [O,kh,kw,I/groups] and on file [O,I/groups,kh,kw],
  * and bias [O].
+ * Errors: TERN_ERR_SHAPE as of the op.
  */
 #ifndef TERN_LAYERS_CONV2D_H
 #define TERN_LAYERS_CONV2D_H

@@ -6,6 +6,8 @@
  * (PyTorch's [O,C,kh,kw] on file) and 1.{weight, bias, running_mean, running_var}, or
  * what another norm has under 1.  The convolution has a bias, 0.bias, only without a norm,
  * which would take it away again.
+ * Errors: TERN_ERR_SHAPE as of the ops, or if the mask does not fit: see
+ * layers/channel_norm.h.
  */
 #ifndef TERN_LAYERS_CONV_BLOCK_H
 #define TERN_LAYERS_CONV_BLOCK_H

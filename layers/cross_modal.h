@@ -29,6 +29,8 @@
  * State: self_attn.*, linear1.*, linear2.*, norm1.*, norm2.* as in layers/transformer.h,
  * and norm_source.*, unless the source goes through norm1 as well: MulT's own code has
  * one norm for both streams.
+ * Errors: TERN_ERR_OPTION if heads does not divide D; TERN_ERR_SHAPE if the streams, masks,
+ * time codes or the bias do not fit.
  */
 #ifndef TERN_LAYERS_CROSS_MODAL_H
 #define TERN_LAYERS_CROSS_MODAL_H

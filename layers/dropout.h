@@ -7,7 +7,7 @@
 #include "core/context.h"
 
 /* In training x with a share p of its elements dropped and the others scaled up; x itself
- * otherwise, and if p is 0 or less. */
+ * otherwise, and if p is 0 or less.  TERN_ERR_OPTION if p is above 1. */
 tern_tensor *tern_drop(tern_ctx *ctx, tern_tensor *x, double p);
 
 #endif

@@ -5,6 +5,8 @@
  * The vector of the padding id, if there is one, starts as zero and is never changed.
  *
  * State as nn.Embedding: weight [vocabulary,D], not decayed.
+ * Errors: TERN_ERR_OPTION if the padding id is not below the vocabulary; TERN_ERR_DATA for
+ * a token that is not.
  */
 #ifndef TERN_LAYERS_EMBEDDING_H
 #define TERN_LAYERS_EMBEDDING_H

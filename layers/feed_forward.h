@@ -5,6 +5,7 @@
  *
  * State, in the scope of the layer it is part of, as nn.TransformerEncoderLayer names
  * it: linear1.*, linear2.*.
+ * Errors: TERN_ERR_SHAPE if the last axis of x is not D.
  */
 #ifndef TERN_LAYERS_FEED_FORWARD_H
 #define TERN_LAYERS_FEED_FORWARD_H

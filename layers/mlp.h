@@ -8,6 +8,7 @@
  *
  * State as nn.Sequential(Linear, act, Dropout, Linear, act, Dropout, ..., Linear), in which
  * the linear layers are numbers 0, 3, 6 ...: 0.weight, 0.bias, 3.weight ...
+ * Errors: TERN_ERR_SHAPE if the last axis of x is not I.
  */
 #ifndef TERN_LAYERS_MLP_H
 #define TERN_LAYERS_MLP_H

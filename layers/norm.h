@@ -7,6 +7,7 @@
  *
  * Weights start as ones, biases as zeros.  What they compute is in the ops' headers:
  * kernels/layer_norm, rms_norm, group_norm, batch_norm.  The last axis of x is D or C.
+ * Errors: TERN_ERR_SHAPE if it is not.
  */
 #ifndef TERN_LAYERS_NORM_H
 #define TERN_LAYERS_NORM_H

@@ -1,15 +1,24 @@
 /* LSTM and GRU layers over padded sequences, one on top of the other, each in both
- * directions or forwards only.
+ * directions or forwards only.  One direction of one layer is an op: kernels/lstm/lstm.h,
+ * kernels/gru/gru.h.
  *
- *   x [N,T,I], lengths [N] -> y [N,T,D*H]   D = 2 directions side by side, forward first,
- *                                           or 1; of the last layer
+ *   y [N,T,D*H]      y0        y1        y2       0 (beyond the row's length)
+ *                    |         |         |
+ *   layer 1          h <------ h <------ h        reverse, H: from the last valid step
+ *                    h ------> h ------> h        forward, H
+ *                    |         |         |        (dropout in training)
+ *   layer 0          h <------ h <------ h
+ *                    h ------> h ------> h
+ *                    |         |         |
+ *   x [N,T,I]        x0        x1        x2       x3, padding: not read
  *
- * A layer reads the outputs of the one below, through dropout in training.  Beyond a
- * row's length y is zero, and the reverse direction begins at its last valid step.
+ * D = 2 directions side by side, forward first, or 1; lengths [N] tells the valid steps.
  *
  * State as nn.LSTM and nn.GRU, with G = 4 or 3 gates, for layer k from 0 on:
  *   weight_ih_l<k> [G*H, I or D*H], weight_hh_l<k> [G*H, H], bias_ih_l<k>, bias_hh_l<k>
  *   [G*H], and the same with _reverse.  All start uniform with bound 1/sqrt(H).
+ * Errors: TERN_ERR_OPTION for more than TERN_RECURRENT_LAYERS layers; TERN_ERR_SHAPE as of
+ * the ops.
  */
 #ifndef TERN_LAYERS_RECURRENT_H
 #define TERN_LAYERS_RECURRENT_H
@@ -45,7 +54,6 @@ typedef struct tern_recurrent_state {
     tern_tensor *h, *c;
 } tern_recurrent_state;
 
-/* TERN_ERR_OPTION if there are more than TERN_RECURRENT_LAYERS layers. */
 tern_recurrent_layer tern_recurrent_layer_declare(tern_ctx *ctx, const char *name, int64_t inputs,
                                                   int64_t hidden, tern_recurrent_opts opts);
 

@@ -1,10 +1,10 @@
 /* Residual block (He et al. 2016, arXiv:1512.03385): what two convolutions add to x.
  *
- *   x [N,H,W,C] --+-- conv1 k x k /stride -> norm -> act -> conv2 k x k -> norm -> attention --+
- *                 |                                                                          + -> act
- *                 +-- as it is, or conv 1 x 1 /stride -> norm where the shape changes -------+
- *
- *                                                                              -> y [N,H',W',O]
+ *   x [N,H,W,C] --+-> conv1 k x k /stride, norm, act -> conv2 k x k, norm -> attention -> +
+ *                 |                                                                      |
+ *                 +-> as it is; conv 1 x 1 /stride, norm where the shape changes ------> +
+ *                                                                                        |
+ *                                                            y [N,H',W',O] <--- act <----+
  *
  * The attention is none, squeeze-and-excitation or CBAM (layers/cbam.h), of the branch
  * before it joins.
@@ -13,6 +13,8 @@
  * the shape changes, downsample.0.weight and downsample.1.*; attention.* as in
  * layers/channel_attention.h or layers/cbam.h.  bn1, bn2 and downsample.1 are so called
  * whichever norm they are.  Without a norm the convolutions have a bias.
+ * Errors: TERN_ERR_OPTION for an even kernel; TERN_ERR_SHAPE as of the ops, or if the mask
+ * does not fit: see layers/channel_norm.h.
  */
 #ifndef TERN_LAYERS_RESIDUAL_BLOCK_H
 #define TERN_LAYERS_RESIDUAL_BLOCK_H

@@ -7,7 +7,8 @@
  *              +-------------------------------------------------------------> y = a x
  *
  * State as nn.Conv2d(2, 1, k, padding=k//2, bias=False): conv.weight, channel 0 the mean's.
- * Errors: TERN_ERR_SHAPE if x has not four axes; TERN_ERR_OPTION if the kernel is even.
+ * Errors: TERN_ERR_SHAPE if x has not four axes or the mask does not fit; TERN_ERR_OPTION
+ * if the kernel is even.
  */
 #ifndef TERN_LAYERS_SPATIAL_ATTENTION_H
 #define TERN_LAYERS_SPATIAL_ATTENTION_H

@@ -17,6 +17,8 @@
  * State as nn.TransformerEncoderLayer(norm_first=True or False): self_attn.*, linear1.*,
  * linear2.*, norm1.*, norm2.*; of the stack as nn.TransformerEncoder: layers.0.*, ...,
  * norm.*.  layers/cross_modal.h is the form across two streams.
+ * Errors: TERN_ERR_OPTION if heads does not divide D; TERN_ERR_SHAPE if x, the mask or the
+ * bias does not fit.
  */
 #ifndef TERN_LAYERS_TRANSFORMER_H
 #define TERN_LAYERS_TRANSFORMER_H

@@ -1,6 +1,6 @@
 /* A layer against PyTorch's, on every device: the same state names, shapes and layouts on
- * file, and from the same state the same outputs and gradients.  tests/fixtures/layer_cases.py says what
- * a fixture holds.
+ * file, and from the same state the same outputs and gradients.  What a fixture holds is
+ * said in tests/fixtures/layer_cases.py.
  *
  *     static void run_gate(layer_case *c, const void *opts)
  *     {

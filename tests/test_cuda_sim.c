@@ -127,10 +127,11 @@ static void train(tern_ctx *ctx, float *first, float *last)
     float x[ROWS * WIDTH];
     for (int i = 0; i < ROWS * WIDTH; i++)
         x[i] = sinf((float)i);
+    tern_init normal = { .kind = TERN_INIT_NORMAL, .scale = 0.2 };
     tern_tensor *weight = tern_param(ctx, "weight", 2, (int64_t[]){ WIDTH, WIDTH },
-                                     (tern_param_opts){ .init = { TERN_INIT_NORMAL, 0.2 } });
+                                     (tern_param_opts){ .init = normal });
     tern_tensor *gain = tern_param(ctx, "gain", 1, (int64_t[]){ WIDTH },
-                                   (tern_param_opts){ .init = { TERN_INIT_ONE, 0 } });
+                                   (tern_param_opts){ .init = { .kind = TERN_INIT_ONE } });
     tern_tensor *kept = NULL;
     tern_params_freeze(ctx);
     tern_set_training(ctx, true);

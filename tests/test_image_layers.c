@@ -89,6 +89,9 @@ static void conv_block_has_the_norm_activation_and_pooling_asked_for(void **stat
                    &(block_case){ 4, 6, { .groups = 2, .norm = TERN_NORM_GROUP, .norm_groups = 3,
                                           .activation = TERN_ACT_GELU, .pool = { 2, 1 },
                                           .average_pool = true }, true });
+    layer_case_run(FIXTURE, "block_group_norm_samples", run_block,
+                   &(block_case){ 3, 4, { .norm = TERN_NORM_GROUP, .norm_groups = 2,
+                                          .pool = { 2, 2 } }, true });
     layer_case_run(FIXTURE, "block_layer_norm", run_block,
                    &(block_case){ 3, 5, { .kernel = 5, .norm = TERN_NORM_LAYER,
                                           .activation = TERN_ACT_TANH }, true });

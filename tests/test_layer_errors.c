@@ -33,7 +33,8 @@ static tern_tensor *reals(tern_ctx *ctx, int rank, const int64_t *shape)
 }
 
 #define TENSOR(...)                                                                               \
-    reals(ctx, (int)(sizeof(int64_t[]){ __VA_ARGS__ } / sizeof(int64_t)), (int64_t[]){ __VA_ARGS__ })
+    reals(ctx, (int)(sizeof(int64_t[]){ __VA_ARGS__ } / sizeof(int64_t)),                         \
+          (int64_t[]){ __VA_ARGS__ })
 
 static tern_tensor *mask(tern_ctx *ctx, int64_t rows, int64_t steps)
 {

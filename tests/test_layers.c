@@ -23,8 +23,8 @@ static const char FIXTURE[] = "tests/fixtures/layers.safetensors";
 static void run_linear(layer_case *c, const void *opts)
 {
     (void)opts;
-    tern_linear_layer layer = tern_linear_layer_declare(c->ctx, "layer", 4, 3,
-                                                        (tern_linear_layer_opts){ .no_bias = true });
+    tern_linear_layer layer = tern_linear_layer_declare(
+        c->ctx, "layer", 4, 3, (tern_linear_layer_opts){ .no_bias = true });
     layer_case_begin(c);
     layer_case_output(c, "y",
                       tern_linear_layer_forward(c->ctx, &layer, layer_case_input(c, "x")));

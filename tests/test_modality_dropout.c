@@ -124,8 +124,9 @@ static void what_does_not_fit_is_named(void **state)
     tern_tensor *masks[] = { tern_input(ctx, "face", TERN_U8, 2, (int64_t[]){ 3, 2 }, NULL),
                              tern_input(ctx, "text", TERN_U8, 2, (int64_t[]){ 4, 1 }, NULL) };
     tern_drop_modalities(ctx, masks, 2, 0.5);
-    assert_tern_fails(ctx, TERN_ERR_SHAPE, "modality_dropout: mask number 1 [4,1] must be [N,T], of "
-                                           "as many rows as the first, [3,2]");
+    assert_tern_fails(ctx, TERN_ERR_SHAPE,
+                      "modality_dropout: mask number 1 [4,1] must be [N,T], of as many rows as the "
+                      "first, [3,2]");
     tern_clear_error(ctx);
     tern_step_begin(ctx, 1);
     tern_drop_modalities(ctx, masks, 0, 0.5);

@@ -129,7 +129,7 @@ static tern_ctx *open_ones(tern_tensor **weight)
     tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = "cpu" }, &error);
     assert_non_null(ctx);
     *weight = tern_param(ctx, "weight", 2, (int64_t[]){ OUTPUTS, INPUTS },
-                         (tern_param_opts){ .init = { TERN_INIT_ONE, 0 } });
+                         (tern_param_opts){ .init = { .kind = TERN_INIT_ONE } });
     tern_params_freeze(ctx);
     return ctx;
 }

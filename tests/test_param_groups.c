@@ -30,8 +30,9 @@ typedef struct network {
 static network declare(const char *device)
 {
     static const int64_t under[] = { HIDDEN, INPUTS }, over[] = { 1, HIDDEN };
-    static const tern_param_opts weight = { .init = { TERN_INIT_NORMAL, 0.5 } };
-    static const tern_param_opts bias = { .init = { TERN_INIT_NORMAL, 0.5 }, .no_decay = true };
+    static const tern_param_opts weight = { .init = { .kind = TERN_INIT_NORMAL, .scale = 0.5 } };
+    static const tern_param_opts bias = { .init = { .kind = TERN_INIT_NORMAL, .scale = 0.5 },
+                                          .no_decay = true };
     tern_error error = { 0 };
     network n = { .ctx = tern_open((tern_ctx_opts){ .device = device, .threads = 1 }, &error) };
     if (!n.ctx)
