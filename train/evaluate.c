@@ -95,7 +95,7 @@ bool tern_predict_split(tern_ctx *ctx, const tern_classifier *model, tern_loader
     int64_t classes = config->classes;
     int64_t rows = tern_loader_shape(loader).rows;
     bool training = tern_is_training(ctx);
-    double *logits = malloc((size_t)(2 * rows * classes + 1) * sizeof *logits);
+    double *logits = calloc((size_t)(2 * rows * classes + 1), sizeof *logits);
     bool ok = make_room(predictions, tern_loader_samples(loader), classes, error) && logits &&
               tern_loader_start(loader, 0, error);
     tern_set_training(ctx, false);
