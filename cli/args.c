@@ -4,8 +4,11 @@
 #include "core/error.h"
 
 #include <errno.h>
+#include <float.h>
 #include <limits.h>
+#include <math.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,14 +43,36 @@ int cli_misused(const char *command, const char *format, ...)
     return status;
 }
 
+/* What the target holds before anything is parsed; "" where that says nothing. */
+static const char *default_text(const cli_flag *flag, char text[64])
+{
+    double number = 0;
+    const char *word = flag->kind == CLI_TEXT ? *(const char **)flag->target : NULL;
+    if (flag->kind == CLI_COUNT || flag->kind == CLI_NUMBER)
+        number = *(const int *)flag->target;
+    else if (flag->kind == CLI_LONG)
+        number = (double)*(const long *)flag->target;
+    else if (flag->kind == CLI_REAL || flag->kind == CLI_POSITIVE)
+        number = *(const double *)flag->target;
+    text[0] = '\0';
+    if (word)
+        snprintf(text, 64, " (default %s)", word);
+    else if (flag->kind == CLI_SEED)
+        snprintf(text, 64, " (default %llu)",
+                 (unsigned long long)*(const uint64_t *)flag->target);
+    else if (number != 0)
+        snprintf(text, 64, " (default %g)", number);
+    return text;
+}
+
 static void print_help(const cli_command *command, const cli_flag *flags)
 {
     printf("usage: tern %s %s\n\n%s\n", command->name, command->usage, command->summary);
     printf("\noptions:\n");
     for (const cli_flag *flag = flags; flag && flag->kind; flag++) {
-        char left[64];
+        char left[64], fallback[64];
         snprintf(left, sizeof left, "%s %s", flag->name, flag->value ? flag->value : "");
-        printf("  %-24s %s\n", left, flag->doc);
+        printf("  %-24s %s%s\n", left, flag->doc, default_text(flag, fallback));
     }
     printf("  %-24s %s\n", "--help", "show this");
     if (command->example)
@@ -76,37 +101,56 @@ static int unknown_flag(const cli_command *command, const cli_flag *flags, const
                        nearest ? ", did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
 }
 
+static int store_repeated(const cli_command *command, const cli_flag *flag, const char *value)
+{
+    cli_list *list = flag->target;
+    if (list->count == CLI_MAX_REPEAT)
+        return cli_misused(command->name, "%s is given more than %d times", flag->name,
+                           CLI_MAX_REPEAT);
+    list->items[list->count++] = value;
+    return -1;
+}
+
+/* What a number must be, by kind. */
+static const struct number_rule {
+    bool whole;
+    double lowest, highest;
+    const char *wanted;
+} number_rules[] = {
+    [CLI_COUNT] = { true, 0, INT_MAX, "a whole number from 0 on" },
+    [CLI_NUMBER] = { true, 1, INT_MAX, "a whole number from 1 on" },
+    [CLI_LONG] = { true, 1, (double)LONG_MAX, "a whole number from 1 on" },
+    [CLI_SEED] = { true, 0, (double)LONG_MAX, "a whole number from 0 on" },
+    [CLI_REAL] = { false, -HUGE_VAL, HUGE_VAL, "a number" },
+    [CLI_POSITIVE] = { false, DBL_TRUE_MIN, HUGE_VAL, "a number above 0" },
+};
+
 static int store(const cli_command *command, const cli_flag *flag, const char *value)
 {
     char *end = NULL;
-    long count;
-    errno = 0;
-    switch (flag->kind) {
-    case CLI_FLAG: *(bool *)flag->target = true; return -1;
-    case CLI_TEXT: *(const char **)flag->target = value; return -1;
-    case CLI_COUNT:
-        count = strtol(value, &end, 10);
-        if (count < 0 || count > INT_MAX)
-            errno = ERANGE;
-        *(int *)flag->target = (int)count;
-        break;
-    case CLI_INT: *(long *)flag->target = strtol(value, &end, 10); break;
-    case CLI_REAL: *(double *)flag->target = strtod(value, &end); break;
-    case CLI_REPEAT: {
-        cli_list *list = flag->target;
-        if (list->count == CLI_MAX_REPEAT)
-            return cli_misused(command->name, "%s is given more than %d times", flag->name,
-                               CLI_MAX_REPEAT);
-        list->items[list->count++] = value;
+    if (flag->kind == CLI_FLAG)
+        *(bool *)flag->target = true;
+    else if (flag->kind == CLI_TEXT)
+        *(const char **)flag->target = value;
+    else if (flag->kind == CLI_REPEAT)
+        return store_repeated(command, flag, value);
+    if (flag->kind == CLI_FLAG || flag->kind == CLI_TEXT)
         return -1;
+
+    const struct number_rule *rule = &number_rules[flag->kind];
+    errno = 0;
+    long whole = rule->whole ? strtol(value, &end, 10) : 0;
+    double number = rule->whole ? (double)whole : strtod(value, &end);
+    if (end == value || *end || errno ||
+        !(number >= rule->lowest && number <= rule->highest))
+        return cli_misused(command->name, "%s wants %s, not %s", flag->name, rule->wanted, value);
+    switch (flag->kind) {
+    case CLI_COUNT:
+    case CLI_NUMBER: *(int *)flag->target = (int)whole; break;
+    case CLI_LONG: *(long *)flag->target = whole; break;
+    case CLI_SEED: *(uint64_t *)flag->target = (uint64_t)whole; break;
+    default: *(double *)flag->target = number; break;
     }
-    case CLI_END: break;
-    }
-    if (!end || end == value || *end || errno)
-        return cli_misused(command->name, "%s wants %s, not %s", flag->name,
-                           flag->kind == CLI_REAL    ? "a number"
-                           : flag->kind == CLI_COUNT ? "a whole number from 0 on"
-                                                     : "a whole number", value);
     return -1;
 }
 
@@ -140,12 +184,13 @@ int cli_parse(const cli_command *command, const cli_flag *flags, int argc, char 
               cli_list *words)
 {
     words->count = 0;
-    for (int i = 1; i < argc; i++) {
-        const char *argument = argv[i];
-        if (strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0) {
+    for (int i = 1; i < argc; i++) /* before anything is parsed: it shows the defaults */
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             print_help(command, flags);
             return CLI_OK;
         }
+    for (int i = 1; i < argc; i++) {
+        const char *argument = argv[i];
         if (!looks_like_flag(argument)) {
             if (words->count == command->most)
                 return cli_misused(command->name, "unexpected argument %s", argument);

@@ -8,12 +8,15 @@
 
 typedef enum cli_kind {
     CLI_END = 0,
-    CLI_FLAG,  /* bool, no value                 */
-    CLI_TEXT,  /* const char *                   */
-    CLI_COUNT, /* int, not negative              */
-    CLI_INT,   /* long                           */
-    CLI_REAL,  /* double                         */
-    CLI_REPEAT /* cli_list: may be given often   */
+    CLI_FLAG,     /* bool, no value               */
+    CLI_TEXT,     /* const char *                 */
+    CLI_COUNT,    /* int, from 0 on               */
+    CLI_NUMBER,   /* int, from 1 on               */
+    CLI_LONG,     /* long, from 1 on              */
+    CLI_SEED,     /* uint64_t                     */
+    CLI_REAL,     /* double                       */
+    CLI_POSITIVE, /* double, more than 0          */
+    CLI_REPEAT    /* cli_list: may be given often */
 } cli_kind;
 
 enum { CLI_MAX_REPEAT = 64 };
@@ -25,7 +28,7 @@ typedef struct cli_list {
 typedef struct cli_flag {
     const char *name; /* "--out"                      */
     cli_kind kind;
-    void *target;     /* holds the default beforehand */
+    void *target;     /* holds the default beforehand, which --help shows (0 of a seed only) */
     const char *value; /* "FILE", for --help          */
     const char *doc;
 } cli_flag;

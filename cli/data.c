@@ -37,8 +37,8 @@ static void print_counts(const tern_paired_counts *counts, const char *folder)
 
 static int make_paired(int argc, char **argv)
 {
-    tern_paired_opts opts = { 0 };
-    long epoch_samples = 0, seed = 0;
+    tern_paired_opts opts = tern_paired_opts_default();
+    long epoch_samples = 0;
     cli_list words;
     const cli_flag flags[] = {
         { "--faces", CLI_TEXT, &opts.faces, "DIR", "CLASS/NAME.png" },
@@ -46,17 +46,15 @@ static int make_paired(int argc, char **argv)
         { "--text", CLI_TEXT, &opts.text, "TSV", "sentences with labels" },
         { "--text-test", CLI_TEXT, &opts.text_test, "TSV", "sentences of the test split" },
         { "--text-labels", CLI_TEXT, &opts.text_labels, "FILE", "label names, one a line" },
-        { "--train-actors", CLI_TEXT, &opts.train_actors, "LIST", "default 1-12" },
-        { "--valid-actors", CLI_TEXT, &opts.valid_actors, "LIST", "default 13-14" },
-        { "--test-actors", CLI_TEXT, &opts.test_actors, "LIST", "default 15-18" },
-        { "--valid-fraction", CLI_REAL, &opts.valid_fraction, "X",
-          "of images and sentences, default 0.15" },
-        { "--test-fraction", CLI_REAL, &opts.test_fraction, "X",
-          "of images and sentences, default 0.25" },
-        { "--valid-pairs", CLI_COUNT, &opts.valid_pairs, "N", "default 700" },
-        { "--test-pairs", CLI_COUNT, &opts.test_pairs, "N", "default 1400" },
-        { "--epoch-samples", CLI_INT, &epoch_samples, "N", "training samples an epoch" },
-        { "--seed", CLI_INT, &seed, "N", "of the pairing, default 0" },
+        { "--train-actors", CLI_TEXT, &opts.train_actors, "LIST", "of RAVDESS" },
+        { "--valid-actors", CLI_TEXT, &opts.valid_actors, "LIST", "of RAVDESS" },
+        { "--test-actors", CLI_TEXT, &opts.test_actors, "LIST", "of RAVDESS" },
+        { "--valid-fraction", CLI_POSITIVE, &opts.valid_fraction, "X", "of images and sentences" },
+        { "--test-fraction", CLI_POSITIVE, &opts.test_fraction, "X", "of images and sentences" },
+        { "--valid-pairs", CLI_NUMBER, &opts.valid_pairs, "N", "in all, as many of each class" },
+        { "--test-pairs", CLI_NUMBER, &opts.test_pairs, "N", "in all, as many of each class" },
+        { "--epoch-samples", CLI_LONG, &epoch_samples, "N", "training samples an epoch" },
+        { "--seed", CLI_SEED, &opts.seed, "N", "of the pairing" },
         { 0 },
     };
     int status = cli_parse(&paired, flags, argc, argv, &words);
@@ -68,7 +66,6 @@ static int make_paired(int argc, char **argv)
     tern_error error = { 0 };
     opts.out = words.items[0];
     opts.epoch_samples = epoch_samples;
-    opts.seed = (uint64_t)seed;
     if (!tern_paired_write(opts, &counts, &error))
         return cli_fail("data paired", "%s", error.message);
     print_counts(&counts, opts.out);

@@ -16,9 +16,12 @@ static const cli_command command = {
 
 static void print_report(const tern_synth_report *report, const char *folder)
 {
-    printf("%s: %s\n%-34s %9s %9s %9s %9s\n", folder,
-           report->was_there ? "was there already" : "made", "best possible accuracy with",
-           "expected", "train", "valid", "test");
+    const int *clips = report->opts.clips;
+    printf("%s: %d train, %d valid and %d test clips %s\n", folder, clips[TERN_TRAIN],
+           clips[TERN_VALID], clips[TERN_TEST],
+           report->was_there ? "were there already" : "made");
+    printf("%-34s %9s %9s %9s %9s\n", "best possible accuracy with", "expected", "train", "valid",
+           "test");
     for (int i = 0; i < TERN_SYNTH_EVIDENCES; i++) {
         const tern_synth_ceiling *c = &report->ceiling[i];
         printf("%-34s %7.1f %% %7.1f %% %7.1f %% %7.1f %%\n", c->name, 100 * c->expected,
@@ -29,17 +32,16 @@ static void print_report(const tern_synth_report *report, const char *folder)
 
 int cmd_data_synth(int argc, char **argv)
 {
-    tern_synth_opts opts = { 0 };
-    long seed = 0;
+    tern_synth_opts opts = tern_synth_opts_default();
     cli_list words;
     const cli_flag flags[] = {
-        { "--train", CLI_COUNT, &opts.clips[TERN_TRAIN], "N", "clips, default 4800" },
-        { "--valid", CLI_COUNT, &opts.clips[TERN_VALID], "N", "clips, default 300" },
-        { "--test", CLI_COUNT, &opts.clips[TERN_TEST], "N", "clips, default 1200" },
-        { "--frames", CLI_COUNT, &opts.frames, "N", "of a clip, default 8" },
-        { "--size", CLI_COUNT, &opts.size, "PIXELS", "of a frame's sides, default 32" },
-        { "--seconds", CLI_REAL, &opts.seconds, "X", "of sound, default 2" },
-        { "--seed", CLI_INT, &seed, "N", "default 0" },
+        { "--train", CLI_NUMBER, &opts.clips[TERN_TRAIN], "N", "clips" },
+        { "--valid", CLI_NUMBER, &opts.clips[TERN_VALID], "N", "clips" },
+        { "--test", CLI_NUMBER, &opts.clips[TERN_TEST], "N", "clips" },
+        { "--frames", CLI_NUMBER, &opts.frames, "N", "of a clip" },
+        { "--size", CLI_NUMBER, &opts.size, "PIXELS", "of a frame's sides" },
+        { "--seconds", CLI_POSITIVE, &opts.seconds, "X", "of sound" },
+        { "--seed", CLI_SEED, &opts.seed, "N", "of all that is drawn" },
         { "--threads", CLI_COUNT, &opts.threads, "N", "default: one per core" },
         { 0 },
     };
@@ -48,7 +50,6 @@ int cmd_data_synth(int argc, char **argv)
         return status;
     tern_synth_report report;
     tern_error error = { 0 };
-    opts.seed = (uint64_t)seed;
     if (!tern_synth_write(words.items[0], &opts, &report, &error))
         return cli_fail("data synth", "%s", error.message);
     print_report(&report, words.items[0]);

@@ -59,12 +59,12 @@ static void print_json(const tern_demo_result *result)
 int cmd_demo(int argc, char **argv)
 {
     int threads = 0;
-    long seed = 0;
+    uint64_t seed = 0;
     bool json = false;
     cli_list words;
     const cli_flag flags[] = {
         { "--threads", CLI_COUNT, &threads, "N", "default: one per core" },
-        { "--seed", CLI_INT, &seed, "N", "of the models, default 0" },
+        { "--seed", CLI_SEED, &seed, "N", "of the models" },
         { "--json", CLI_FLAG, &json, NULL, "result as JSON" },
         { 0 },
     };
@@ -72,7 +72,7 @@ int cmd_demo(int argc, char **argv)
     if (status >= 0)
         return status;
     tern_demo_opts opts = { .folder = words.count ? words.items[0] : "demo",
-                            .threads = threads, .seed = (uint64_t)seed, .begun = say_begun,
+                            .threads = threads, .seed = seed, .begun = say_begun,
                             .progress = cli_show_progress, .stop = cli_is_interrupted };
     tern_demo_result result;
     tern_error error = { 0 };

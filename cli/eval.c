@@ -14,7 +14,7 @@ static const cli_command command = {
     "Evaluates a run's best checkpoint: accuracy, unweighted average recall (UAR), macro F1,\n"
     "macro AUC-ROC with 95 % bootstrap intervals clustered by recording, and the confusion\n"
     "matrix.  The manifest may be any that uses the run's classes, e.g. of new speakers.",
-    "  tern eval --run runs/crossmodal --data demo/manifest.tsv --split test",
+    "  tern eval --run runs/crossmodal --data demo/data/manifest.tsv --split test",
     .least = 0, .most = 0,
 };
 
@@ -120,7 +120,7 @@ static bool write_predictions(const char *path, const tern_score *score, tern_er
 
 int cmd_eval(int argc, char **argv)
 {
-    tern_score_opts opts = { .resamples = 1000 };
+    tern_score_opts opts = { .resamples = 1000, .split = "test", .batch = 32 };
     const char *predictions = NULL;
     bool json = false;
     cli_list runs = { { NULL }, 0 }, words;
@@ -128,10 +128,10 @@ int cmd_eval(int argc, char **argv)
         { "--run", CLI_REPEAT, &runs, "FOLDER",
           "a trained run; several: their log-probabilities are averaged" },
         { "--data", CLI_TEXT, &opts.data, "TSV", "any manifest with the run's classes" },
-        { "--split", CLI_TEXT, &opts.split, "NAME", "train, valid or test (default)" },
+        { "--split", CLI_TEXT, &opts.split, "NAME", "train, valid or test" },
         { "--predictions", CLI_TEXT, &predictions, "FILE", "write each sample's probabilities" },
-        { "--resamples", CLI_COUNT, &opts.resamples, "N", "of the bootstrap, default 1000; 0: none" },
-        { "--batch", CLI_COUNT, &opts.batch, "N", "default 32" },
+        { "--resamples", CLI_COUNT, &opts.resamples, "N", "of the bootstrap; 0: none" },
+        { "--batch", CLI_NUMBER, &opts.batch, "N", "samples at once" },
         { "--device", CLI_TEXT, &opts.device, "NAME", "cpu (default), ref" },
         { "--threads", CLI_COUNT, &opts.threads, "N", "default: one per core" },
         { "--allow-shared-speakers", CLI_FLAG, &opts.allow_shared_speakers, NULL,

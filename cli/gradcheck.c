@@ -15,8 +15,7 @@ static const cli_command command = {
     "Compares backward with four-point differences of forward in float64, along several\n"
     "random directions of each differentiable input, on all sample problems of the op.\n"
     "Names op, options and input where a gradient is wrong, and exits with 1.",
-    "  tern gradcheck linear\n"
-    "  linear                 96 directions, worst relative error 4.5e-10",
+    "  tern gradcheck linear",
     .least = 0, .most = CLI_MAX_REPEAT,
 };
 

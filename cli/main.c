@@ -31,8 +31,9 @@ static void print_usage(FILE *to)
     for (int i = 0; i < SUBCOMMANDS; i++)
         fprintf(to, "  %-12s %s\n", subcommands[i].name, subcommands[i].summary);
     fprintf(to, "\nexample:\n"
-                "  tern train --data manifest.tsv --run runs/first\n"
-                "  tern eval --run runs/first --data manifest.tsv\n"
+                "  tern data synth demo/data\n"
+                "  tern train --data demo/data/manifest.tsv --run runs/first\n"
+                "  tern eval --run runs/first --data demo/data/manifest.tsv\n"
                 "\n`tern COMMAND --help` tells more; `tern --version` says what is built in.\n");
 }
 

@@ -114,7 +114,7 @@ int cmd_op(int argc, char **argv)
 {
     const char *device = "cpu", *provider = NULL;
     int threads = 0;
-    long seed = 0;
+    uint64_t seed = 0;
     bool json = false;
     tern_op_file file = { 0 };
     cli_list options = { { NULL }, 0 }, plugins = { { NULL }, 0 }, words;
@@ -122,12 +122,12 @@ int cmd_op(int argc, char **argv)
         { "--in", CLI_TEXT, &file.in, "FILE", "the inputs: .safetensors, .npz or .npy" },
         { "--out", CLI_TEXT, &file.out, "FILE", "what to write: .safetensors, .npz or .npy" },
         { "--set", CLI_REPEAT, &options, "OPTION=VALUE", "set an option; may be repeated" },
-        { "--device", CLI_TEXT, &device, "NAME", "cpu (default), ref, cuda, cuda-sim" },
+        { "--device", CLI_TEXT, &device, "NAME", "cpu, ref, cuda, cuda-sim" },
         { "--provider", CLI_TEXT, &provider, "NAME", "another implementation, e.g. openblas" },
         { "--grad", CLI_FLAG, &file.grad, NULL, "run backward too" },
         { "--train", CLI_FLAG, &file.training, NULL, "training behaviour (dropout, batch norm)" },
         { "--threads", CLI_COUNT, &threads, "N", "cpu threads (default: one per core)" },
-        { "--seed", CLI_INT, &seed, "N", "of random numbers (dropout)" },
+        { "--seed", CLI_SEED, &seed, "N", "of random numbers (dropout)" },
         { "--json", CLI_FLAG, &json, NULL, "what was read and written, as JSON" },
         CLI_PLUGIN_FLAG(plugins),
         { 0 },
@@ -137,7 +137,7 @@ int cmd_op(int argc, char **argv)
         return status;
     tern_error error = { 0 };
     tern_ctx *ctx = cli_open((tern_ctx_opts){ .device = device, .threads = threads,
-                                              .seed = (uint64_t)seed }, &plugins, &error);
+                                              .seed = seed }, &plugins, &error);
     if (!ctx)
         return cli_fail("op", "%s", error.message);
     file.options = options.items;

@@ -9,7 +9,8 @@ static const cli_command command = {
     "predict", "--run RUN [--face PNG] [--audio SOUND] [--text SENTENCE]",
     "Prints the probability of each emotion for one sample, the most probable first.  Any\n"
     "of the modalities the run was trained with may be left out.",
-    "  tern predict --run runs/concat --audio me.wav --text \"what a day\"",
+    "  tern predict --run runs/crossmodal --audio demo/data/voices/test0000.wav \\\n"
+    "      --text \"what a day\"",
     .least = 0, .most = 0,
 };
 

@@ -25,8 +25,8 @@ static const cli_command command = {
     "Trains a classifier on the train split, chooses the best epoch by the UAR of the valid\n"
     "split, and fills the folder RUN: config.json, metrics.jsonl, best.safetensors,\n"
     "last.safetensors.  A run that was interrupted goes on with --resume.",
-    "  tern train --data demo/manifest.tsv --run runs/crossmodal --fusion crossmodal\n"
-    "  tern train --data demo/manifest.tsv --run runs/tuned --init runs/face --set freeze=face \\\n"
+    "  tern train --data demo/data/manifest.tsv --run runs/crossmodal --fusion crossmodal\n"
+    "  tern train --data demo/data/manifest.tsv --run runs/tuned --init runs/face --set freeze=face \\\n"
     "      --set optimizer=sgd --set momentum=0.9 --set nesterov=true --set ema=0.999",
     .least = 0, .most = 0,
 };
@@ -89,6 +89,19 @@ static bool set_options(const cli_list *settings, tern_trainer_opts *opts, tern_
     return true;
 }
 
+/* An option that has a flag of its own and is given by --set too. */
+static const char *set_twice(const cli_list *settings, int argc, char **argv)
+{
+    for (int i = 0; i < settings->count; i++) {
+        char flag[64];
+        int length = (int)strcspn(settings->items[i], "=");
+        snprintf(flag, sizeof flag, "--%.*s", length, settings->items[i]);
+        if (cli_given(argc, argv, flag))
+            return settings->items[i];
+    }
+    return NULL;
+}
+
 /* A run keeps the options it was begun with: to be told another one is a mistake. */
 static const char *fixed_option(int argc, char **argv)
 {
@@ -122,22 +135,24 @@ int cmd_train(int argc, char **argv)
     tern_trainer_opts opts = { .train = tern_train_opts_default(), .progress = cli_show_progress,
                                .stop = cli_is_interrupted };
     const char *modalities = "face,audio,text", *fusion = "concat";
-    long epochs = (long)opts.train.epochs, batch = (long)opts.train.batch, seed = 0;
+    long epochs = (long)opts.train.epochs, batch = (long)opts.train.batch;
     bool json = false, quiet = false;
     cli_list settings = { { NULL }, 0 }, init = { { NULL }, 0 }, words;
     const cli_flag flags[] = {
-        { "--data", CLI_TEXT, &opts.data, "TSV", "the manifest (docs/data.md); needed but with --resume" },
+        { "--data", CLI_TEXT, &opts.data, "TSV",
+          "the manifest (docs/data.md); needed but with --resume" },
         { "--run", CLI_TEXT, &opts.run, "FOLDER", "where the run goes; must be new" },
-        { "--modalities", CLI_TEXT, &modalities, "LIST", "of face,audio,text (default: all)" },
-        { "--fusion", CLI_TEXT, &fusion, "NAME", "concat (default), attention, crossmodal" },
-        { "--epochs", CLI_INT, &epochs, "N", "default 20" },
-        { "--batch", CLI_INT, &batch, "N", "default 32" },
-        { "--lr", CLI_REAL, &opts.train.lr, "X", "peak learning rate, default 1e-3" },
-        { "--augment", CLI_REAL, &opts.train.augment, "X", "strength: 0 (default) to 1" },
+        { "--modalities", CLI_TEXT, &modalities, "LIST", "of face,audio,text" },
+        { "--fusion", CLI_TEXT, &fusion, "NAME", "concat, attention, crossmodal" },
+        { "--epochs", CLI_LONG, &epochs, "N", "passes over the train split" },
+        { "--batch", CLI_LONG, &batch, "N", "samples a step" },
+        { "--lr", CLI_REAL, &opts.train.lr, "X", "peak learning rate" },
+        { "--augment", CLI_REAL, &opts.train.augment, "X", "strength: 0 none (default), 1 standard, up to 4" },
         { "--balance", CLI_FLAG, &opts.train.balance, NULL, "weight classes by their rarity" },
         { "--set", CLI_REPEAT, &settings, "K=V", "any option of the list below; may be repeated" },
         { "--init", CLI_REPEAT, &init, "RUN", "start encoders from this run's; may be repeated" },
-        { "--seed", CLI_INT, &seed, "N", "default 0" },
+        { "--seed", CLI_SEED, &opts.train.seed, "N",
+          "of initial values, order, augmentation and dropout" },
         { "--device", CLI_TEXT, &opts.device, "NAME", "cpu (default), ref" },
         { "--threads", CLI_COUNT, &opts.threads, "N", "default: one per core" },
         { "--resume", CLI_FLAG, &opts.resume, NULL, "go on with RUN after its last epoch" },
@@ -158,10 +173,13 @@ int cmd_train(int argc, char **argv)
     if (fixed)
         return cli_misused("train", "--resume goes on as the run was begun: %s is not to be given",
                            fixed);
+    const char *twice = set_twice(&settings, argc, argv);
+    if (twice)
+        return cli_misused("train", "--%.*s and --set %s are both given: which is meant?",
+                           (int)strcspn(twice, "="), twice, twice);
     tern_error error = { 0 };
     opts.train.epochs = epochs;
     opts.train.batch = batch;
-    opts.train.seed = (uint64_t)seed;
     opts.init = init.items;
     opts.init_count = init.count;
     if (quiet)

@@ -44,29 +44,50 @@ static bool parse_actors(paired_job *job, const char *text, tern_split split)
     }
 }
 
+tern_paired_opts tern_paired_opts_default(void)
+{
+    return (tern_paired_opts){
+        .train_actors = "1-12", .valid_actors = "13-14", .test_actors = "15-18",
+        .valid_fraction = 0.1, .test_fraction = 0.15, .valid_pairs = 700, .test_pairs = 1400,
+    };
+}
+
+static void fill_in_defaults(tern_paired_opts *opts)
+{
+    const tern_paired_opts defaults = tern_paired_opts_default();
+    opts->train_actors = opts->train_actors ? opts->train_actors : defaults.train_actors;
+    opts->valid_actors = opts->valid_actors ? opts->valid_actors : defaults.valid_actors;
+    opts->test_actors = opts->test_actors ? opts->test_actors : defaults.test_actors;
+    if (opts->valid_fraction == 0)
+        opts->valid_fraction = defaults.valid_fraction;
+    if (opts->test_fraction == 0)
+        opts->test_fraction = defaults.test_fraction;
+    opts->valid_pairs = opts->valid_pairs ? opts->valid_pairs : defaults.valid_pairs;
+    opts->test_pairs = opts->test_pairs ? opts->test_pairs : defaults.test_pairs;
+}
+
 static bool resolve_options(paired_job *job)
 {
     tern_paired_opts *opts = &job->opts;
+    const int most = TERN_PAIRED_MAX_PAIRS;
     if (!opts->out || !opts->faces || !opts->audio || !opts->text)
         return tern_error_set(job->error, TERN_ERR_ARGUMENT,
                               "paired: out, faces, audio and text are all needed");
-    opts->train_actors = opts->train_actors ? opts->train_actors : "1-12";
-    opts->valid_actors = opts->valid_actors ? opts->valid_actors : "13-14";
-    opts->test_actors = opts->test_actors ? opts->test_actors : "15-18";
-    opts->valid_fraction = opts->valid_fraction != 0 ? opts->valid_fraction : 0.1;
-    opts->test_fraction = opts->test_fraction != 0 ? opts->test_fraction : 0.15;
-    opts->valid_pairs = opts->valid_pairs ? opts->valid_pairs : 700;
-    opts->test_pairs = opts->test_pairs ? opts->test_pairs : 1400;
+    fill_in_defaults(opts);
     if (!(opts->valid_fraction > 0) || !(opts->test_fraction > 0) ||
         !(opts->valid_fraction + opts->test_fraction < 1))
         return tern_error_set(job->error, TERN_ERR_OPTION,
                               "paired: fractions %g valid and %g test; both above 0, together "
                               "below 1", opts->valid_fraction, opts->test_fraction);
-    if (opts->valid_pairs < CLASSES || opts->test_pairs < CLASSES || opts->epoch_samples < 0)
+    if (opts->valid_pairs < CLASSES || opts->test_pairs < CLASSES || opts->valid_pairs > most ||
+        opts->test_pairs > most)
         return tern_error_set(job->error, TERN_ERR_OPTION,
-                              "paired: %d valid and %d test pairs, %lld samples an epoch; at least "
-                              "%d pairs each", opts->valid_pairs, opts->test_pairs,
-                              (long long)opts->epoch_samples, CLASSES);
+                              "paired: %d valid and %d test pairs; %d to %d of each can be made",
+                              opts->valid_pairs, opts->test_pairs, CLASSES, most);
+    if (opts->epoch_samples < 0 || opts->epoch_samples > UINT32_MAX)
+        return tern_error_set(job->error, TERN_ERR_OPTION,
+                              "paired: %lld samples an epoch; 1 to %u can be drawn",
+                              (long long)opts->epoch_samples, UINT32_MAX);
     for (int actor = 0; actor <= HIGHEST_ACTOR; actor++)
         job->actor_split[actor] = -1;
     return parse_actors(job, opts->train_actors, TERN_TRAIN) &&

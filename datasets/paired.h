@@ -20,6 +20,7 @@
 
 #include <stdint.h>
 
+/* In tern_paired_write, zero stands for the default. */
 typedef struct tern_paired_opts {
     const char *out;         /* folder to make                                       */
     const char *faces, *audio;
@@ -27,13 +28,15 @@ typedef struct tern_paired_opts {
     const char *text_test;   /* its own test file; NULL: cut from text               */
     const char *text_labels; /* label names, one a line; NULL: the file beside text
                                 whose name has `labels.txt` for `train.tsv`          */
-    const char *train_actors, *valid_actors, *test_actors; /* "1-12", "13-14",
-                                "15-18" by default; lists "1,3,5-7" too              */
-    double valid_fraction, test_fraction; /* of images and sentences; 0.1, 0.15      */
-    int valid_pairs, test_pairs; /* in all, as many for each class; 700 and 1400     */
+    const char *train_actors, *valid_actors, *test_actors; /* "1-12", lists "1,3,5-7" */
+    double valid_fraction, test_fraction; /* of images and sentences                 */
+    int valid_pairs, test_pairs; /* in all, as many for each class; at most
+                                TERN_PAIRED_MAX_PAIRS                                */
     int64_t epoch_samples;   /* drawn from the training pools; 0: the loader's choice */
     uint64_t seed;           /* of the pairing; the splits do not depend on it       */
 } tern_paired_opts;
+
+enum { TERN_PAIRED_MAX_PAIRS = 1000000 };
 
 /* What was found, for the caller to print. */
 enum { TERN_PAIRED_CLASSES = 7 };
@@ -49,6 +52,9 @@ typedef struct tern_paired_counts {
 } tern_paired_counts;
 
 extern const char *const tern_paired_class_names[TERN_PAIRED_CLASSES + 1];
+
+/* The defaults; the sources and the folder are left to be said. */
+tern_paired_opts tern_paired_opts_default(void);
 
 /* counts may be NULL.  A folder with the finished set of the same options and sources is
  * left as it is, an unfinished one is made anew; a folder with anything else in it is

@@ -75,7 +75,7 @@ const tern_field tern_train_fields[] = {
       .doc = "weight of each encoder's own loss" },
     { "modality_dropout", TERN_FIELD_REAL, AT(modality_dropout), 0, 0, 1, .is_old = true,
       .doc = "chance to hide a modality of a sample" },
-    { "augment", TERN_FIELD_REAL, AT(augment), 0, 0, 10, .is_old = true, .doc = "as --augment" },
+    { "augment", TERN_FIELD_REAL, AT(augment), 0, 0, 4, .is_old = true, .doc = "as --augment" },
 };
 enum { FIELDS = sizeof tern_train_fields / sizeof tern_train_fields[0] };
 const int tern_train_field_count = FIELDS;

@@ -57,7 +57,8 @@ typedef struct tern_train_opts {
 
     double modality_dropout; /* chance to hide a modality of a sample from the fusion;
                                 default 0                                             */
-    double augment;          /* strength of augmentation: 0 none, 1 standard          */
+    double augment;          /* strength of augmentation: 0 none, 1 standard, up to 4: beyond
+                                that contrast would be inverted                       */
 } tern_train_opts;
 
 tern_train_opts tern_train_opts_default(void);

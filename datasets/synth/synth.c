@@ -11,19 +11,25 @@ static int least(int a, int b)
     return a < b ? a : b;
 }
 
+tern_synth_opts tern_synth_opts_default(void)
+{
+    return (tern_synth_opts){ .clips = { 4800, 300, 1200 }, .frames = TERN_SYNTH_SLOTS, .size = 32,
+                              .seconds = 2 };
+}
+
 static tern_synth_opts with_defaults(const tern_synth_opts *given)
 {
-    static const int clips[TERN_SPLIT_COUNT] = { 4800, 300, 1200 };
     static const int actors[TERN_SPLIT_COUNT] = { 48, 12, 24 };
+    const tern_synth_opts defaults = tern_synth_opts_default();
     tern_synth_opts opts = *given;
     for (int split = 0; split < TERN_SPLIT_COUNT; split++) {
-        opts.clips[split] = opts.clips[split] ? opts.clips[split] : clips[split];
+        opts.clips[split] = opts.clips[split] ? opts.clips[split] : defaults.clips[split];
         opts.actors[split] = opts.actors[split] ? opts.actors[split]
                                                 : least(actors[split], opts.clips[split]);
     }
-    opts.frames = opts.frames ? opts.frames : TERN_SYNTH_SLOTS;
-    opts.size = opts.size ? opts.size : 32;
-    opts.seconds = opts.seconds != 0 ? opts.seconds : 2;
+    opts.frames = opts.frames ? opts.frames : defaults.frames;
+    opts.size = opts.size ? opts.size : defaults.size;
+    opts.seconds = opts.seconds != 0 ? opts.seconds : defaults.seconds;
     return opts;
 }
 

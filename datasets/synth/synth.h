@@ -24,20 +24,23 @@
 
 #include <stdint.h>
 
-/* Zero is the default of every field. */
+/* Zero stands for the default of every field. */
 typedef struct tern_synth_opts {
-    int clips[TERN_SPLIT_COUNT];  /* of train, valid, test: 4800, 300, 1200       */
+    int clips[TERN_SPLIT_COUNT];  /* of train, valid, test                            */
     int actors[TERN_SPLIT_COUNT]; /* no actor is in two splits: 48, 12, 24, or fewer if
                                      there are fewer clips                            */
     uint64_t seed;
-    int frames;     /* in a clip, at least one for each slot: 8 .. 64, default 8     */
-    int size;       /* height and width of a frame: 16 .. 512, default 32            */
-    double seconds; /* of sound: 1 .. 30, default 2                                  */
+    int frames;     /* in a clip, at least one for each slot: 8 .. 64                */
+    int size;       /* height and width of a frame: 16 .. 512                        */
+    double seconds; /* of sound: 1 .. 30                                             */
     int threads;    /* 0: one per core; the files do not depend on it                */
     /* Called now and then from the calling thread; may be NULL. */
     void (*progress)(int64_t done, int64_t total, void *user);
     void *user;
 } tern_synth_opts;
+
+/* The defaults; those of the actors, which depend on the clips, are left zero. */
+tern_synth_opts tern_synth_opts_default(void);
 
 typedef struct tern_synth_ceiling {
     const char *name;
