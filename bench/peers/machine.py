@@ -1,5 +1,6 @@
 """What a reader of timings wants to know about the machine, and what could fool them."""
 import glob
+import json
 import os
 import pathlib
 import platform
@@ -76,19 +77,21 @@ def torch_libraries(environment):
     }
 
 
-def tern_sgemm(build):
-    """The machine's FMA peak and tern's rate, GFLOP/s on one thread, of one run."""
-    command = [build / "bench/kernels", "-r", "9", "-t", "1", "-p", "hand", "matmul"]
-    command += ["a=[1024,1024] b=[1024,1024]", ""]
-    said = subprocess.run(command, capture_output=True, text=True).stdout
-    peak = re.search(r"FMA peak, 1 thread: (\S+)", said)
-    rate = re.search(r"^hand +1 +(\S+)", said, re.M)
-    return [float(found[1]) if found else 0.0 for found in (peak, rate)]
+def kernel_rows(build):
+    """Products and convolutions of tern beside the FMA peak of the same run."""
+    square = [f"a=[{n},{n}] b=[{n},{n}]" for n in (512, 1024)]
+    asked = [["-t", "1,2", "matmul", inputs, ""] for inputs in square]
+    asked += [["-t", "2", "--pass", "fwd,bwd", "conv2d"]]
+    rows, kept = [], build / "peers-work/kernels.json"
+    for one in asked:
+        command = [build / "bench/kernels", "-r", "9", "-p", "hand", "--json", kept, *one]
+        subprocess.run(command, capture_output=True)  # its verdicts are in the file
+        rows += json.loads(kept.read_text())["rows"]
+    return rows
 
 
 def facts(build, torch_environment):
     fields = cpu_fields()
-    peak, rate = tern_sgemm(build)
     return torch_libraries(torch_environment) | {
         "cpu": f"{fields['model name']}, family {fields['cpu family']} model {fields['model']}",
         "cores": len(os.sched_getaffinity(0)),
@@ -98,8 +101,7 @@ def facts(build, torch_environment):
         "torch": version("torch"),
         "onnxruntime": version("onnxruntime"),
         "governor": governor(),
-        "fma_peak": peak,
-        "tern_sgemm": rate,
+        "kernels": kernel_rows(build),
         "torch_sgemm": torch_sgemm(torch_environment),
         "torch_sgemm_installed": torch_sgemm({}),
     }
