@@ -9,43 +9,15 @@ static const tern_option options[] = {
 
 static void lstm_shape(tern_call *call)
 {
-    const tern_tensor *x = call->in[TERN_LSTM_X], *w_hh = call->in[TERN_LSTM_W_HH];
-    char xt[TERN_SHAPE_TEXT], wt[TERN_SHAPE_TEXT];
-
-    if (x->rank != 3) {
-        tern_call_fail(call, TERN_ERR_SHAPE, "x must be [N,T,I], not %s", tern_shape_text(x, xt));
-        return;
-    }
-    if (w_hh->rank != 2 || w_hh->shape[1] < 1 || w_hh->shape[0] != 4 * w_hh->shape[1]) {
-        tern_call_fail(call, TERN_ERR_SHAPE, "w_hh must be [4H,H] with H >= 1, not %s",
-                       tern_shape_text(w_hh, wt));
-        return;
-    }
-    int64_t rows = x->shape[0], steps = x->shape[1], inputs = x->shape[2];
-    int64_t hidden = w_hh->shape[1];
-    if (!tern_sequence_check_shape(call, TERN_LSTM_W_IH, 2, 4 * hidden, inputs, "4H,I") ||
-        !tern_sequence_check_shape(call, TERN_LSTM_B_IH, 1, 4 * hidden, 0, "4H") ||
-        !tern_sequence_check_shape(call, TERN_LSTM_B_HH, 1, 4 * hidden, 0, "4H") ||
-        !tern_sequence_check_shape(call, TERN_LSTM_LENGTHS, 1, rows, 0, "N") ||
-        !tern_sequence_check_shape(call, TERN_LSTM_H0, 2, rows, hidden, "N,H") ||
-        !tern_sequence_check_shape(call, TERN_LSTM_C0, 2, rows, hidden, "N,H"))
-        return;
-
-    tern_dtype real = x->dtype;
-    tern_declare_out(call, TERN_LSTM_Y, real, 3, (int64_t[]){ rows, steps, hidden });
-    tern_declare_out(call, TERN_LSTM_H_N, real, 2, (int64_t[]){ rows, hidden });
-    tern_declare_out(call, TERN_LSTM_C_N, real, 2, (int64_t[]){ rows, hidden });
-    tern_declare_saved(call, TERN_LSTM_GATES, real, 3, (int64_t[]){ rows, steps, 4 * hidden });
-    tern_declare_saved(call, TERN_LSTM_CELLS, real, 3, (int64_t[]){ rows, steps, hidden });
-}
-
-static void lstm_cost(const tern_call *call, tern_cost *forward, tern_cost *backward)
-{
     const tern_tensor *x = call->in[TERN_LSTM_X];
-    double steps = (double)tern_extent(x, 0, 2);
-    double weights = (double)(call->in[TERN_LSTM_W_IH]->count + call->in[TERN_LSTM_W_HH]->count);
-    forward->flops = 2 * steps * weights;
-    backward->flops = 4 * steps * weights;
+    if (!tern_sequence_shape(call, 4) || !tern_sequence_check_state(call, TERN_LSTM_C0))
+        return;
+    int64_t hidden = call->in[TERN_LSTM_W_HH]->shape[1];
+    tern_declare_out(call, TERN_LSTM_C_N, x->dtype, 2, (int64_t[]){ x->shape[0], hidden });
+    tern_declare_saved(call, TERN_LSTM_GATES, x->dtype, 3,
+                       (int64_t[]){ x->shape[0], x->shape[1], 4 * hidden });
+    tern_declare_saved(call, TERN_LSTM_CELLS, x->dtype, 3,
+                       (int64_t[]){ x->shape[0], x->shape[1], hidden });
 }
 
 /* CHECK: lengths, reverse, states and biases there and not, 31 units, a row alone with units
@@ -99,7 +71,7 @@ const tern_op tern_op_lstm = {
     .options_size = sizeof(tern_lstm_opts),
     .options = options,
     .shape = lstm_shape,
-    .cost = lstm_cost,
+    .cost = tern_sequence_cost,
     .samples = samples,
 };
 

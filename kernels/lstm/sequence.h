@@ -1,5 +1,5 @@
 /* What the recurrent ops (lstm, gru) have in common: the weights of a direction, lengths,
- * and the checks of their inputs' shapes. */
+ * the shape rule and the cost. */
 #ifndef TERN_KERNELS_SEQUENCE_H
 #define TERN_KERNELS_SEQUENCE_H
 
@@ -18,9 +18,19 @@ static inline int64_t tern_sequence_length(const tern_tensor *lengths, int64_t s
     return length < 0 ? 0 : length > steps ? steps : length;
 }
 
-/* False and an error unless an input that is there has the wanted shape, [rows] or
- * [rows,columns]; `why` names the extents: "4H,I". */
-bool tern_sequence_check_shape(tern_call *call, int input, int rank, int64_t rows,
-                               int64_t columns, const char *why);
+/* The inputs and outputs that both begin with. */
+enum {
+    TERN_SEQUENCE_X, TERN_SEQUENCE_W_IH, TERN_SEQUENCE_W_HH, TERN_SEQUENCE_B_IH,
+    TERN_SEQUENCE_B_HH, TERN_SEQUENCE_LENGTHS, TERN_SEQUENCE_H0
+};
+enum { TERN_SEQUENCE_Y, TERN_SEQUENCE_H_N };
+
+/* Check these inputs and declare these outputs of a cell of `gates` gates; false after an
+ * error. */
+bool tern_sequence_shape(tern_call *call, int64_t gates);
+/* The same for one more state [N,H], if it is there. */
+bool tern_sequence_check_state(tern_call *call, int input);
+/* Products with w_ih and w_hh. */
+void tern_sequence_cost(const tern_call *call, tern_cost *forward, tern_cost *backward);
 
 #endif
