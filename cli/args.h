@@ -41,8 +41,8 @@ typedef struct cli_command {
     int least, most;     /* words it takes besides flags      */
 } cli_command;
 
-/* What main and the subcommands return as exit status. */
-enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
+/* What main and the subcommands return as exit status; see also interrupt.h. */
+enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 
 /* Parse argv[1..argc): flags into their targets, the rest into words, as many as the
  * command takes.  Returns -1 to go on, or the exit status when --help was asked for or

@@ -1,5 +1,6 @@
 /* tern data synth: the data set that needs no download. */
 #include "cli/commands.h"
+#include "cli/interrupt.h"
 
 #include "datasets/synth/synth.h"
 
@@ -13,6 +14,15 @@ static const cli_command command = {
     "  tern data synth demo/data",
     .least = 1, .most = 1,
 };
+
+static int say_where_it_stopped(const tern_synth_report *report, const char *folder)
+{
+    const int *clips = report->opts.clips;
+    fprintf(stderr, "tern data synth: stopped with %lld of %d clips made; %s holds no data set yet: "
+                    "the same command makes it anew\n", (long long)report->clips_written,
+            clips[TERN_TRAIN] + clips[TERN_VALID] + clips[TERN_TEST], folder);
+    return cli_interrupt_status();
+}
 
 static void print_report(const tern_synth_report *report, const char *folder)
 {
@@ -50,8 +60,12 @@ int cmd_data_synth(int argc, char **argv)
         return status;
     tern_synth_report report;
     tern_error error = { 0 };
+    opts.stop = cli_is_interrupted;
+    cli_catch_interrupts();
     if (!tern_synth_write(words.items[0], &opts, &report, &error))
         return cli_fail("data synth", "%s", error.message);
+    if (report.stopped)
+        return say_where_it_stopped(&report, words.items[0]);
     print_report(&report, words.items[0]);
     return CLI_OK;
 }

@@ -80,8 +80,8 @@ int cmd_demo(int argc, char **argv)
     if (!tern_demo_run(&opts, &result, &error))
         return cli_fail("demo", "%s", error.message);
     if (result.stopped) {
-        fprintf(stderr, "\ntern demo: stopped; the same command goes on after the last epoch\n");
-        return CLI_INTERRUPTED;
+        fprintf(stderr, "\ntern demo: stopped; the same command goes on with what is not finished\n");
+        return cli_interrupt_status();
     }
     if (json)
         print_json(&result);

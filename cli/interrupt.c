@@ -3,18 +3,22 @@
 #include <signal.h>
 #include <stddef.h>
 
-static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t interrupted; /* by the signal of this number; 0: not yet */
 
 static void note_interrupt(int number)
 {
-    (void)number;
-    interrupted = 1;
+    interrupted = number;
 }
 
 bool cli_is_interrupted(void *user)
 {
     (void)user;
-    return interrupted;
+    return interrupted != 0;
+}
+
+int cli_interrupt_status(void)
+{
+    return 128 + interrupted;
 }
 
 void cli_catch_interrupts(void)

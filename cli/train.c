@@ -64,7 +64,7 @@ static int say_where_it_stopped(const tern_train_result *result, const char *run
     else
         fprintf(stderr, "\ntern train: stopped after epoch %lld, go on with\n"
                         "  tern train --run %s --resume\n", (long long)result->epochs, run);
-    return CLI_INTERRUPTED;
+    return cli_interrupt_status();
 }
 
 /* ------------------------------------------------------------- options -- */

@@ -80,7 +80,8 @@ static void measure_way(const tern_synth_report *data, tern_demo_row *row)
 bool tern_demo_run(const tern_demo_opts *opts, tern_demo_result *result, tern_error *error)
 {
     char data[TERN_PATH_BYTES], manifest[TERN_PATH_BYTES], runs[TERN_PATH_BYTES];
-    const tern_synth_opts synth = { .threads = opts->threads };
+    const tern_synth_opts synth = { .threads = opts->threads, .stop = opts->stop,
+                                    .user = opts->user };
     *result = (tern_demo_result){ 0 };
     if (!path_in(opts->folder, "data", data, error) ||
         !path_in(data, "manifest.tsv", manifest, error) ||
@@ -89,6 +90,7 @@ bool tern_demo_run(const tern_demo_opts *opts, tern_demo_result *result, tern_er
     if (opts->begun)
         opts->begun("data", opts->user);
     bool ok = tern_synth_write(data, &synth, &result->data, error);
+    result->stopped = result->data.stopped;
     for (int m = 0; ok && m < TERN_DEMO_MODELS && !result->stopped; m++) {
         char run[TERN_PATH_BYTES];
         tern_train_result trained = { 0 };

@@ -20,7 +20,7 @@ typedef struct tern_demo_opts {
     uint64_t seed;       /* of the models; the data's seed is fixed              */
     void (*begun)(const char *model, void *user); /* may be NULL */
     void (*progress)(const tern_progress *progress, void *user);
-    bool (*stop)(void *user); /* asked after every step of training; may be NULL    */
+    bool (*stop)(void *user); /* asked after some clips and every step; may be NULL */
     void *user;
 } tern_demo_opts;
 

@@ -303,7 +303,7 @@ static void an_interrupted_training_ends_in_good_order(void **state)
         program_wait_for(&p, "epoch   2/");
         kill(p.id, signals[i]);
         program_wait(&p);
-        if (p.status != 130)
+        if (p.status != 128 + signals[i])
             fail_msg("exit status %d: %s", p.status, p.err);
         snprintf(resume, sizeof resume, "go on with\n  tern train --run %s --resume\n", path);
         assert_non_null(strstr(p.err, resume));
@@ -316,9 +316,29 @@ static void an_interrupted_training_ends_in_good_order(void **state)
         program_wait_for(&p, "epoch");
         kill(p.id, signals[i]);
         program_wait(&p);
-        assert_int_equal(p.status, 130);
+        assert_int_equal(p.status, 128 + signals[i]);
         program_free(&p);
     }
+}
+
+static void interrupted_data_are_no_data_set(void **state)
+{
+    (void)state;
+    char path[TEMPORARY_PATH_BYTES], file[TEMPORARY_PATH_BYTES + 32];
+    program p;
+    temporary_path(path, folder, "synth");
+    snprintf(file, sizeof file, "%s/faces/train0000/1.png", path);
+    program_start(&p, (const char *const[]){ "data", "synth", path, "--train", "900000", NULL });
+    for (int waits = 0; waits < 6000 && access(file, F_OK) != 0; waits++)
+        usleep(10000);
+    kill(p.id, SIGTERM);
+    program_wait(&p);
+    assert_int_equal(p.status, 128 + SIGTERM);
+    assert_non_null(strstr(p.err, " of 901500 clips made; "));
+    assert_non_null(strstr(p.err, "synth holds no data set yet: the same command makes it anew"));
+    program_free(&p);
+    snprintf(file, sizeof file, "%s/manifest.tsv", path);
+    assert_int_not_equal(access(file, F_OK), 0);
 }
 
 int main(void)
@@ -332,6 +352,7 @@ int main(void)
         cmocka_unit_test(predictions_are_written_whole_or_not_at_all),
         cmocka_unit_test(output_that_is_lost_is_an_error),
         cmocka_unit_test(an_interrupted_training_ends_in_good_order),
+        cmocka_unit_test(interrupted_data_are_no_data_set),
     };
     return cmocka_run_group_tests(tests, make_run, remove_run);
 }

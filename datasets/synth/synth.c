@@ -97,7 +97,7 @@ bool tern_synth_write(const char *dir, const tern_synth_opts *given, tern_synth_
     report = report ? report : &unread;
     *report = (tern_synth_report){ .opts = with_defaults(given) };
     if (error->code || !check_opts(&report->opts, error) ||
-        !tern_synth_write_files(dir, &report->opts, &report->was_there, error))
+        !tern_synth_write_files(dir, report, error))
         return false;
     find_ceilings(&report->opts, report);
     return true;

@@ -36,6 +36,7 @@ typedef struct tern_synth_opts {
     int threads;    /* 0: one per core; the files do not depend on it                */
     /* Called now and then from the calling thread; may be NULL. */
     void (*progress)(int64_t done, int64_t total, void *user);
+    bool (*stop)(void *user); /* asked as often: true leaves an unfinished set; may be NULL */
     void *user;
 } tern_synth_opts;
 
@@ -52,6 +53,8 @@ typedef struct tern_synth_ceiling {
 typedef struct tern_synth_report {
     tern_synth_opts opts;  /* with the defaults filled in                            */
     bool was_there;        /* the folder held this very set: nothing was written     */
+    bool stopped;          /* opts.stop said so: the set is not finished ...         */
+    int64_t clips_written; /* ... but these clips' media are there                   */
     tern_synth_ceiling ceiling[TERN_SYNTH_EVIDENCES]; /* as tern_synth_evidences     */
 } tern_synth_report;
 

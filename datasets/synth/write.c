@@ -99,24 +99,27 @@ static void write_clip(void *argument, int64_t tile, int worker)
     write_voice(job, &clip, &actor, &job->error[tile]);
 }
 
-static bool write_media(const char *dir, const tern_synth_opts *opts, tern_error *error)
+static bool write_media(const char *dir, tern_synth_report *report, tern_error *error)
 {
+    const tern_synth_opts *opts = &report->opts;
     media_job *job = calloc(1, sizeof *job);
     tern_pool *pool = tern_pool_new(opts->threads, error);
-    int64_t total = 0, count = 0;
+    int64_t total = 0, *done = &report->clips_written;
 
     if (!job)
         tern_error_set(error, TERN_ERR_MEMORY, "synth: no memory to begin with");
     for (int split = 0; split < TERN_SPLIT_COUNT; split++)
         total += opts->clips[split];
-    for (int64_t done = 0; done < total && !error->code; done += count) {
-        count = total - done < CLIPS_AT_ONCE ? total - done : CLIPS_AT_ONCE;
-        *job = (media_job){ .dir = dir, .opts = opts, .first = done };
+    while (*done < total && !error->code && !report->stopped) {
+        int64_t count = total - *done < CLIPS_AT_ONCE ? total - *done : CLIPS_AT_ONCE;
+        *job = (media_job){ .dir = dir, .opts = opts, .first = *done };
         tern_parallel(pool, count, write_clip, job);
         for (int64_t i = 0; i < count && !error->code; i++)
             *error = job->error[i];
+        *done += error->code ? 0 : count;
         if (opts->progress && !error->code)
-            opts->progress(done + count, total, opts->user);
+            opts->progress(*done, total, opts->user);
+        report->stopped = opts->stop && opts->stop(opts->user);
     }
     tern_pool_free(pool);
     free(job);
@@ -145,9 +148,11 @@ static bool write_tables(const char *dir, const tern_synth_opts *opts, tern_erro
     return ok;
 }
 
-bool tern_synth_write_files(const char *dir, const tern_synth_opts *opts, bool *was_there,
-                            tern_error *error)
+bool tern_synth_write_files(const char *dir, tern_synth_report *report, tern_error *error)
 {
-    return tern_synth_open_folder(dir, opts, was_there, error) &&
-           (*was_there || (write_media(dir, opts, error) && write_tables(dir, opts, error)));
+    const tern_synth_opts *opts = &report->opts;
+    if (!tern_synth_open_folder(dir, opts, &report->was_there, error))
+        return false;
+    return report->was_there || (write_media(dir, report, error) &&
+                                 (report->stopped || write_tables(dir, opts, error)));
 }

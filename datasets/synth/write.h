@@ -18,8 +18,7 @@ typedef enum tern_synth_streams {
 tern_rng tern_synth_stream(const tern_synth_opts *opts, tern_synth_streams stream,
                            tern_split split, int number);
 
-/* opts are complete and checked. */
-bool tern_synth_write_files(const char *dir, const tern_synth_opts *opts, bool *was_there,
-                            tern_error *error);
+/* The report's opts are complete and checked; fills in was_there, stopped, clips_written. */
+bool tern_synth_write_files(const char *dir, tern_synth_report *report, tern_error *error);
 
 #endif
