@@ -160,11 +160,9 @@ tern_dtype tern_real(const tern_call *call)
 static void declare(tern_call *call, tern_tensor **slot, const char *name, tern_dtype dtype,
                     int rank, const int64_t *shape)
 {
-    tern_tensor *tensor = tern_new_header(call->ctx, dtype, rank, shape);
-    if (!tern_ok(call->ctx))
-        return;
-    tensor->name = name;
-    *slot = tensor;
+    tern_tensor *tensor = tern_new_header(call->ctx, name, dtype, rank, shape);
+    if (tern_ok(call->ctx))
+        *slot = tensor;
 }
 
 void tern_declare_out(tern_call *call, int index, tern_dtype dtype, int rank, const int64_t *shape)
@@ -278,6 +276,29 @@ static bool run_forward(tern_call *call, const tern_impl *impl)
     return tern_ok(call->ctx);
 }
 
+/* Outputs and record of a call whose inputs and options have been checked. */
+static bool apply(tern_call *call)
+{
+    tern_ctx *ctx = call->ctx;
+    call->training = call->training && !has_frozen_state(call);
+    call->op->shape(call);
+    if (!tern_ok(ctx))
+        return false;
+    const tern_impl *impl = ctx->backend->computes ? cached_impl(ctx, call->op) : NULL;
+    if (!impl && ctx->backend->computes) {
+        tern_call_fail(call, TERN_ERR_MISSING, "there is no implementation for device %s",
+                       ctx->backend->name);
+        return false;
+    }
+    bool for_backward = needs_gradient(call);
+    if (!allocate_outputs(call, for_backward) || !run_forward(call, impl) ||
+        (for_backward && !record(call, impl)))
+        return false;
+    tern_add_cost(call, false);
+    ctx->trace.tick++;
+    return true;
+}
+
 tern_tensor *tern_apply(tern_ctx *ctx, const tern_op *op, tern_tensor *const *inputs, int count,
                         const void *options, tern_tensor **outputs)
 {
@@ -289,29 +310,14 @@ tern_tensor *tern_apply(tern_ctx *ctx, const tern_op *op, tern_tensor *const *in
         outputs[i] = &ctx->nil;
     if (!tern_ok(ctx))
         return &ctx->nil;
-    if (!ctx->step) {
-        tern_fail(ctx, TERN_ERR_STATE, "%s: no step has begun: call tern_step_begin first",
-                  op->name);
+    ctx->op = op->name;
+    if (!ctx->step)
+        tern_call_fail(&call, TERN_ERR_STATE, "no step has begun: call tern_step_begin first");
+    bool ok = tern_ok(ctx) && check_inputs(&call, inputs, count) &&
+              (call.options = resolve_options(&call, options)) && apply(&call);
+    ctx->op = NULL;
+    if (!ok)
         return &ctx->nil;
-    }
-    if (!check_inputs(&call, inputs, count) || !(call.options = resolve_options(&call, options)))
-        return &ctx->nil;
-    call.training = call.training && !has_frozen_state(&call);
-    op->shape(&call);
-    if (!tern_ok(ctx))
-        return &ctx->nil;
-    const tern_impl *impl = ctx->backend->computes ? cached_impl(ctx, op) : NULL;
-    if (!impl && ctx->backend->computes) {
-        tern_call_fail(&call, TERN_ERR_MISSING, "there is no implementation for device %s",
-                       ctx->backend->name);
-        return &ctx->nil;
-    }
-    bool for_backward = needs_gradient(&call);
-    if (!allocate_outputs(&call, for_backward) || !run_forward(&call, impl) ||
-        (for_backward && !record(&call, impl)))
-        return &ctx->nil;
-    tern_add_cost(&call, false);
-    ctx->trace.tick++;
     for (int i = 0; outputs && i < call.outputs; i++)
         outputs[i] = call.out[i];
     return call.outputs ? call.out[0] : &ctx->nil;

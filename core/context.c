@@ -125,6 +125,7 @@ const tern_error *tern_ctx_error(const tern_ctx *ctx)
 void tern_clear_error(tern_ctx *ctx)
 {
     ctx->error = (tern_error){ 0 };
+    ctx->op = ctx->op_scope = NULL;
     ctx->scope_depth = 0;
     ctx->scope_overflow = 0;
     ctx->scope[0] = '\0';
@@ -136,10 +137,11 @@ void tern_on_error(tern_ctx *ctx, void (*callback)(const tern_error *error, void
     ctx->on_error_user = user;
 }
 
-static void set_error(tern_ctx *ctx, const char *scope, const char *op, tern_status code,
-                      const char *format, va_list arguments)
+/* "model.block2: linear: " and the message */
+static void set_error(tern_ctx *ctx, tern_status code, const char *format, va_list arguments)
 {
     char text[TERN_MESSAGE_BYTES];
+    const char *scope = ctx->op_scope ? ctx->op_scope : ctx->scope, *op = ctx->op ? ctx->op : "";
     if (ctx->error.code)
         return;
     vsnprintf(text, sizeof text, format, arguments);
@@ -153,24 +155,22 @@ void tern_fail(tern_ctx *ctx, tern_status code, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    set_error(ctx, ctx->scope, "", code, format, arguments);
+    set_error(ctx, code, format, arguments);
     va_end(arguments);
 }
 
-void tern_fail_at(tern_ctx *ctx, const char *scope, const char *op, tern_status code,
-                  const char *format, ...)
+bool tern_fail_with(tern_ctx *ctx, const tern_error *error)
 {
-    va_list arguments;
-    va_start(arguments, format);
-    set_error(ctx, scope, op, code, format, arguments);
-    va_end(arguments);
+    if (error->code)
+        tern_fail(ctx, error->code, "%s", error->message);
+    return tern_ok(ctx);
 }
 
 void tern_call_fail(tern_call *call, tern_status code, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    set_error(call->ctx, call->ctx->scope, call->op->name, code, format, arguments);
+    set_error(call->ctx, code, format, arguments);
     va_end(arguments);
 }
 

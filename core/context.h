@@ -48,6 +48,8 @@ void tern_clear_error(tern_ctx *ctx);
 /* Record an error (first one wins) with the scope path before it. */
 void tern_fail(tern_ctx *ctx, tern_status code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same for an error that somebody else reported; returns tern_ok. */
+bool tern_fail_with(tern_ctx *ctx, const tern_error *error);
 /* Called with the context's error the moment it is set; for a breakpoint. */
 void tern_on_error(tern_ctx *ctx, void (*callback)(const tern_error *error, void *user), void *user);
 

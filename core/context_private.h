@@ -81,6 +81,10 @@ struct tern_ctx {
     tern_provider_choice *providers;
     int provider_count;
 
+    /* The op that is being applied or gone back through, for messages, and in backward
+     * the scope in which it was applied; else NULL. */
+    const char *op, *op_scope;
+
     char scope[TERN_SCOPE_BYTES];
     int scope_ends[TERN_SCOPE_DEPTH];
     int scope_depth, scope_overflow;
@@ -89,7 +93,7 @@ struct tern_ctx {
     uint64_t step;         /* serial number of the step in progress, from 1 */
     uint32_t rng_step, position;
     bool rng_step_given;
-    bool backward_done;
+    bool backward_done, seeded;
     double step_flops, backward_flops;
 
     tern_region arena;
@@ -126,7 +130,8 @@ static inline bool tern_is_idle(const tern_ctx *ctx)
 }
 
 /* --- step.c --- */
-tern_tensor *tern_new_header(tern_ctx *ctx, tern_dtype dtype, int rank, const int64_t *shape);
+tern_tensor *tern_new_header(tern_ctx *ctx, const char *name, tern_dtype dtype, int rank,
+                             const int64_t *shape);
 /* Fill in count from rank and shape; false and an error if it overflows. */
 bool tern_count_elements(tern_ctx *ctx, tern_tensor *tensor);
 /* Give a header storage in the step's plan; poisoned when the context asks for it. */
@@ -136,8 +141,6 @@ void *tern_allocate_workspace(tern_ctx *ctx, size_t bytes);
 bool tern_touch(tern_ctx *ctx, const tern_tensor *tensor);
 void tern_fill_bytes(tern_ctx *ctx, tern_tensor *tensor, int byte);
 const char *tern_step_scope(tern_ctx *ctx);
-void tern_fail_at(tern_ctx *ctx, const char *scope, const char *op, tern_status code,
-                  const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /* --- transfer.c --- */
 bool tern_upload(tern_ctx *ctx, tern_tensor *tensor, tern_dtype host_dtype, const void *host);

@@ -4,9 +4,7 @@
 
 static bool passed(tern_ctx *ctx, bool ok, const tern_error *error)
 {
-    if (!ok)
-        tern_fail(ctx, error->code, "%s", error->message);
-    return ok;
+    return ok || tern_fail_with(ctx, error);
 }
 
 /* ------------------------------------------------------------ regions -- */

@@ -57,7 +57,8 @@ static void begin(tern_ctx *ctx, uint64_t signature, bool dry)
     ctx->position = 0;
     ctx->dry = dry;
     ctx->tape_count = 0;
-    ctx->backward_done = false;
+    ctx->backward_done = ctx->seeded = false;
+    ctx->op = ctx->op_scope = NULL;
     ctx->step_flops = ctx->backward_flops = 0;
     ctx->signature = full_signature(ctx, signature);
     const tern_plan *plan = find_plan(ctx, ctx->signature);
@@ -131,10 +132,11 @@ const char *tern_step_scope(tern_ctx *ctx)
 
 bool tern_count_elements(tern_ctx *ctx, tern_tensor *tensor)
 {
+    const char *name = tensor->name ? tensor->name : "a tensor";
     int64_t count = 1;
     for (int axis = 0; axis < tensor->rank; axis++)
         if (tensor->shape[axis] < 0) {
-            tern_fail(ctx, TERN_ERR_SHAPE, "axis %d has a negative size: %lld", axis,
+            tern_fail(ctx, TERN_ERR_SHAPE, "axis %d of %s has a negative size: %lld", axis, name,
                       (long long)tensor->shape[axis]);
             return false;
         }
@@ -142,7 +144,7 @@ bool tern_count_elements(tern_ctx *ctx, tern_tensor *tensor)
         if (__builtin_mul_overflow(count, tensor->shape[axis], &count) ||
             count > (int64_t)(SIZE_MAX / 64)) {
             char text[TERN_SHAPE_TEXT];
-            tern_fail(ctx, TERN_ERR_MEMORY, "%s has more elements than memory can hold",
+            tern_fail(ctx, TERN_ERR_MEMORY, "%s %s has more elements than memory can hold", name,
                       tern_shape_text(tensor, text));
             return false;
         }
@@ -150,14 +152,21 @@ bool tern_count_elements(tern_ctx *ctx, tern_tensor *tensor)
     return true;
 }
 
-tern_tensor *tern_new_header(tern_ctx *ctx, tern_dtype dtype, int rank, const int64_t *shape)
+tern_tensor *tern_new_header(tern_ctx *ctx, const char *name, tern_dtype dtype, int rank,
+                             const int64_t *shape)
 {
     if (rank < 0 || rank > TERN_MAX_RANK) {
-        tern_fail(ctx, TERN_ERR_SHAPE, "rank %d, only 0 to %d are possible", rank, TERN_MAX_RANK);
+        tern_fail(ctx, TERN_ERR_SHAPE, "%s has rank %d, only 0 to %d are possible",
+                  name ? name : "a tensor", rank, TERN_MAX_RANK);
+        return &ctx->nil;
+    }
+    if (tern_dtype_size(dtype) == 0) {
+        tern_fail(ctx, TERN_ERR_DTYPE, "%s has no element type", name ? name : "a tensor");
         return &ctx->nil;
     }
     if (rank && !shape) {
-        tern_fail(ctx, TERN_ERR_ARGUMENT, "rank %d, but its shape is NULL", rank);
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "%s has rank %d, but its shape is NULL",
+                  name ? name : "a tensor", rank);
         return &ctx->nil;
     }
     tern_tensor *tensor = tern_bump_alloc(&ctx->step_memory, sizeof *tensor);
@@ -165,8 +174,8 @@ tern_tensor *tern_new_header(tern_ctx *ctx, tern_dtype dtype, int rank, const in
         tern_fail(ctx, TERN_ERR_MEMORY, "no memory for a tensor's header");
         return &ctx->nil;
     }
-    *tensor = (tern_tensor){ .ctx = ctx, .dtype = dtype, .rank = rank, .step = ctx->step,
-                             .buffer = -1 };
+    *tensor = (tern_tensor){ .ctx = ctx, .name = name, .dtype = dtype, .rank = rank,
+                             .step = ctx->step, .buffer = -1 };
     for (int axis = 0; axis < rank; axis++)
         tensor->shape[axis] = shape[axis];
     return tern_count_elements(ctx, tensor) ? tensor : &ctx->nil;
@@ -191,8 +200,8 @@ bool tern_allocate(tern_ctx *ctx, tern_tensor *tensor)
     }
     tensor->buffer = tern_trace_request(&ctx->trace, tern_tensor_bytes(tensor));
     if (tensor->buffer < 0) {
-        tern_fail(ctx, TERN_ERR_MEMORY, "no memory to plan a buffer for %s",
-                  tern_shape_text(tensor, text));
+        tern_fail(ctx, TERN_ERR_MEMORY, "no memory to plan a buffer for %s %s",
+                  tensor->name ? tensor->name : "a tensor", tern_shape_text(tensor, text));
         return false;
     }
     tensor->data = address_of(ctx, tensor->buffer);
@@ -258,6 +267,6 @@ bool tern_touch(tern_ctx *ctx, const tern_tensor *tensor)
 
 void tern_fill_bytes(tern_ctx *ctx, tern_tensor *tensor, int byte)
 {
-    if (!tern_is_idle(ctx) && tensor->count)
+    if (!tern_is_idle(ctx) && tensor->count && tensor->data)
         tern_device_fill(ctx, tensor->data, byte, tern_tensor_bytes(tensor));
 }

@@ -17,10 +17,10 @@ static bool has_grad(const tern_ctx *ctx, const tern_tensor *tensor)
 /* A gradient's header and storage; what it holds is not defined yet. */
 static tern_tensor *new_grad(tern_ctx *ctx, const tern_tensor *tensor)
 {
-    tern_tensor *grad = tern_new_header(ctx, tensor->dtype, tensor->rank, tensor->shape);
+    tern_tensor *grad = tern_new_header(ctx, tensor->name, tensor->dtype, tensor->rank,
+                                       tensor->shape);
     if (!tern_ok(ctx) || !tern_allocate(ctx, grad))
         return NULL;
-    grad->name = tensor->name;
     tern_trace_hold(&ctx->trace, grad->buffer);
     return grad;
 }
@@ -133,13 +133,12 @@ static bool pass_alias(tern_ctx *ctx, tern_call *call)
     tern_tensor *in = call->in[0];
     if (!call->op->aliases || in->is_param || has_grad(ctx, in))
         return false;
-    tern_tensor *grad = tern_new_header(ctx, in->dtype, in->rank, in->shape);
+    tern_tensor *grad = tern_new_header(ctx, in->name, in->dtype, in->rank, in->shape);
     if (!tern_ok(ctx))
         return true;
     grad->data = call->grad_out[0]->data;
     grad->buffer = call->grad_out[0]->buffer;
     tern_trace_hold(&ctx->trace, grad->buffer);
-    grad->name = in->name;
     in->grad = grad;
     in->grad_step = ctx->step;
     return true;
@@ -163,8 +162,8 @@ static void run_backward(tern_ctx *ctx, const tern_record *record)
     tern_add_cost(&call, true);
     hide_unread(ctx, &call, headers);
     if (impl && !impl->backward) {
-        tern_fail_at(ctx, record->scope, call.op->name, TERN_ERR_MISSING,
-                     "there is no backward for device %s", ctx->backend->name);
+        tern_call_fail(&call, TERN_ERR_MISSING, "there is no backward for device %s",
+                       ctx->backend->name);
         return;
     }
     size_t workspace = impl ? tern_call_workspace(&call, impl->backward_workspace) : 0;
@@ -234,9 +233,18 @@ void tern_backward(tern_ctx *ctx, tern_tensor *loss)
     }
     if (loss && !seed_loss(ctx, loss))
         return;
+    if (!ctx->seeded) {
+        tern_fail(ctx, TERN_ERR_STATE, "backward(NULL) starts from gradients that tern_seed_grad "
+                                       "was given, and there are none");
+        return;
+    }
     ctx->backward_done = true;
-    for (int i = ctx->tape_count - 1; i >= 0 && tern_ok(ctx); i--)
+    for (int i = ctx->tape_count - 1; i >= 0 && tern_ok(ctx); i--) {
+        ctx->op = ctx->tape[i].call.op->name;
+        ctx->op_scope = ctx->tape[i].scope;
         run_backward(ctx, &ctx->tape[i]);
+    }
+    ctx->op = ctx->op_scope = NULL;
     zero_untouched_params(ctx);
 }
 
@@ -252,6 +260,7 @@ void tern_seed_grad(tern_ctx *ctx, tern_tensor *tensor, tern_dtype host_dtype, c
     tensor->grad = new_grad(ctx, tensor);
     if (tensor->grad && tern_upload(ctx, tensor->grad, host_dtype, host))
         tensor->grad_step = ctx->step;
+    ctx->seeded = true;
     ctx->trace.tick++;
 }
 

@@ -29,7 +29,7 @@ static bool convert(tern_ctx *ctx, const tern_tensor *tensor, void *to, tern_dty
                            .count = tensor->count, .data = from };
     memcpy(values.shape, tensor->shape, sizeof values.shape);
     if (!tern_convert(&values, to_type, to, &error))
-        tern_fail(ctx, error.code, "%s", error.message);
+        tern_fail_with(ctx, &error);
     return tern_ok(ctx);
 }
 
@@ -67,10 +67,11 @@ tern_tensor *tern_input(tern_ctx *ctx, const char *name, tern_dtype host_dtype, 
 {
     if (!tern_ok(ctx))
         return &ctx->nil;
-    tern_tensor *tensor = tern_new_header(ctx, device_type(ctx, host_dtype), rank, shape);
+    if (name && !(name = tern_bump_text(&ctx->step_memory, name)))
+        tern_fail(ctx, TERN_ERR_MEMORY, "no memory for an input's name");
+    tern_tensor *tensor = tern_new_header(ctx, name, device_type(ctx, host_dtype), rank, shape);
     if (!tern_ok(ctx))
         return &ctx->nil;
-    tensor->name = name ? tern_bump_text(&ctx->step_memory, name) : NULL;
     if (!tern_allocate(ctx, tensor) || !tern_upload(ctx, tensor, host_dtype, host))
         return &ctx->nil;
     return tensor;
@@ -88,7 +89,7 @@ tern_tensor *tern_full(tern_ctx *ctx, int rank, const int64_t *shape, double val
 {
     if (!tern_ok(ctx))
         return &ctx->nil;
-    tern_tensor *tensor = tern_new_header(ctx, ctx->backend->real, rank, shape);
+    tern_tensor *tensor = tern_new_header(ctx, "full", ctx->backend->real, rank, shape);
     if (!tern_ok(ctx) || !tern_allocate(ctx, tensor))
         return &ctx->nil;
     double *values = staging(ctx, (size_t)tensor->count * 2 * sizeof *values);
@@ -165,14 +166,18 @@ tern_tensor *tern_keep(tern_ctx *ctx, const tern_tensor *tensor)
     kept->buffer = -1;
     kept->grad = NULL;
     kept->requires_grad = false;
-    if (kept->name)
-        kept->name = tern_bump_text(&ctx->lasting_memory, kept->name);
+    if (kept->name && !(kept->name = tern_bump_text(&ctx->lasting_memory, kept->name))) {
+        tern_fail(ctx, TERN_ERR_MEMORY, "no memory to keep a tensor");
+        return &ctx->nil;
+    }
     size_t bytes = tern_tensor_bytes(tensor) + TERN_BUFFER_ALIGNMENT;
     tern_region *region = &ctx->kept[ctx->kept_count];
     *region = (tern_region){ 0 };
-    if (!tern_region_reserve(ctx, region, bytes) || !tern_region_commit(ctx, region, bytes))
+    if (!tern_region_reserve(ctx, region, bytes))
         return &ctx->nil;
     ctx->kept_count++;
+    if (!tern_region_commit(ctx, region, bytes))
+        return &ctx->nil;
     ctx->kept_bytes += bytes;
     kept->data = region->base;
     if (!tern_is_idle(ctx))

@@ -22,14 +22,6 @@ typedef struct run {
     tern_op_report *report;
 } run;
 
-/* An error that core reported goes into the context; true if there is none. */
-static bool pass_on(tern_ctx *ctx, const tern_error *error)
-{
-    if (error->code)
-        tern_fail(ctx, error->code, "%s", error->message);
-    return tern_ok(ctx);
-}
-
 static unsigned input_flags(const tern_op *op, int i)
 {
     int last = tern_op_input_count(op) - 1;
@@ -142,7 +134,7 @@ static bool open_inputs(run *r)
         return true;
     r->in = tern_array_file_open(r->file->in, &error);
     if (!r->in)
-        return pass_on(r->ctx, &error);
+        return tern_fail_with(r->ctx, &error);
     if (!tern_array_file_has(r->in, ""))
         return names_are_known(r);
     r->nameless = nameless_input(r->op);
@@ -176,7 +168,7 @@ static tern_tensor *read_input(run *r, const char *name, const char *stored, con
     tern_error error = { 0 };
     tern_values values;
     if (!tern_array_file_read(r->in, stored, &values, &error)) {
-        pass_on(r->ctx, &error);
+        tern_fail_with(r->ctx, &error);
         return NULL;
     }
     tern_dtype type = wanted_type(r, arg->kind, values.dtype);
@@ -184,7 +176,7 @@ static tern_tensor *read_input(run *r, const char *name, const char *stored, con
     values.name = name;
     if (!host || !tern_convert(&values, type, host, &error)) {
         tern_error_prefix(&error, "%s", r->op->name);
-        pass_on(r->ctx, &error);
+        tern_fail_with(r->ctx, &error);
         return NULL;
     }
     tern_tensor *tensor = tern_input(r->ctx, name, type, values.rank, values.shape, host);
@@ -229,7 +221,7 @@ static void seed_output(run *r, const char *name, tern_tensor *output)
     tern_error error = { 0 };
     tern_values values;
     if (!tern_array_file_read(r->in, name, &values, &error)) {
-        pass_on(r->ctx, &error);
+        tern_fail_with(r->ctx, &error);
         return;
     }
     tern_tensor header = { .rank = values.rank };
@@ -243,7 +235,7 @@ static void seed_output(run *r, const char *name, tern_tensor *output)
     values.name = name;
     if (!host || !tern_convert(&values, output->dtype, host, &error)) {
         tern_error_prefix(&error, "%s", r->op->name);
-        pass_on(r->ctx, &error);
+        tern_fail_with(r->ctx, &error);
         return;
     }
     tern_seed_grad(r->ctx, output, output->dtype, host);
@@ -330,7 +322,7 @@ static void write_outputs(run *r)
         tern_array_finish(list.writer);
     else
         tern_array_discard(list.writer);
-    pass_on(r->ctx, &error);
+    tern_fail_with(r->ctx, &error);
     for (int i = 0; i < list.count; i++)
         free(list.values[i]);
 }
@@ -356,7 +348,7 @@ static bool set_options(tern_ctx *ctx, tern_problem *problem, const tern_op_file
     tern_error error = { 0 };
     for (int i = 0; i < file->option_count && !error.code; i++)
         tern_problem_set_options(problem, file->options[i], &error);
-    return pass_on(ctx, &error);
+    return tern_fail_with(ctx, &error);
 }
 
 bool tern_op_run_file(tern_ctx *ctx, const tern_op *op, const tern_op_file *file,
@@ -370,7 +362,7 @@ bool tern_op_run_file(tern_ctx *ctx, const tern_op *op, const tern_op_file *file
     if (strcmp(tern_device(ctx), "meta") == 0)
         tern_fail(ctx, TERN_ERR_ARGUMENT, "device meta computes nothing that could be written");
     if (!tern_ok(ctx) || !tern_problem_make(&problem, op, "", "", 0, &error))
-        return pass_on(ctx, &error);
+        return tern_fail_with(ctx, &error);
     tern_set_training(ctx, file->training);
     tern_set_recording(ctx, file->grad);
     tern_step_begin(ctx, 0);

@@ -153,23 +153,39 @@ typedef struct nonsense {
     uint64_t signature;
 } nonsense;
 
+/* "model.part1: linear: x [2,3] ..." */
+static void assert_tells_place(const tern_op *op, tern_status code, const char *message)
+{
+    char start[64];
+    int length = snprintf(start, sizeof start, ": %s: ", op->name);
+    if (code == TERN_OK)
+        return;
+    if (strncmp(message, "model.part", 10) != 0 || strncmp(message + 11, start, (size_t)length) != 0)
+        fail_msg("%s: the message does not begin with place and op: %s", op->name, message);
+    if (code == TERN_ERR_SHAPE && !strchr(message, '['))
+        fail_msg("%s: the message names no shape: %s", op->name, message);
+    if (strstr(message + 11 + length, start + 2))
+        fail_msg("%s: the message names the op twice: %s", op->name, message);
+}
+
 /* Try the problem as it stands on all devices.  Whether it must fail, or may;
  * what it must not do is crash, or fail on one device only. */
 static void attempt(nonsense *n, tern_status wanted, const char *what, const char *input)
 {
     n->signature++;
     for (int i = 0; i < 3; i++) {
+        tern_scope_push(n->ctx[i], "model.part%d", i);
         op_result result =
             op_run_on(n->ctx[i], &n->problem, (op_run_how){ .signature = n->signature });
         op_result_free(&result);
+        tern_scope_pop(n->ctx[i]);
         tern_status code = tern_ctx_error(n->ctx[i])->code;
         const char *message = tern_ctx_error(n->ctx[i])->message;
         if (wanted != TERN_OK && code != wanted)
             fail_msg("%s on %s, %s %s: wanted is a %s error, got %s: %s", n->problem.op->name,
                      tern_device(n->ctx[i]), input, what, tern_status_name(wanted),
                      tern_status_name(code), message);
-        if (code != TERN_OK && !strstr(message, n->problem.op->name))
-            fail_msg("%s: the message does not name the op: %s", n->problem.op->name, message);
+        assert_tells_place(n->problem.op, code, message);
         tern_clear_error(n->ctx[i]);
     }
 }

@@ -122,9 +122,7 @@ bool tern_checkpoint_save(tern_ctx *ctx, const char *path, const tern_optimiser 
             tern_safetensors_discard(writer);
     }
     free_buffers(&buffers);
-    if (error.code)
-        tern_fail(ctx, error.code, "%s", error.message);
-    return tern_ok(ctx);
+    return tern_fail_with(ctx, &error);
 }
 
 /* ---------------------------------------------------------------- load -- */
@@ -143,7 +141,7 @@ static const tern_stored *find_entry(tern_ctx *ctx, const source *from, const te
     char want[TERN_SHAPE_TEXT], got[TERN_SHAPE_TEXT];
     const tern_stored *stored = tern_safetensors_find(from->file, e->name, &error);
     if (!stored) {
-        tern_fail(ctx, error.code, "%s", error.message);
+        tern_fail_with(ctx, &error);
         return NULL;
     }
     tern_tensor expected = e->tensor, found = { .rank = stored->rank };
@@ -236,7 +234,7 @@ bool tern_checkpoint_load(tern_ctx *ctx, const char *path, const tern_optimiser 
         return false;
     tern_safetensors *file = tern_safetensors_open(path, &error);
     if (!file) {
-        tern_fail(ctx, error.code, "%s", error.message);
+        tern_fail_with(ctx, &error);
         return false;
     }
     const source from = { file, path, optimiser };
@@ -256,7 +254,7 @@ bool tern_checkpoint_load_part(tern_ctx *ctx, const char *path, const char *pref
         return false;
     tern_safetensors *file = tern_safetensors_open(path, &error);
     if (!file) {
-        tern_fail(ctx, error.code, "%s", error.message);
+        tern_fail_with(ctx, &error);
         return false;
     }
     const source from = { file, path, NULL };

@@ -43,7 +43,7 @@ static void declare(tern_ctx *ctx, trimodal *own, tern_fusion fusion, const benc
     if (tern_model_config_resolve(config, &error))
         own->model = tern_classifier_new(ctx, config);
     else
-        tern_fail(ctx, error.code, "%s", error.message);
+        tern_fail_with(ctx, &error);
 }
 
 static void declare_concat(tern_ctx *ctx, void *own, const bench_opts *opts)
