@@ -105,6 +105,10 @@ $(BUILD)/%.o: %.c Makefile
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_HELP_OBJ) $(BUILD)/libtern.a
 	$(Q)$(CC) $(CFLAGS_ALL) $(EXPORT) -o $@ $^ -lcmocka $(LIBS) $(LDFLAGS)
 
+# These put allocators of their own, which fail when told to, in place of the system's.
+FAILING := malloc calloc realloc aligned_alloc strdup strndup asprintf mmap
+$(BUILD)/tests/test_out_of_memory_%: override LDFLAGS += $(FAILING:%=-Wl,--wrap=%)
+
 $(BUILD)/bench/%: $(BUILD)/bench/%.o $(BENCH_HELP_OBJ) $(BUILD)/libtern.a
 	$(Q)$(CC) $(CFLAGS_ALL) $(EXPORT) -o $@ $^ $(LIBS) $(LDFLAGS)
 

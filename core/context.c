@@ -29,6 +29,8 @@ static bool choose_backend(tern_ctx *ctx, const tern_ctx_opts *opts)
     tern_registry_add_backend(&ctx->registry, &tern_backend_ref);
     tern_registry_add_backend(&ctx->registry, &tern_backend_cpu);
     tern_registry_add_backend(&ctx->registry, &tern_backend_meta);
+    if (ctx->registry.out_of_memory)
+        return tern_error_set(&ctx->error, TERN_ERR_MEMORY, "no memory for the list of backends");
     while (i < count && strcmp(known[i], device) != 0)
         i++;
     if (i == count) {
@@ -73,8 +75,6 @@ tern_ctx *tern_ctx_new(tern_ctx_opts opts, tern_error *error)
         ctx->pool = tern_pool_new(threads, &ctx->error);
         tern_region_reserve(ctx, &ctx->arena, arena_limit());
     }
-    if (ctx->registry.out_of_memory)
-        tern_error_set(&ctx->error, TERN_ERR_MEMORY, "no memory for the list of backends");
     if (ctx->error.code) {
         tern_error_set(error, ctx->error.code, "%s", ctx->error.message);
         tern_ctx_free(ctx);
@@ -144,6 +144,7 @@ static void set_error(tern_ctx *ctx, tern_status code, const char *format, va_li
     const char *scope = ctx->op_scope ? ctx->op_scope : ctx->scope, *op = ctx->op ? ctx->op : "";
     if (ctx->error.code)
         return;
+    ctx->step_failed = true;
     vsnprintf(text, sizeof text, format, arguments);
     tern_error_set(&ctx->error, code, "%s%s%s%s%s", scope, *scope ? ": " : "", op,
                    *op ? ": " : "", text);

@@ -94,6 +94,7 @@ struct tern_ctx {
     uint32_t rng_step, position;
     bool rng_step_given;
     bool backward_done, seeded;
+    bool step_failed;      /* what it asked for is no plan */
     double step_flops, backward_flops;
 
     tern_region arena;

@@ -25,11 +25,6 @@ bool tern_region_commit(tern_ctx *ctx, tern_region *region, size_t bytes)
     tern_error error = { 0 };
     if (!ctx->backend->computes || bytes == region->committed)
         return true;
-    if (bytes > region->reserved) {
-        tern_fail(ctx, TERN_ERR_MEMORY, "a step needs %zu MiB, only %zu MiB are reserved on %s",
-                  bytes >> 20, region->reserved >> 20, ctx->backend->name);
-        return false;
-    }
     if (!passed(ctx, ctx->backend->commit(ctx->backend_state, region->base, region->committed,
                                           bytes, &error), &error))
         return false;

@@ -32,8 +32,8 @@ bool tern_map_file(const char *path, tern_mapping *mapping, tern_error *error)
     int map_errno = errno;
     close(descriptor);
     if (map == MAP_FAILED)
-        return tern_error_set(error, TERN_ERR_IO, "%s: cannot be mapped: %s", path,
-                              strerror(map_errno));
+        return tern_error_set(error, map_errno == ENOMEM ? TERN_ERR_MEMORY : TERN_ERR_IO,
+                              "%s: cannot be mapped: %s", path, strerror(map_errno));
     *mapping = (tern_mapping){ map, (size_t)status.st_size };
     return true;
 }

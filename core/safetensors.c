@@ -75,6 +75,9 @@ static bool parse_header(tern_safetensors *file, size_t *data_at, tern_error *er
     json_error_t problem;
     file->header = json_loadb((const char *)file->map.bytes + LENGTH_BYTES, (size_t)length,
                               JSON_REJECT_DUPLICATES, &problem);
+    /* jansson has nothing to say where memory was out. */
+    if (!file->header && (!*problem.text || json_error_code(&problem) == json_error_out_of_memory))
+        return tern_error_set(error, TERN_ERR_MEMORY, "%s: no memory for its header", file->path);
     if (!file->header)
         return tern_error_set(error, TERN_ERR_FORMAT, "%s: header is not JSON: %s (byte %d)",
                               file->path, problem.text, problem.position + LENGTH_BYTES);

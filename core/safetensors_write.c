@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utf8proc.h>
 
 typedef struct pending {
     char *name;
@@ -89,11 +90,24 @@ static bool grow(tern_safetensors_writer *writer)
     return true;
 }
 
+static bool is_utf8(const char *text)
+{
+    utf8proc_int32_t letter;
+    utf8proc_ssize_t length = 1;
+    for (; *text && length > 0; text += length > 0 ? length : 0)
+        length = utf8proc_iterate((const utf8proc_uint8_t *)text, -1, &letter);
+    return length > 0;
+}
+
 static bool check_name(const tern_safetensors_writer *writer, const char *name)
 {
     if (strcmp(name, "__metadata__") == 0)
         return tern_error_set(writer->error, TERN_ERR_ARGUMENT,
                               "%s: a tensor cannot be called __metadata__", writer->path);
+    if (!is_utf8(name))
+        return tern_error_set(writer->error, TERN_ERR_ARGUMENT,
+                              "%s: the name of tensor %d is not UTF-8 text", writer->path,
+                              writer->count);
     for (int i = 0; i < writer->count; i++)
         if (strcmp(writer->tensors[i].name, name) == 0)
             return tern_error_set(writer->error, TERN_ERR_ARGUMENT,
@@ -135,10 +149,13 @@ void tern_safetensors_add(tern_safetensors_writer *writer, const char *name, ter
 void tern_safetensors_set_metadata(tern_safetensors_writer *writer, const char *key,
                                    const char *value)
 {
-    if (usable(writer) && json_object_set_new(writer->metadata, key, json_string(value)) != 0)
-        tern_error_set(writer->error, TERN_ERR_ARGUMENT,
-                       "%s: metadata '%s' is not UTF-8 text or there is no memory", writer->path,
-                       key);
+    if (!usable(writer))
+        return;
+    if (!is_utf8(key) || !is_utf8(value))
+        tern_error_set(writer->error, TERN_ERR_ARGUMENT, "%s: metadata '%s' is not UTF-8 text",
+                       writer->path, key);
+    else if (json_object_set_new(writer->metadata, key, json_string(value)) != 0)
+        no_memory(writer);
 }
 
 /* Tensors of wide elements first, so that every one is aligned in the file;
@@ -169,10 +186,6 @@ static char *header_text(tern_safetensors_writer *writer, size_t *length)
         made = json_object_set_new(header, tensor->name,
                                    json_pack("{s:s, s:O, s:[I,I]}", "dtype", tensor->tag, "shape",
                                              tensor->shape, "data_offsets", begin, end)) == 0;
-        if (!made)
-            tern_error_set(writer->error, TERN_ERR_ARGUMENT,
-                           "%s: the name of tensor %d is not UTF-8 text or there is no memory",
-                           writer->path, i);
         offset += tensor->bytes;
     }
     char *text = made ? json_dumps(header, JSON_COMPACT) : NULL;

@@ -42,8 +42,9 @@ static void remember_plan(tern_ctx *ctx)
 
 static void begin(tern_ctx *ctx, uint64_t signature, bool dry)
 {
-    if (ctx->step && tern_ok(ctx) && tern_trace_needs_plan(&ctx->trace))
+    if (ctx->step && !ctx->step_failed && tern_trace_needs_plan(&ctx->trace))
         remember_plan(ctx);
+    ctx->step_failed = !tern_ok(ctx);
     /* Two generations of headers take turns, so that a pointer from the step
      * before still finds its own header, which says that its step is over. */
     tern_bump older = ctx->older_step_memory;
@@ -160,6 +161,11 @@ tern_tensor *tern_new_header(tern_ctx *ctx, const char *name, tern_dtype dtype, 
                   name ? name : "a tensor", rank, TERN_MAX_RANK);
         return &ctx->nil;
     }
+    if (rank > 0 && !shape) {
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "%s has rank %d and no shape", name ? name : "a tensor",
+                  rank);
+        return &ctx->nil;
+    }
     if (tern_dtype_size(dtype) == 0) {
         tern_fail(ctx, TERN_ERR_DTYPE, "%s has no element type", name ? name : "a tensor");
         return &ctx->nil;
@@ -181,12 +187,25 @@ tern_tensor *tern_new_header(tern_ctx *ctx, const char *name, tern_dtype dtype, 
     return tern_count_elements(ctx, tensor) ? tensor : &ctx->nil;
 }
 
-static void *address_of(tern_ctx *ctx, int32_t buffer)
+/* More of the arena, up to the trace's end; NULL for a workspace. */
+static bool extend_arena(tern_ctx *ctx, const tern_tensor *tensor)
 {
-    if (tern_is_idle(ctx))
-        return NULL;
-    if (ctx->trace.end > ctx->arena.committed &&
-        !tern_region_commit(ctx, &ctx->arena, ctx->trace.end))
+    char text[TERN_SHAPE_TEXT] = "workspace";
+    size_t bytes = ctx->trace.end;
+    if (bytes <= ctx->arena.committed)
+        return true;
+    if (bytes <= ctx->arena.reserved)
+        return tern_region_commit(ctx, &ctx->arena, bytes);
+    tern_fail(ctx, TERN_ERR_MEMORY, "%s %s: a step needs %zu MiB, only %zu MiB are reserved on %s",
+              tensor && tensor->name ? tensor->name : "a",
+              tensor ? tern_shape_text(tensor, text) : text, bytes >> 20,
+              ctx->arena.reserved >> 20, ctx->backend->name);
+    return false;
+}
+
+static void *address_of(tern_ctx *ctx, int32_t buffer, const tern_tensor *tensor)
+{
+    if (tern_is_idle(ctx) || !extend_arena(ctx, tensor))
         return NULL;
     return (char *)ctx->arena.base + ctx->trace.buffers[buffer].offset;
 }
@@ -204,7 +223,7 @@ bool tern_allocate(tern_ctx *ctx, tern_tensor *tensor)
                   tensor->name ? tensor->name : "a tensor", tern_shape_text(tensor, text));
         return false;
     }
-    tensor->data = address_of(ctx, tensor->buffer);
+    tensor->data = address_of(ctx, tensor->buffer, tensor);
     if (ctx->poison)
         tern_fill_bytes(ctx, tensor, 0xFF);
     return tern_ok(ctx);
@@ -217,7 +236,7 @@ void *tern_allocate_workspace(tern_ctx *ctx, size_t bytes)
         tern_fail(ctx, TERN_ERR_MEMORY, "no memory for a workspace of %zu bytes", bytes);
         return NULL;
     }
-    void *memory = address_of(ctx, buffer);
+    void *memory = address_of(ctx, buffer, NULL);
     if (memory && ctx->poison)
         tern_device_fill(ctx, memory, 0xFF, bytes);
     return memory;

@@ -201,15 +201,16 @@ static bool seed_loss(tern_ctx *ctx, tern_tensor *loss)
         return false;
     if (loss->count != 1) {
         tern_fail(ctx, TERN_ERR_SHAPE,
-                  "backward starts from one element, the tensor is %s: seed its gradient with "
+                  "backward starts from one element, %s is %s: seed its gradient with "
                   "tern_seed_grad and pass NULL",
-                  tern_shape_text(loss, text));
+                  loss->name ? loss->name : "the tensor", tern_shape_text(loss, text));
         return false;
     }
     if (!loss->requires_grad) {
         tern_fail(ctx, TERN_ERR_STATE,
-                  "backward of a tensor that no gradient reaches: was the context in training or "
-                  "recording mode, and are there parameters that are not frozen?");
+                  "backward of %s, which no gradient reaches: was the context in training or "
+                  "recording mode, and are there parameters that are not frozen?",
+                  loss->name ? loss->name : "a tensor");
         return false;
     }
     tern_seed_grad(ctx, loss, TERN_F64, &one);

@@ -155,6 +155,8 @@ static double *analytic_gradient(check *c, int i, tern_rng *rng)
         c->seeds[o] = NULL;
     }
     begin(c, true);
+    if (!grad)
+        tern_fail(c->ctx, TERN_ERR_MEMORY, "no memory for a gradient");
     tern_problem_upload(c->ctx, c->problem, true, in);
     tern_problem_apply(c->ctx, c->problem, in, out);
     if (tern_ok(c->ctx))
