@@ -14,6 +14,10 @@ bool bench_problem_make(bench_problem *problem, const tern_op *op, const char *i
     problem->inputs = inputs;
     problem->options = options;
     problem->seed = seed;
+    if (!op->out[0].name)
+        return tern_error_set(error, TERN_ERR_ARGUMENT,
+                              "%s has no output that could be checked, so it is not timed here",
+                              op->name);
     return tern_problem_make(&problem->values, op, inputs, options, seed, error);
 }
 
