@@ -161,16 +161,11 @@ tern_tensor *tern_new_header(tern_ctx *ctx, const char *name, tern_dtype dtype, 
                   name ? name : "a tensor", rank, TERN_MAX_RANK);
         return &ctx->nil;
     }
-    if (rank > 0 && !shape) {
-        tern_fail(ctx, TERN_ERR_ARGUMENT, "%s has rank %d and no shape", name ? name : "a tensor",
-                  rank);
-        return &ctx->nil;
-    }
     if (tern_dtype_size(dtype) == 0) {
         tern_fail(ctx, TERN_ERR_DTYPE, "%s has no element type", name ? name : "a tensor");
         return &ctx->nil;
     }
-    if (rank && !shape) {
+    if (rank > 0 && !shape) {
         tern_fail(ctx, TERN_ERR_ARGUMENT, "%s has rank %d, but its shape is NULL",
                   name ? name : "a tensor", rank);
         return &ctx->nil;
