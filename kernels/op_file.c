@@ -185,6 +185,29 @@ static tern_tensor *read_input(run *r, const char *name, const char *stored, con
     return r->file->grad && (arg->flags & TERN_DIFF) ? tern_require_grad(r->ctx, tensor) : tensor;
 }
 
+/* Of a variadic input x: x0, x1 ... as far as they go.  A later one behind a gap is a slip. */
+static void read_variadic(run *r, int first, const tern_arg *arg)
+{
+    char name[NAME_BYTES], missing[NAME_BYTES] = "";
+    bool unnumbered = r->inputs[first] != NULL;
+    for (int n = 0; first + n < TERN_MAX_ARGS && tern_ok(r->ctx); n++) {
+        snprintf(name, sizeof name, "%s%d", arg->name, n);
+        if (!tern_array_file_has(r->in, name)) {
+            if (!*missing)
+                memcpy(missing, name, sizeof missing);
+        } else if (unnumbered) {
+            tern_fail(r->ctx, TERN_ERR_ARGUMENT, "%s: %s holds %s and %s: name all with numbers",
+                      r->op->name, r->file->in, arg->name, name);
+        } else if (*missing) {
+            tern_fail(r->ctx, TERN_ERR_ARGUMENT, "%s: %s holds %s, but no %s", r->op->name,
+                      r->file->in, name, missing);
+        } else {
+            r->inputs[first + n] = read_input(r, name, name, arg);
+            r->count = first + n + 1;
+        }
+    }
+}
+
 static void read_inputs(run *r)
 {
     int named = tern_op_input_count(r->op);
@@ -192,16 +215,13 @@ static void read_inputs(run *r)
     for (int i = 0; r->in && i < named && tern_ok(r->ctx); i++) {
         const tern_arg *arg = &r->op->in[i];
         const char *stored = i == r->nameless ? "" : arg->name;
-        char name[NAME_BYTES];
         if (tern_array_file_has(r->in, stored))
             r->inputs[i] = read_input(r, arg->name, stored, arg);
-        for (int n = 0; (arg->flags & TERN_VARIADIC) && i + n < TERN_MAX_ARGS; n++) {
-            snprintf(name, sizeof name, "%s%d", arg->name, n);
-            if (!tern_array_file_has(r->in, name))
-                break;
-            r->inputs[i + n] = read_input(r, name, name, arg);
-            r->count = i + n + 1;
-        }
+        if (arg->flags & TERN_VARIADIC)
+            read_variadic(r, i, arg);
+        if (!r->inputs[i] && !(arg->flags & TERN_OPTIONAL))
+            tern_fail(r->ctx, TERN_ERR_ARGUMENT, "%s: %s holds no %s%s, %s", r->op->name,
+                      r->file->in, arg->name, arg->flags & TERN_VARIADIC ? "0" : "", arg->shape);
     }
 }
 

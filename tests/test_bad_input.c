@@ -362,6 +362,34 @@ static void an_op_refuses_tensors_by_name_and_keeps_the_earlier_result(void **st
     free(kept);
 }
 
+/* Two arrays of ones [2,3] under these names. */
+static char *write_pair(char *path, const char *first, const char *second)
+{
+    static const float ones[ROWS * INPUTS] = { 1, 1, 1, 1, 1, 1 };
+    const int64_t shape[] = { ROWS, INPUTS };
+    tern_error error = { 0 };
+    tern_safetensors_writer *writer =
+        tern_safetensors_create(temporary_path(path, folder, "pair.safetensors"), &error);
+    tern_safetensors_add(writer, first, TERN_F32, 2, shape, ones);
+    tern_safetensors_add(writer, second, TERN_F32, 2, shape, ones);
+    if (!tern_safetensors_finish(writer))
+        fail_msg("%s", error.message);
+    return path;
+}
+
+static void an_op_says_which_input_the_file_lacks(void **state)
+{
+    (void)state;
+    char in[TEMPORARY_PATH_BYTES], out[TEMPORARY_PATH_BYTES];
+    temporary_path(out, folder, "none.safetensors");
+    assert_fails(LIST("op", "linear", "--in", write_pair(in, "x", "grad_y"), "--out", out),
+                 "pair.safetensors holds no weight, [O, I]");
+    assert_fails(LIST("op", "concat", "--in", write_pair(in, "x0", "x2"), "--out", out),
+                 "pair.safetensors holds x2, but no x1");
+    assert_fails(LIST("op", "concat", "--in", write_pair(in, "x", "x1"), "--out", out),
+                 "pair.safetensors holds x and x1");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +400,7 @@ int main(void)
         cmocka_unit_test(a_finished_run_is_not_overwritten),
         cmocka_unit_test(an_op_runs_from_file_to_file),
         cmocka_unit_test(an_op_refuses_tensors_by_name_and_keeps_the_earlier_result),
+        cmocka_unit_test(an_op_says_which_input_the_file_lacks),
     };
     return cmocka_run_group_tests(tests, make_run, remove_run);
 }
