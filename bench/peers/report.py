@@ -162,7 +162,7 @@ def bar_lines(rows, facts):
 
 
 def away_lines(rows):
-    names = ["logits_before", "losses", "logits_after", "read_back"]
+    names = ["logits_before", "gradients", "losses", "logits_after", "read_back"]
     lines = [f"{'model':19} {'thr':3}  {'side':12}" + "".join(f"{name:>15}" for name in names)]
     for row in rows:
         for side, off in row["away"].items():
@@ -189,9 +189,13 @@ def machine_lines(facts):
         f" time other programs had {100 * facts['others']:.1f} %, the host took"
         f" {100 * facts['stolen']:.1f} %",
     ]
-    if facts["others"] + facts["stolen"] > QUIET:
-        lines.append("THE MACHINE WAS NOT QUIET: these times say little; repeat them")
-    return lines
+    return lines + not_quiet(facts)
+
+
+def not_quiet(facts):
+    if facts["others"] + facts["stolen"] <= QUIET:
+        return []
+    return ["THE MACHINE WAS NOT QUIET: these times say little; repeat them"]
 
 
 def report(rows, facts, rounds, repeat):
@@ -215,13 +219,15 @@ def report(rows, facts, rounds, repeat):
         "",
         *table(rows, memory_cell, growth, SIDES[1:]),
         "",
-        "Largest distance from tern's values, as a part of the largest: logits before training,",
-        "the first losses without dropout, logits after those steps; and of tern's logits from",
-        "the peer's trained weights (read_back) from the peer's.",
+        "Largest distance from tern's values, as a part of the largest: logits before training;",
+        "all gradients of the first step (lengths instead of the largest); the losses of five",
+        "steps without dropout, and logits after them; and of tern's logits from the weights",
+        "that the peer has trained (read_back) from the peer's logits.",
         "",
         *away_lines(rows),
         "",
         f"Bars, {BAR_THREADS} threads, against the fastest or smallest form of PyTorch:",
+        *not_quiet(facts),
         *bar_lines(rows, facts),
     ]
     refused = [

@@ -38,21 +38,36 @@ static bool save_batch(const bench_workload *work, const char *path, tern_error 
     }
     tern_safetensors_add(writer, "label", TERN_I32, 1, &work->batch.rows, work->batch.label);
     bench_save_number(writer, "lr", work->lr);
-    bench_save_number(writer, "weight_decay", work->weight_decay);
-    bench_save_number(writer, "clip", model->clip);
+    bench_save_number(writer, "weight_decay", work->optimiser.weight_decay);
+    bench_save_number(writer, "clip", work->optimiser.clip);
     if (model->describe)
         model->describe(work->own, writer);
     return tern_safetensors_finish(writer);
 }
 
-static bool save_steps(bench_workload *work, const char *path, tern_error *error)
+static bool save_weights(bench_workload *work, const char *folder, const char *end,
+                         const tern_optimiser *optimiser, tern_error *error)
+{
+    char path[PATH_BYTES];
+    if (!path_in(folder, work->model->name, end, path, error))
+        return false;
+    if (!tern_checkpoint_save(work->ctx, path, optimiser, &(tern_checkpoint_info){ 0 }))
+        *error = *tern_ctx_error(work->ctx);
+    return error->code == TERN_OK;
+}
+
+static bool save_steps(bench_workload *work, const char *folder, const char *path,
+                       tern_error *error)
 {
     float before[BENCH_MOST_ROWS * BENCH_CLASSES], after[BENCH_MOST_ROWS * BENCH_CLASSES];
     double losses[COMPARED_STEPS];
     int64_t rows = work->batch.rows;
     bench_workload_infer(work, rows, before);
-    for (int i = 0; i < COMPARED_STEPS; i++)
+    for (int i = 0; i < COMPARED_STEPS; i++) {
         losses[i] = bench_workload_train(work);
+        if (i == 0 && !save_weights(work, folder, "first", &work->optimiser, error))
+            return false;
+    }
     bench_workload_infer(work, rows, after);
     if (!tern_ok(work->ctx)) {
         *error = *tern_ctx_error(work->ctx);
@@ -71,13 +86,8 @@ static bool save_steps(bench_workload *work, const char *path, tern_error *error
 bool bench_workload_save(bench_workload *work, const char *folder, tern_error *error)
 {
     const char *name = work->model->name;
-    char path[PATH_BYTES];
-    if (!path_in(folder, name, "batch", path, error) || !save_batch(work, path, error) ||
-        !path_in(folder, name, "weights", path, error))
-        return false;
-    if (!tern_checkpoint_save(work->ctx, path, NULL, &(tern_checkpoint_info){ 0 })) {
-        *error = *tern_ctx_error(work->ctx);
-        return false;
-    }
-    return path_in(folder, name, "steps", path, error) && save_steps(work, path, error);
+    char batch[PATH_BYTES], steps[PATH_BYTES];
+    return path_in(folder, name, "batch", batch, error) && save_batch(work, batch, error) &&
+           save_weights(work, folder, "weights", NULL, error) &&
+           path_in(folder, name, "steps", steps, error) && save_steps(work, folder, steps, error);
 }

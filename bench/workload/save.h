@@ -2,6 +2,8 @@
  *
  *   FOLDER/MODEL.batch.safetensors    the batch; what the model must know as metadata
  *   FOLDER/MODEL.weights.safetensors  the weights, a state dict
+ *   FOLDER/MODEL.first.safetensors    weights and AdamW's moments after the first training
+ *                                     step: a tenth of its gradients, and their squares
  *   FOLDER/MODEL.steps.safetensors    logits_before [rows,classes], losses [steps],
  *                                     logits_after [rows,classes]
  */

@@ -73,7 +73,7 @@ static void logits(worker *w, const char *path)
 {
     float found[BENCH_MOST_ROWS * BENCH_CLASSES];
     int64_t rows = w->work.batch.rows;
-    tern_checkpoint_load(w->work.ctx, path, false, NULL);
+    tern_checkpoint_load(w->work.ctx, path, NULL, NULL);
     bench_workload_infer(&w->work, rows, found);
     json_t *list = json_array();
     for (int64_t i = 0; i < rows * BENCH_CLASSES; i++)

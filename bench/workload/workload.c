@@ -3,9 +3,7 @@
 #include "bench/measure/memory.h"
 #include "core/params.h"
 #include "core/rng.h"
-#include "kernels/adamw/adamw.h"
 #include "kernels/cross_entropy/cross_entropy.h"
-#include "kernels/grad_norm/grad_norm.h"
 #include "kernels/table.h"
 #include "train/options.h"
 
@@ -101,8 +99,12 @@ bool bench_workload_open(bench_workload *work, const bench_model *model, const b
                          tern_error *error)
 {
     tern_train_opts train = tern_train_opts_default();
-    *work = (bench_workload){ .model = model, .lr = train.lr,
-                              .weight_decay = train.weight_decay };
+    *work = (bench_workload){
+        .model = model, .lr = train.lr,
+        .optimiser = { .kind = TERN_OPTIMISER_ADAMW, .weight_decay = train.weight_decay,
+                       .beta1 = train.beta1, .beta2 = train.beta2, .eps = train.eps,
+                       .clip = model->clip },
+    };
     if (!make_batch(&work->batch, model, opts->seed, error))
         return false;
     bench_load_code();
@@ -150,16 +152,10 @@ static tern_tensor *loss_of(const bench_workload *work)
 static double step_ops(bench_workload *work)
 {
     tern_ctx *ctx = work->ctx;
-    tern_tensor *scale = NULL, *loss = loss_of(work);
+    tern_tensor *loss = loss_of(work);
     work->forward_flops = tern_step_flops(ctx);
     tern_backward(ctx, loss);
-    const tern_param_blocks *blocks = tern_blocks(ctx);
-    if (work->model->clip > 0)
-        tern_grad_norm(ctx, blocks->grad, &scale,
-                       (tern_grad_norm_opts){ .max_norm = work->model->clip });
-    tern_adamw(ctx, blocks, scale,
-               (tern_adamw_opts){ .lr = work->lr, .weight_decay = work->weight_decay,
-                                  .step = work->step + 1 });
+    tern_optimiser_step(ctx, &work->optimiser, work->lr, work->step + 1);
     return tern_read_scalar(ctx, loss);
 }
 

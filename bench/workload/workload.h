@@ -15,6 +15,7 @@
 
 #include "core/context.h"
 #include "core/safetensors.h"
+#include "train/optimiser.h"
 
 enum { BENCH_INPUTS = 4, BENCH_CLASSES = 7, BENCH_MOST_ROWS = 32 };
 
@@ -77,7 +78,8 @@ typedef struct bench_workload {
     void *own;
     tern_ctx *ctx;
     bench_batch batch;
-    double lr, weight_decay;
+    tern_optimiser optimiser;
+    double lr;
     int64_t step;           /* training steps done                        */
     double forward_flops;   /* of the last training or inference step     */
     int64_t resident_bytes; /* of the process before the model was made   */
