@@ -26,6 +26,21 @@ void temporary_folder_remove(const char *folder)
     nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+char test_folder[TEMPORARY_PATH_BYTES];
+
+int test_folder_make(void **state)
+{
+    (void)state;
+    return temporary_folder_make(test_folder) ? 0 : -1;
+}
+
+int test_folder_remove(void **state)
+{
+    (void)state;
+    temporary_folder_remove(test_folder);
+    return 0;
+}
+
 const char *temporary_path(char path[TEMPORARY_PATH_BYTES], const char *folder, const char *name)
 {
     snprintf(path, TEMPORARY_PATH_BYTES, "%s/%s", folder, name);

@@ -171,7 +171,7 @@ static void a_bad_file_surfaces_from_next_with_its_name(void **state)
         snprintf(id, sizeof id, "row%d", i);
         tern_clip clip = { id, TERN_TEST, NULL, 0, clips->clip[1].face, NULL, NULL };
         if (i == 6) {
-            assert_true(temporary_file(path, folder, "broken.png", "\x89PNG\r\n\x1A\nxx", 10));
+            assert_true(temporary_file(path, test_folder, "broken.png", "\x89PNG\r\n\x1A\nxx", 10));
             clip.face = path;
         }
         assert_true(tern_clips_append(of, &clip, &error));

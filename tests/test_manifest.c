@@ -1,38 +1,22 @@
 /* Manifests: what is read, and what is said of bad ones. */
-#include "datasets/manifest.h"
-#include "temporary_folder.h"
+#include "tests/check.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "datasets/manifest.h"
+#include "tests/temporary_folder.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-static char folder[TEMPORARY_PATH_BYTES], path[TEMPORARY_PATH_BYTES];
+static char path[TEMPORARY_PATH_BYTES];
 static const tern_manifest_opts lenient = { .unchecked_files = true };
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return temporary_folder_make(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    temporary_folder_remove(folder);
-    return 0;
-}
 
 #define HEADER "id\tsplit\tspeaker\tlabel\tface\taudio\ttext\n"
 
 static tern_clips *read_text(const char *text, tern_manifest_opts opts, tern_error *error)
 {
-    assert_true(temporary_file(path, folder, "set/list.tsv", text, strlen(text)));
+    assert_true(temporary_file(path, test_folder, "set/list.tsv", text, strlen(text)));
     return tern_manifest_read(path, opts, error);
 }
 
@@ -67,7 +51,7 @@ static void rows_become_clips(void **state)
     assert_string_equal(clips->clip[0].id, "a");
     assert_int_equal(clips->clip[0].label, 1);
     assert_string_equal(clips->clip[0].speaker, "ann");
-    assert_string_equal(clips->clip[0].face, temporary_path(face, folder, "set/pics/a.png"));
+    assert_string_equal(clips->clip[0].face, temporary_path(face, test_folder, "set/pics/a.png"));
     assert_null(clips->clip[0].audio);
     assert_string_equal(clips->clip[0].text, "Hello \"you\"");
     assert_null(clips->clip[1].speaker);
@@ -180,7 +164,7 @@ static void missing_files_are_counted_and_the_first_is_named(void **state)
 {
     (void)state;
     char file[TEMPORARY_PATH_BYTES];
-    temporary_file(file, folder, "set/there.png", "x", 1);
+    temporary_file(file, test_folder, "set/there.png", "x", 1);
     expect_error(HEADER "a\ttrain\t\tjoy\tthere.png\t\t\n"
                         "b\ttrain\t\tjoy\tthere.png\tgone.wav\t\n"
                         "c\ttrain\t\tjoy\tgone.png\t\t\n",
@@ -222,7 +206,7 @@ static void a_written_manifest_comes_back(void **state)
     assert_true(tern_clips_append(clips, &clip[1], &error));
     clips->train_unpaired = true;
     clips->epoch_samples = 7;
-    temporary_path(path, folder, "written.tsv");
+    temporary_path(path, test_folder, "written.tsv");
     assert_true(tern_manifest_write(path, clips, "made by a test\nin two lines", &error));
     tern_clips *back = tern_manifest_read(path, lenient, &error);
     assert_non_null(back);
@@ -262,5 +246,5 @@ int main(void)
         cmocka_unit_test(the_unpaired_directive_is_read),
         cmocka_unit_test(a_written_manifest_comes_back),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
 }

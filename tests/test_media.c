@@ -1,15 +1,12 @@
 /* PNG and sound files: what is read from good ones, what is said of bad ones. */
+#include "tests/check.h"
+
 #include "datasets/audio.h"
 #include "datasets/file.h"
 #include "datasets/image.h"
 #include "fixtures/resize.h"
-#include "temporary_folder.h"
+#include "tests/temporary_folder.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <math.h>
 #include <png.h>
 #include <sndfile.h>
@@ -18,20 +15,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static char folder[TEMPORARY_PATH_BYTES], path[TEMPORARY_PATH_BYTES];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return temporary_folder_make(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    temporary_folder_remove(folder);
-    return 0;
-}
+static char path[TEMPORARY_PATH_BYTES];
 
 static void assert_error(const tern_error *error, tern_status code, const char *words)
 {
@@ -52,7 +36,7 @@ typedef struct png_options {
 /* A 3 x 2 image with libpng, of any kind. */
 static void write_png(const char *name, png_options options)
 {
-    FILE *file = fopen(temporary_path(path, folder, name), "wb");
+    FILE *file = fopen(temporary_path(path, test_folder, name), "wb");
     png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
     png_infop info = png_create_info_struct(png);
     png_color colours[4] = { { 10, 20, 30 }, { 40, 50, 60 }, { 70, 80, 90 }, { 255, 0, 0 } };
@@ -180,20 +164,20 @@ static void bad_pngs_are_named_with_the_reason(void **state)
 {
     (void)state;
     static const char pointer[] = "version https://git-lfs.github.com/spec/v1\noid sha256:0\n";
-    temporary_path(path, folder, "missing.png");
+    temporary_path(path, test_folder, "missing.png");
     expect_png_error(TERN_ERR_IO, "No such file");
-    temporary_path(path, folder, "a_folder.png");
+    temporary_path(path, test_folder, "a_folder.png");
     mkdir(path, 0777);
     expect_png_error(TERN_ERR_IO, "is a folder");
-    temporary_file(path, folder, "empty.png", "", 0);
+    temporary_file(path, test_folder, "empty.png", "", 0);
     expect_png_error(TERN_ERR_FORMAT, "is empty");
-    temporary_file(path, folder, "pointer.png", pointer, sizeof pointer - 1);
+    temporary_file(path, test_folder, "pointer.png", pointer, sizeof pointer - 1);
     expect_png_error(TERN_ERR_FORMAT, "Git LFS pointer");
-    temporary_file(path, folder, "text.png", "hello, I am text, not a picture at all", 38);
+    temporary_file(path, test_folder, "text.png", "hello, I am text, not a picture at all", 38);
     expect_png_error(TERN_ERR_FORMAT, "is not a PNG");
-    temporary_file(path, folder, "photo.png", "\xFF\xD8\xFF\xE0 JFIF", 9);
+    temporary_file(path, test_folder, "photo.png", "\xFF\xD8\xFF\xE0 JFIF", 9);
     expect_png_error(TERN_ERR_FORMAT, "JPEG");
-    temporary_file(path, folder, "head.png", "\x89PNG\r\n\x1A\n", 8);
+    temporary_file(path, test_folder, "head.png", "\x89PNG\r\n\x1A\n", 8);
     expect_png_error(TERN_ERR_FORMAT, "truncated");
 }
 
@@ -208,7 +192,7 @@ static void damage(const char *name, size_t size, size_t at, uint8_t value)
     assert_true(size <= whole);
     if (at)
         bytes[at] = value;
-    temporary_file(path, folder, name, bytes, size ? size : whole);
+    temporary_file(path, test_folder, name, bytes, size ? size : whole);
     free(bytes);
 }
 
@@ -235,7 +219,7 @@ static void absurd_png_sizes_take_no_memory(void **state)
     static const uint8_t header[33] = { 0x89, 'P', 'N', 'G', 13, 10, 26, 10, 0, 0, 0, 13,
                                         'I',  'H', 'D', 'R', 0,  0,  64, 0,  0, 0, 64, 0,
                                         16,   6,   0,   0,   0,  1,  2,  3,  4 };
-    temporary_file(path, folder, "bomb.png", header, sizeof header);
+    temporary_file(path, test_folder, "bomb.png", header, sizeof header);
     expect_png_error(TERN_ERR_FORMAT, "cannot hold the 16384 x 16384 pixels");
 }
 
@@ -281,7 +265,7 @@ static void write_sound(const char *name, int format, int channels, int rate, co
                         int frames)
 {
     SF_INFO info = { .samplerate = rate, .channels = channels, .format = format };
-    SNDFILE *file = sf_open(temporary_path(path, folder, name), SFM_WRITE, &info);
+    SNDFILE *file = sf_open(temporary_path(path, test_folder, name), SFM_WRITE, &info);
     assert_non_null(file);
     assert_int_equal(sf_writef_float(file, values, frames), frames);
     sf_close(file);
@@ -317,13 +301,13 @@ static void bad_sounds_are_named_with_the_reason(void **state)
     (void)state;
     static const char pointer[] = "version https://git-lfs.github.com/spec/v1\noid sha256:0\n";
     static const float nothing[1] = { 0 }, broken[3] = { 0, NAN, 0 };
-    temporary_path(path, folder, "missing.wav");
+    temporary_path(path, test_folder, "missing.wav");
     expect_sound_error(TERN_ERR_IO, "No such file");
-    temporary_file(path, folder, "empty.wav", "", 0);
+    temporary_file(path, test_folder, "empty.wav", "", 0);
     expect_sound_error(TERN_ERR_FORMAT, "is empty");
-    temporary_file(path, folder, "pointer.wav", pointer, sizeof pointer - 1);
+    temporary_file(path, test_folder, "pointer.wav", pointer, sizeof pointer - 1);
     expect_sound_error(TERN_ERR_FORMAT, "Git LFS pointer");
-    temporary_file(path, folder, "text.wav", "hello, I am text", 16);
+    temporary_file(path, test_folder, "text.wav", "hello, I am text", 16);
     expect_sound_error(TERN_ERR_FORMAT, "is not a sound file");
     write_sound("nothing.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16, 1, 16000, nothing, 0);
     expect_sound_error(TERN_ERR_DATA, "no samples");
@@ -338,7 +322,7 @@ static void cut(double part)
     size_t size;
     uint8_t *bytes = tern_file_read(path, &size, &error);
     assert_non_null(bytes);
-    temporary_file(path, folder, "cut", bytes, (size_t)((double)size * part));
+    temporary_file(path, test_folder, "cut", bytes, (size_t)((double)size * part));
     free(bytes);
 }
 
@@ -351,7 +335,7 @@ static void truncated_sounds_are_errors(void **state)
     write_sound("whole.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16, 1, 16000, wave, 20000);
     cut(0.9);
     expect_sound_error(TERN_ERR_FORMAT, "truncated WAV: its header says 40000");
-    temporary_path(path, folder, "whole.wav");
+    temporary_path(path, test_folder, "whole.wav");
     cut(0.0005); /* 20 bytes */
     expect_sound_error(TERN_ERR_FORMAT, "no data chunk");
     write_sound("whole.flac", SF_FORMAT_FLAC | SF_FORMAT_PCM_16, 1, 16000, wave, 20000);
@@ -429,5 +413,5 @@ int main(void)
         cmocka_unit_test(real_wavs_with_a_foreign_chunk_and_stereo_are_read),
         cmocka_unit_test(the_real_lfs_pointer_is_recognised),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
 }

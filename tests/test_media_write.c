@@ -1,11 +1,11 @@
 /* Writing PNG and WAV: what is written is what is read back, and a failure leaves
  * the file that was there. */
+#include "tests/check.h"
+
 #include "datasets/audio.h"
 #include "datasets/file.h"
 #include "datasets/image.h"
-#include "temporary_folder.h"
-
-#include "check.h"
+#include "tests/temporary_folder.h"
 
 #include <math.h>
 #include <signal.h>
@@ -14,20 +14,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static char folder[TEMPORARY_PATH_BYTES], path[TEMPORARY_PATH_BYTES];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return temporary_folder_make(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    temporary_folder_remove(folder);
-    return 0;
-}
+static char path[TEMPORARY_PATH_BYTES];
 
 static void assert_no_error(const tern_error *error)
 {
@@ -45,7 +32,7 @@ static void a_written_png_is_read_back_exactly(void **state)
         size_t size = (size_t)(7 * 13 * channels);
         for (size_t i = 0; i < size; i++)
             image.pixels[i] = (uint8_t)(i * 37 % 251);
-        tern_image_write_png(temporary_path(path, folder, "image.png"), &image, &error);
+        tern_image_write_png(temporary_path(path, test_folder, "image.png"), &image, &error);
         tern_image_read_png(path, 0, &back, &error);
         assert_no_error(&error);
         assert_int_equal(back.height, 7);
@@ -64,7 +51,7 @@ static void a_written_wav_is_read_back_to_half_a_step(void **state)
     float samples[] = { 0, 0.5f, -0.5f, 0.123456f, -1, 1.7f, -1.7f, 1.0f / 32768 };
     const float clipped[] = { 0, 0.5f, -0.5f, 0.123456f, -1, 32767 / 32768.0f, -1, 1.0f / 32768 };
     tern_audio sound = { 8, 16000, samples }, back;
-    tern_audio_write_wav(temporary_path(path, folder, "sound.wav"), &sound, &error);
+    tern_audio_write_wav(temporary_path(path, test_folder, "sound.wav"), &sound, &error);
     tern_audio_read(path, &back, &error);
     assert_no_error(&error);
     assert_int_equal(back.count, 8);
@@ -91,7 +78,7 @@ static void what_cannot_be_written_names_the_file_and_leaves_it(void **state)
     tern_error error = { 0 };
     float samples[] = { 0, NAN };
     tern_audio sound = { 2, 16000, samples };
-    assert_true(temporary_file(path, folder, "kept.wav", "kept", 4));
+    assert_true(temporary_file(path, test_folder, "kept.wav", "kept", 4));
     assert_false(tern_audio_write_wav(path, &sound, &error));
     assert_int_equal(error.code, TERN_ERR_DATA);
     assert_non_null(strstr(error.message, "kept.wav: sample 1 of the sound"));
@@ -110,7 +97,7 @@ static void what_cannot_be_written_names_the_file_and_leaves_it(void **state)
 
     error.code = TERN_OK;
     image.channels = 1;
-    temporary_path(path, folder, "kept.wav/image.png"); /* a file, not a folder */
+    temporary_path(path, test_folder, "kept.wav/image.png"); /* a file, not a folder */
     assert_false(tern_image_write_png(path, &image, &error));
     assert_int_equal(error.code, TERN_ERR_IO);
     assert_non_null(strstr(error.message, "kept.wav/image.png"));
@@ -127,7 +114,7 @@ static void a_full_disk_leaves_the_earlier_image_and_nothing_else(void **state)
     assert_true(tern_image_new(64, 64, 3, &image, &error));
     for (size_t i = 0; i < 64 * 64 * 3; i++)
         image.pixels[i] = (uint8_t)(i * i * 37 % 251);
-    assert_true(temporary_file(path, folder, "full/image.png", "kept", 4));
+    assert_true(temporary_file(path, test_folder, "full/image.png", "kept", 4));
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
     const struct rlimit small = { 100, old.rlim_max };
     signal(SIGXFSZ, SIG_IGN);
@@ -141,7 +128,7 @@ static void a_full_disk_leaves_the_earlier_image_and_nothing_else(void **state)
     assert_string_equal(kept, "kept");
     free(kept);
     unlink(path);
-    assert_int_equal(rmdir(temporary_path(path, folder, "full")), 0);
+    assert_int_equal(rmdir(temporary_path(path, test_folder, "full")), 0);
     tern_image_free(&image);
 }
 
@@ -153,5 +140,5 @@ int main(void)
         cmocka_unit_test(what_cannot_be_written_names_the_file_and_leaves_it),
         cmocka_unit_test(a_full_disk_leaves_the_earlier_image_and_nothing_else),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
 }

@@ -17,8 +17,6 @@
 
 enum { LABELS = TERN_SYNTH_EMOTIONS };
 
-static char folder[TEMPORARY_PATH_BYTES];
-
 /* ------------------------------------------------------------- media -- */
 
 /* The four louder syllables are the stressed ones, for every voice and manner. */
@@ -90,7 +88,7 @@ static void write_set(const char *name, tern_synth_opts opts, tern_synth_report 
 {
     char dir[TEMPORARY_PATH_BYTES];
     tern_error error = { 0 };
-    if (!tern_synth_write(temporary_path(dir, folder, name), &opts, report, &error))
+    if (!tern_synth_write(temporary_path(dir, test_folder, name), &opts, report, &error))
         fail_msg("%s", error.message);
 }
 
@@ -99,7 +97,7 @@ static void assert_write_fails(const char *name, tern_synth_opts opts, tern_stat
 {
     char dir[TEMPORARY_PATH_BYTES];
     tern_error error = { 0 };
-    assert_false(tern_synth_write(temporary_path(dir, folder, name), &opts, NULL, &error));
+    assert_false(tern_synth_write(temporary_path(dir, test_folder, name), &opts, NULL, &error));
     if (error.code != code || !strstr(error.message, words))
         fail_msg("expected a %s error with \"%s\", got %s: %s", tern_status_name(code), words,
                  tern_status_name(error.code), error.message);
@@ -111,7 +109,7 @@ static tern_clips *read_set(const char *name)
     tern_error error = { 0 };
     unsigned all_splits = 1u << TERN_TRAIN | 1u << TERN_VALID | 1u << TERN_TEST;
     snprintf(file, sizeof file, "%s/manifest.tsv", name);
-    tern_clips *clips = tern_manifest_read(temporary_path(path, folder, file),
+    tern_clips *clips = tern_manifest_read(temporary_path(path, test_folder, file),
                                            (tern_manifest_opts){ .needed_splits = all_splits },
                                            &error);
     if (!clips)
@@ -119,20 +117,14 @@ static tern_clips *read_set(const char *name)
     return clips;
 }
 
-static int remove_folder(void **state)
-{
-    (void)state;
-    temporary_folder_remove(folder);
-    return 0;
-}
-
 static int make_folder(void **state)
 {
-    (void)state;
     char dir[TEMPORARY_PATH_BYTES];
     tern_error error = { 0 };
-    return temporary_folder_make(folder) &&
-           tern_synth_write(temporary_path(dir, folder, "small"), &small, NULL, &error) ? 0 : -1;
+    if (test_folder_make(state) != 0)
+        return -1;
+    temporary_path(dir, test_folder, "small");
+    return tern_synth_write(dir, &small, NULL, &error) ? 0 : -1;
 }
 
 /* Files of two sets are the same bytes. */
@@ -142,9 +134,9 @@ static bool same_file(const char *one, const char *other, const char *file)
     tern_error error = { 0 };
     size_t size, other_size;
     snprintf(name, sizeof name, "%s/%s", one, file);
-    uint8_t *bytes = tern_file_read(temporary_path(path, folder, name), &size, &error);
+    uint8_t *bytes = tern_file_read(temporary_path(path, test_folder, name), &size, &error);
     snprintf(name, sizeof name, "%s/%s", other, file);
-    uint8_t *others = tern_file_read(temporary_path(path, folder, name), &other_size, &error);
+    uint8_t *others = tern_file_read(temporary_path(path, test_folder, name), &other_size, &error);
     if (error.code)
         fail_msg("%s", error.message);
     bool same = size == other_size && memcmp(bytes, others, size) == 0;
@@ -156,13 +148,13 @@ static bool same_file(const char *one, const char *other, const char *file)
 static bool is_there(const char *name)
 {
     char path[TEMPORARY_PATH_BYTES];
-    return access(temporary_path(path, folder, name), F_OK) == 0;
+    return access(temporary_path(path, test_folder, name), F_OK) == 0;
 }
 
 static void remove_file(const char *name)
 {
     char path[TEMPORARY_PATH_BYTES];
-    assert_int_equal(remove(temporary_path(path, folder, name)), 0);
+    assert_int_equal(remove(temporary_path(path, test_folder, name)), 0);
 }
 
 static void every_file_is_read_back(void **state)
@@ -249,7 +241,7 @@ static void the_table_of_cues_gives_the_reported_ceiling(void **state)
     tern_error error = { 0 };
     tern_synth_report report;
     write_set("small", small, &report);
-    char *text = tern_file_read_text(temporary_path(path, folder, "small/cues.tsv"), &error);
+    char *text = tern_file_read_text(temporary_path(path, test_folder, "small/cues.tsv"), &error);
     assert_non_null(text);
     char *rest = text;
     int right = 0, rows = 0;
@@ -314,14 +306,14 @@ static void a_folder_with_something_else_is_refused(void **state)
 {
     (void)state;
     char path[TEMPORARY_PATH_BYTES];
-    assert_true(temporary_file(path, folder, "taken/thesis.txt", "years of work", 13));
+    assert_true(temporary_file(path, test_folder, "taken/thesis.txt", "years of work", 13));
     assert_write_fails("taken", small, TERN_ERR_STATE, "thesis.txt");
     assert_true(is_there("taken/thesis.txt"));
     assert_false(is_there("taken/faces"));
 
     /* What a run that was killed at its very beginning left is nothing else. */
     tern_synth_report report;
-    assert_true(temporary_file(path, folder, "killed/synth.txt.4711.0.tmp", "made by", 7));
+    assert_true(temporary_file(path, test_folder, "killed/synth.txt.4711.0.tmp", "made by", 7));
     write_set("killed", small, &report);
 
     tern_synth_opts other = small;
@@ -338,11 +330,11 @@ static void a_failed_write_names_the_file_and_leaves_no_manifest(void **state)
     remove_file("broken/manifest.tsv");
     remove_file("broken/voices/valid0002.wav");
     /* A folder where the file should be. */
-    temporary_path(path, folder, "broken/voices/valid0002.wav/in the way");
+    temporary_path(path, test_folder, "broken/voices/valid0002.wav/in the way");
     assert_write_fails("broken", small, TERN_ERR_IO, "voices/valid0002.wav");
     assert_false(is_there("broken/manifest.tsv"));
 
-    assert_true(temporary_file(path, folder, "file", "file", 4));
+    assert_true(temporary_file(path, test_folder, "file", "file", 4));
     assert_write_fails("file", small, TERN_ERR_IO, "file");
     assert_write_fails("file/below", small, TERN_ERR_IO, "file/below");
 }
@@ -383,5 +375,5 @@ int main(void)
         cmocka_unit_test(a_failed_write_names_the_file_and_leaves_no_manifest),
         cmocka_unit_test(options_out_of_range_are_refused),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_folder, test_folder_remove);
 }

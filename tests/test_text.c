@@ -1,30 +1,14 @@
 /* Sentences to words, words to ids. */
-#include "datasets/text.h"
-#include "temporary_folder.h"
+#include "tests/check.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "datasets/text.h"
+#include "tests/temporary_folder.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static char folder[TEMPORARY_PATH_BYTES], path[TEMPORARY_PATH_BYTES];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return temporary_folder_make(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    temporary_folder_remove(folder);
-    return 0;
-}
+static char path[TEMPORARY_PATH_BYTES];
 
 /* The words of text with "|" between them. */
 static void assert_words(const char *text, const char *expected)
@@ -154,7 +138,7 @@ static void a_saved_vocabulary_comes_back(void **state)
     tern_error error = { 0 };
     tern_vocabulary *v =
         tern_vocabulary_build(sentences, 3, (tern_vocabulary_opts){ 1, 0 }, &error);
-    temporary_path(path, folder, "words.txt");
+    temporary_path(path, test_folder, "words.txt");
     assert_true(tern_vocabulary_save(v, path, &error));
     tern_vocabulary *w = tern_vocabulary_load(path, &error);
     assert_non_null(w);
@@ -168,7 +152,7 @@ static void a_saved_vocabulary_comes_back(void **state)
 static void expect_load_error(const char *text, const char *words)
 {
     tern_error error = { 0 };
-    temporary_file(path, folder, "bad.txt", text, strlen(text));
+    temporary_file(path, test_folder, "bad.txt", text, strlen(text));
     assert_null(tern_vocabulary_load(path, &error));
     assert_int_equal(error.code, TERN_ERR_FORMAT);
     if (!strstr(error.message, words) || !strstr(error.message, "bad.txt"))
@@ -232,5 +216,5 @@ int main(void)
         cmocka_unit_test(bad_vocabulary_files_are_named_with_the_line),
         cmocka_unit_test(real_sentences_make_a_vocabulary),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);
 }

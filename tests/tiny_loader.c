@@ -6,7 +6,6 @@
 #include "tests/check.h"
 #include "tests/tiny_media.h"
 
-char folder[TEMPORARY_PATH_BYTES];
 tern_clips *clips;
 tern_vocabulary *vocabulary;
 
@@ -22,20 +21,23 @@ static void make_clip(int number)
     snprintf(text, sizeof text, "the number %d is %s", number, number % 2 ? "odd" : "even");
     if (kind == 0) {
         snprintf(name, sizeof name, "f%d", number);
-        temporary_path(face, folder, name);
+        temporary_path(face, test_folder, name);
         for (int frame = 0; frame < 3; frame++) {
             snprintf(name, sizeof name, "f%d/%d.png", number, frame);
-            assert_true(tiny_png(temporary_path(path, folder, name), SIDE, SIDE, 3,
+            assert_true(tiny_png(temporary_path(path, test_folder, name), SIDE, SIDE, 3,
                                  number * 3 + frame));
         }
         snprintf(name, sizeof name, "a%d.wav", number);
-        assert_true(tiny_sound(temporary_path(audio, folder, name), 8000, 400 + number, number));
+        temporary_path(audio, test_folder, name);
+        assert_true(tiny_sound(audio, 8000, 400 + number, number));
     } else if (kind == 1) {
         snprintf(name, sizeof name, "f%d.png", number);
-        assert_true(tiny_png(temporary_path(face, folder, name), 12, 10, 1, number));
+        temporary_path(face, test_folder, name);
+        assert_true(tiny_png(face, 12, 10, 1, number));
     } else {
         snprintf(name, sizeof name, "a%d.flac", number);
-        assert_true(tiny_sound(temporary_path(audio, folder, name), 16000, 2000 + number, number));
+        temporary_path(audio, test_folder, name);
+        assert_true(tiny_sound(audio, 16000, 2000 + number, number));
     }
     tern_clip clip = { id, TERN_TRAIN, NULL, number % 4, face, audio, kind == 2 ? NULL : text };
     assert_true(tern_clips_append(clips, &clip, &error));
@@ -43,11 +45,10 @@ static void make_clip(int number)
 
 int tiny_loader_make(void **state)
 {
-    (void)state;
     static const char *const classes[] = { "a", "b", "c", "d" };
     static const char *const sentences[] = { "the number is odd", "the number is even" };
     tern_error error = { 0 };
-    if (!temporary_folder_make(folder) || !(clips = tern_clips_new(&error)))
+    if (test_folder_make(state) != 0 || !(clips = tern_clips_new(&error)))
         return -1;
     tern_clips_set_classes(clips, classes, 4, &error);
     for (int number = 0; number < CLIPS; number++)
@@ -59,11 +60,9 @@ int tiny_loader_make(void **state)
 
 int tiny_loader_remove(void **state)
 {
-    (void)state;
     tern_clips_free(clips);
     tern_vocabulary_free(vocabulary);
-    temporary_folder_remove(folder);
-    return 0;
+    return test_folder_remove(state);
 }
 
 const tern_loader_opts small = {

@@ -13,8 +13,7 @@
 
 enum { CLIPS = 21, SIDE = 8, TOKENS = 6, FRAMES = 2 };
 
-/* What the set-up of a group of tests makes, and its end removes. */
-extern char folder[TEMPORARY_PATH_BYTES];
+/* What the set-up of a group of tests makes in test_folder, and its end removes. */
 extern tern_clips *clips;
 extern tern_vocabulary *vocabulary;
 int tiny_loader_make(void **state);
