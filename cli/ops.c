@@ -73,12 +73,15 @@ static json_t *matrix_json(tern_ctx *const *contexts)
 static void print_arguments(const char *title, const tern_arg *list, int count)
 {
     static const char *const kinds[] = { "", "real", "i32", "u8 mask", "any" };
-    for (int i = 0; i < count; i++)
-        printf("%-9s %-14s %-8s %s%s%s%s%s\n", i ? "" : title, list[i].name, kinds[list[i].kind],
+    for (int i = 0; i < count; i++) {
+        printf("%-9s %-14s %-8s %s%s%s%s", i ? "" : title, list[i].name, kinds[list[i].kind],
                list[i].shape, list[i].flags & TERN_OPTIONAL ? ", optional" : "",
                list[i].flags & TERN_DIFF ? ", differentiable" : "",
-               list[i].flags & TERN_MUTATED ? ", changed in place" : "",
-               list[i].flags & TERN_VARIADIC ? ", one or more" : "");
+               list[i].flags & TERN_MUTATED ? ", changed in place" : "");
+        if (list[i].flags & TERN_VARIADIC)
+            printf(", one or more: %s0, %s1 ...", list[i].name, list[i].name);
+        printf("\n");
+    }
 }
 
 /* Limits that are there to keep sizes sane are not worth telling. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,8 +48,11 @@ void tern_unmap_file(tern_mapping *mapping)
 
 /* ------------------------------------------------------------- writing -- */
 
+enum { MOST_LINKS = 40 }; /* of one to another, as the kernel allows */
+
 struct tern_whole_file {
-    char *path, *temporary;
+    char *path;      /* no symbolic link */
+    char *temporary; /* NULL: written straight into what is at path */
     int descriptor;
     bool synced, failed;
     tern_error *error;
@@ -79,19 +83,77 @@ static void release(tern_whole_file *file)
     free(file);
 }
 
+static bool no_memory(const char *path, tern_error *error)
+{
+    return tern_error_set(error, TERN_ERR_MEMORY, "%s: no memory to write it", path);
+}
+
+/* Where the symbolic link *path leads, which starts at its folder; *path is replaced. */
+static bool follow_link(char **path, tern_error *error)
+{
+    char link[PATH_MAX], *target = NULL;
+    const char *slash = strrchr(*path, '/');
+    ssize_t length = readlink(*path, link, sizeof link - 1);
+    if (length < 0)
+        return tern_error_set(error, TERN_ERR_IO, "%s: cannot be followed: %s", *path,
+                              strerror(errno));
+    link[length] = '\0';
+    int folder = slash && *link != '/' ? (int)(slash + 1 - *path) : 0;
+    if (asprintf(&target, "%.*s%s", folder, *path, link) < 0)
+        return no_memory(*path, error);
+    free(*path);
+    *path = target;
+    return true;
+}
+
+static bool follow_links(char **path, tern_error *error)
+{
+    struct stat info;
+    int links = 0;
+    for (; lstat(*path, &info) == 0 && S_ISLNK(info.st_mode); links++)
+        if (links == MOST_LINKS)
+            return tern_error_set(error, TERN_ERR_IO, "%s: %s", *path, strerror(ELOOP));
+        else if (!follow_link(path, error))
+            return false;
+    return true;
+}
+
+/* Is there something that a regular file must not take the place of? */
+static bool is_irregular(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && !S_ISREG(info.st_mode);
+}
+
+static bool open_irregular(tern_whole_file *file)
+{
+    file->descriptor = open(file->path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+    return file->descriptor >= 0 || tern_error_set(file->error, TERN_ERR_IO,
+                                                   "%s: cannot be written: %s", file->path,
+                                                   strerror(errno));
+}
+
+static bool open_beside(tern_whole_file *file)
+{
+    size_t room = strlen(file->path) + 64; /* for the process and a number */
+    file->temporary = malloc(room);
+    return file->temporary ? open_temporary(file, room) : no_memory(file->path, file->error);
+}
+
 static tern_whole_file *create(const char *path, bool synced, tern_error *error)
 {
-    size_t room = strlen(path) + 64; /* for the process and a number */
     tern_whole_file *file = calloc(1, sizeof *file);
-    if (!file || !(file->path = strdup(path)) || !(file->temporary = malloc(room))) {
-        tern_error_set(error, TERN_ERR_MEMORY, "%s: no memory to write it", path);
+    if (!file || !(file->path = strdup(path))) {
+        no_memory(path, error);
         release(file);
         return NULL;
     }
     file->error = error;
-    file->synced = synced;
     file->descriptor = -1;
-    if (!open_temporary(file, room)) {
+    bool ok = follow_links(&file->path, error);
+    bool irregular = ok && is_irregular(file->path);
+    file->synced = synced && !irregular;
+    if (!ok || !(irregular ? open_irregular(file) : open_beside(file))) {
         release(file);
         return NULL;
     }
@@ -150,11 +212,11 @@ bool tern_whole_file_finish(tern_whole_file *file, bool complete)
         ok = fail(file, "flushed to the disk");
     if (close(file->descriptor) != 0 && ok)
         ok = fail(file, "closed");
-    if (ok && rename(file->temporary, file->path) != 0)
+    if (ok && file->temporary && rename(file->temporary, file->path) != 0)
         ok = fail(file, "replaced");
-    if (!ok)
+    if (!ok && file->temporary)
         unlink(file->temporary);
-    else if (file->synced)
+    if (ok && file->synced)
         flush_folder(file->path);
     release(file);
     return ok;

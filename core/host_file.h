@@ -19,7 +19,10 @@ typedef struct tern_mapping {
 bool tern_map_file(const char *path, tern_mapping *mapping, tern_error *error);
 void tern_unmap_file(tern_mapping *mapping);
 
-/* A file that is written beside its place and takes it when it is complete. */
+/* A file that is written beside its place and takes it when it is complete.  A symbolic link
+ * stays one: its target is replaced.  What is there and is no regular file (a device, a
+ * pipe) cannot be replaced and is written straight into; then it is not whole or not at
+ * all. */
 typedef struct tern_whole_file tern_whole_file;
 
 /* NULL and an error if it cannot be created. */

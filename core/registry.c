@@ -2,8 +2,11 @@
 #include "core/registry.h"
 
 #include <dlfcn.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 void tern_registry_add_backend(tern_registry *registry, const tern_backend *backend)
 {
@@ -96,9 +99,21 @@ static void host_add_op(void *registry, const tern_op *op)
     tern_registry_add_op(registry, op);
 }
 
+/* A name without a slash is dlopen's to look for where libraries lie, unless there is such a
+ * file here. */
+static void *open_library(const char *path)
+{
+    char here[2 + NAME_MAX + 1];
+    if (!strchr(path, '/') && strlen(path) <= NAME_MAX && access(path, F_OK) == 0) {
+        snprintf(here, sizeof here, "./%s", path);
+        path = here;
+    }
+    return dlopen(path, RTLD_NOW | RTLD_LOCAL);
+}
+
 bool tern_registry_load(tern_registry *registry, const char *path, tern_error *error)
 {
-    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    void *library = open_library(path);
     if (!library)
         return tern_error_set(error, TERN_ERR_MISSING, "plugin %s: %s", path, dlerror());
     void **grown = realloc(registry->libraries,

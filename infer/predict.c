@@ -14,6 +14,10 @@ static bool fits_model(const tern_model_config *config, const tern_sample_files 
         if (given[s] && !tern_model_has(config, s))
             return tern_error_set(error, TERN_ERR_ARGUMENT, "this run's model has no %s",
                                   tern_stream_names[s]);
+        if (given[s] && !given[s][strspn(given[s], " \t\r\n")])
+            return tern_error_set(error, TERN_ERR_ARGUMENT,
+                                  "the %s is given, but empty: leave it out if there is none",
+                                  tern_stream_names[s]);
         count += given[s] != NULL;
     }
     return count || tern_error_set(error, TERN_ERR_ARGUMENT,

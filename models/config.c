@@ -198,6 +198,9 @@ static bool read_lists(const json_t *json, tern_model_config *config, tern_error
         const char *name = json_string_value(json_array_get(classes, i));
         if (!name || strlen(name) >= TERN_CLASS_NAME_BYTES)
             return tern_error_set(error, TERN_ERR_FORMAT, "\"classes\"[%zu] is no name", i);
+        for (size_t before = 0; before < i; before++)
+            if (strcmp(config->class_names[before], name) == 0)
+                return tern_error_set(error, TERN_ERR_FORMAT, "\"classes\" names %s twice", name);
         memcpy(config->class_names[i], name, strlen(name) + 1);
     }
     return true;

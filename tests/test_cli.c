@@ -327,12 +327,14 @@ static void interrupted_data_are_no_data_set(void **state)
     char path[TEMPORARY_PATH_BYTES], file[TEMPORARY_PATH_BYTES + 32];
     program p;
     temporary_path(path, folder, "synth");
-    snprintf(file, sizeof file, "%s/faces/train0000/1.png", path);
+    snprintf(file, sizeof file, "%s/faces/train0001/1.png", path);
     program_start(&p, (const char *const[]){ "data", "synth", path, "--train", "900000", NULL });
-    for (int waits = 0; waits < 6000 && access(file, F_OK) != 0; waits++)
-        usleep(10000);
+    bool begun = false;
+    for (int waits = 0; waits < 6000 && !begun; waits++, usleep(10000))
+        begun = access(file, F_OK) == 0;
     kill(p.id, SIGTERM);
     program_wait(&p);
+    assert_true(begun);
     assert_int_equal(p.status, 128 + SIGTERM);
     assert_non_null(strstr(p.err, " of 901500 clips made; "));
     assert_non_null(strstr(p.err, "synth holds no data set yet: the same command makes it anew"));

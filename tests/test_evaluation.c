@@ -134,6 +134,37 @@ static void a_device_that_computes_nothing_is_refused(void **state)
     assert_error(&error, TERN_ERR_ARGUMENT, "device meta computes nothing");
 }
 
+static void an_empty_modality_is_none(void **state)
+{
+    (void)state;
+    double probability[TERN_MAX_CLASSES];
+    tern_error error = { 0 };
+    tern_loaded_run loaded;
+    assert_true(tern_run_open(run, NULL, 1, &loaded, &error));
+    assert_false(tern_predict_sample(&loaded, &(tern_sample_files){ .text = " " }, probability,
+                                     &error));
+    assert_error(&error, TERN_ERR_ARGUMENT, "the text is given, but empty");
+    tern_run_close(&loaded);
+}
+
+/* Two classes of one name: which of them was meant, nobody could tell. */
+static void a_class_named_twice_is_refused(void **state)
+{
+    (void)state;
+    char path[TEMPORARY_PATH_BYTES], config[TEMPORARY_PATH_BYTES];
+    tern_error error = { 0 };
+    tern_loaded_run loaded;
+    train_or_fail(manifest, temporary_path(path, folder, "twice"));
+    char *text = tern_file_read_text(temporary_path(config, folder, "twice/config.json"), &error);
+    char *name = strstr(text, "\"happy\"");
+    assert_non_null(name);
+    memcpy(name, "\"angry\"", 7);
+    assert_true(tern_file_replace(config, text, strlen(text), &error));
+    free(text);
+    assert_false(tern_run_open(path, NULL, 1, &loaded, &error));
+    assert_error(&error, TERN_ERR_FORMAT, "config.json: \"classes\" names angry twice");
+}
+
 static void pools_are_not_evaluated(void **state)
 {
     (void)state;
@@ -155,6 +186,8 @@ int main(void)
         cmocka_unit_test(output_that_is_no_number_is_an_error_that_names_the_clip),
         cmocka_unit_test(a_sound_beyond_all_bounds_is_named),
         cmocka_unit_test(a_device_that_computes_nothing_is_refused),
+        cmocka_unit_test(an_empty_modality_is_none),
+        cmocka_unit_test(a_class_named_twice_is_refused),
         cmocka_unit_test(pools_are_not_evaluated),
     };
     return cmocka_run_group_tests(tests, make_run, remove_run);

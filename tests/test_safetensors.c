@@ -243,7 +243,7 @@ static void a_place_that_cannot_be_taken_is_named(void **state)
     error = (tern_error){ 0 };
     mkdir(path, 0777);
     assert_false(write_one(path, &value, 1, &error));
-    assert_non_null(strstr(error.message, "cannot be replaced"));
+    assert_non_null(strstr(error.message, "cannot be written: Is a directory"));
     assert_int_equal(files_in_folder(), 1);
     rmdir(path);
 }

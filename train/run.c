@@ -41,7 +41,10 @@ bool tern_run_config_save(const char *run, const tern_run_config *config, tern_e
     char path[TERN_PATH_BYTES];
     if (!tern_run_path(run, "config.json", path, error) || !tern_folder_make(run, error))
         return false;
-    json_t *data = json_pack("{s:s, s:s}", "manifest", config->data, "fnv1a64", config->data_hash);
+    char *manifest = realpath(config->data, NULL); /* the run may be resumed from elsewhere */
+    json_t *data = json_pack("{s:s, s:s}", "manifest", manifest ? manifest : config->data,
+                             "fnv1a64", config->data_hash);
+    free(manifest);
     json_t *json = json_pack("{s:s, s:o, s:o, s:o}", "tern", TERN_VERSION, "model",
                              tern_model_config_to_json(&config->model), "train",
                              tern_train_opts_to_json(&config->train), "data", data);

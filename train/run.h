@@ -19,7 +19,7 @@ enum { TERN_PATH_BYTES = 4096 };
 typedef struct tern_run_config {
     tern_model_config model;
     tern_train_opts train;
-    char data[TERN_PATH_BYTES]; /* the manifest, as it was given       */
+    char data[TERN_PATH_BYTES]; /* the manifest; in the file absolute  */
     char data_hash[17];         /* 64-bit FNV-1a of the manifest, hex  */
 } tern_run_config;
 

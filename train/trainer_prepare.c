@@ -6,6 +6,7 @@
 #include "train/feed.h"
 #include "train/history.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,40 @@ static bool take_classes(trainer *t)
     return true;
 }
 
+static unsigned streams_of(const tern_clip *clip)
+{
+    return (clip->face ? 1u << TERN_STREAM_FACE : 0) | (clip->audio ? 1u << TERN_STREAM_AUDIO : 0) |
+           (clip->text ? 1u << TERN_STREAM_TEXT : 0);
+}
+
+/* A modality or a class that no training row shows cannot be learnt. */
+static bool check_train_rows(trainer *t)
+{
+    const tern_model_config *model = &t->config.model;
+    unsigned shown = 0;
+    int64_t rows[TERN_MAX_CLASSES] = { 0 };
+    for (int64_t i = 0; i < t->clips->count; i++) {
+        const tern_clip *clip = &t->clips->clip[i];
+        if (clip->split != TERN_TRAIN)
+            continue;
+        shown |= streams_of(clip);
+        rows[clip->label] += (streams_of(clip) & model->streams) != 0;
+    }
+    for (int s = 0; s < TERN_STREAMS; s++)
+        if (tern_model_has(model, s) && !(shown & 1u << s))
+            return tern_error_set(t->error, TERN_ERR_DATA,
+                                  "%s: no row of split train has %s, which the model is to read: "
+                                  "choose others (--modalities)", t->config.data,
+                                  tern_stream_names[s]);
+    for (int64_t c = 0; c < model->classes; c++)
+        if (model->streams && !rows[c])
+            return tern_error_set(t->error, TERN_ERR_DATA,
+                                  "%s: class %s has rows in other splits, but none in train that "
+                                  "the model could learn it from", t->config.data,
+                                  model->class_names[c]);
+    return true;
+}
+
 static bool take_vocabulary(trainer *t)
 {
     char path[TERN_PATH_BYTES];
@@ -78,6 +113,10 @@ static bool take_data(trainer *t)
             return tern_error_set(t->error, TERN_ERR_ARGUMENT, "the manifest's path is too long");
         snprintf(t->config.data, sizeof t->config.data, "%s", t->opts->data);
     }
+    if (t->opts->resume && !t->opts->data && access(t->config.data, R_OK) != 0)
+        return tern_error_set(t->error, TERN_ERR_IO,
+                              "%s, the manifest of run %s, cannot be opened: %s; say where it is "
+                              "now (--data)", t->config.data, t->opts->run, strerror(errno));
     if (!tern_run_hash_file(t->config.data, hash, t->error))
         return false;
     if (t->opts->resume && strcmp(hash, t->config.data_hash) != 0)
@@ -129,7 +168,7 @@ static bool prepare_new(trainer *t)
     t->config.model = t->opts->model;
     t->config.train = t->opts->train;
     return tern_train_opts_resolve(&t->config.train, t->error) && take_data(t) &&
-           take_classes(t) && take_vocabulary(t) &&
+           take_classes(t) && check_train_rows(t) && take_vocabulary(t) &&
            tern_model_config_resolve(&t->config.model, t->error);
 }
 
