@@ -9,9 +9,9 @@
  *
  * What is saved for backward, [valid,...], is compact as well.
  *
- * The recurrence is cut into slices of SEQUENCE_SLICE_ROWS rows of the batch, ordered
- * by falling length; one task runs all steps of its slice, so no step waits for
- * another core, and the rows still active at a step are the slice's first ones.
+ * The recurrence is cut into slices of a few rows of the batch, ordered by falling
+ * length; one task runs all steps of its slice, so no step waits for another core, and
+ * the rows still active at a step are the slice's first ones.
  */
 #ifndef TERN_KERNELS_SEQUENCE_BATCH_H
 #define TERN_KERNELS_SEQUENCE_BATCH_H
@@ -21,8 +21,10 @@
 #include "core/workspace.h"
 #include "kernels/lstm/sequence.h"
 
-/* A register tile's height; a fixed number, as slices must not depend on threads. */
-enum { SEQUENCE_SLICE_ROWS = 4 };
+/* A step reads all of w_hh once for the rows of a slice: eight make the most of that, less
+ * than a register tile's four the least.  Between the two there should be SEQUENCE_SLICES for
+ * the threads.  Slices follow from the batch alone; no sum runs over the rows of one. */
+enum { SEQUENCE_SLICES = 4, SEQUENCE_LEAST_ROWS = 4, SEQUENCE_SLICE_ROWS = 8 };
 
 typedef struct sequence_batch {
     int64_t rows, steps, inputs, hidden; /* N, T, I, H                       */
@@ -70,16 +72,25 @@ static inline bool sequence_has_padding(const sequence_batch *batch)
     return batch->valid < batch->rows * batch->steps;
 }
 
+static inline int64_t sequence_slice_rows(const sequence_batch *batch)
+{
+    int64_t rows = (batch->rows + SEQUENCE_SLICES - 1) / SEQUENCE_SLICES;
+    if (rows < SEQUENCE_LEAST_ROWS)
+        return SEQUENCE_LEAST_ROWS;
+    return rows < SEQUENCE_SLICE_ROWS ? rows : SEQUENCE_SLICE_ROWS;
+}
+
 static inline int64_t sequence_slices(const sequence_batch *batch)
 {
-    return (batch->rows + SEQUENCE_SLICE_ROWS - 1) / SEQUENCE_SLICE_ROWS;
+    int64_t rows = sequence_slice_rows(batch);
+    return (batch->rows + rows - 1) / rows;
 }
 
 static inline sequence_slice sequence_slice_at(const sequence_batch *batch, int64_t number)
 {
     sequence_slice slice = { 0 };
-    int64_t begin = number * SEQUENCE_SLICE_ROWS;
-    for (; slice.rows < SEQUENCE_SLICE_ROWS && begin + slice.rows < batch->rows; slice.rows++) {
+    int64_t most = sequence_slice_rows(batch), begin = number * most;
+    for (; slice.rows < most && begin + slice.rows < batch->rows; slice.rows++) {
         int64_t row = batch->order[begin + slice.rows];
         slice.row[slice.rows] = row;
         slice.first[slice.rows] = batch->first[row];
