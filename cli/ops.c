@@ -91,10 +91,14 @@ static void print_limits(const tern_option *option)
     bool low = fabs(option->lowest) < worth_telling, high = option->highest < worth_telling;
     if (option->lowest >= option->highest || option->type > TERN_OPTION_REAL || (!low && !high))
         return;
-    if (low && high)
-        printf(" (%g to %g)", option->lowest, option->highest);
-    else
-        printf(low ? " (from %g)" : " (to %g)", low ? option->lowest : option->highest);
+    /* Zero is the lowest that is allowed, but stands for the default. */
+    bool above = low && option->lowest == 0 && option->fallback != 0 && !option->has_offset;
+    const char *from = above ? "above " : high ? "" : "from ";
+    if (low)
+        printf(" (%s%g", from, option->lowest);
+    if (high)
+        printf("%s%g", low ? " to " : " (to ", option->highest);
+    printf(")");
 }
 
 static void print_options(const tern_op *op)
@@ -105,7 +109,11 @@ static void print_options(const tern_op *op)
         switch (option->type) {
         case TERN_OPTION_CHOICE: snprintf(fallback, sizeof fallback, "%s", option->choices[0]); break;
         case TERN_OPTION_BOOL: snprintf(fallback, sizeof fallback, "false"); break;
-        default: snprintf(fallback, sizeof fallback, "%g", option->fallback); break;
+        default:
+            if ((option->has_offset || option->list) && option->fallback == 0)
+                snprintf(fallback, sizeof fallback, "none");
+            else
+                snprintf(fallback, sizeof fallback, "%g", option->fallback);
         }
         printf("%-9s %-14s default %-8s %s", title, option->name, fallback, option->doc);
         for (int i = 0; option->type == TERN_OPTION_CHOICE && option->choices[i]; i++)

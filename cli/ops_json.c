@@ -59,7 +59,8 @@ static json_t *option_json(const tern_option *option)
     } else if (option->type == TERN_OPTION_BOOL) {
         json_object_set_new(json, "default", json_false());
     } else {
-        json_object_set_new(json, "default", json_real(option->fallback));
+        bool none = (option->has_offset || option->list) && option->fallback == 0;
+        json_object_set_new(json, "default", none ? json_null() : json_real(option->fallback));
     }
     if (option->lowest < option->highest) {
         json_object_set_new(json, "lowest", json_real(option->lowest));

@@ -40,8 +40,9 @@ static void *resolve_options(tern_call *call, const void *given)
     for (const tern_option *option = op->options; option && option->type; option++) {
         char *field = copy + option->offset;
         int length = option->length > 1 ? option->length : 1;
+        bool given_zero = option->has_offset && *(bool *)(void *)(copy + option->has_offset);
         for (int i = 0; i < length; i++) {
-            if (number_at(option, field, i) == 0 && option->fallback != 0) {
+            if (number_at(option, field, i) == 0 && option->fallback != 0 && !given_zero) {
                 if (option->type == TERN_OPTION_INT)
                     ((int64_t *)(void *)field)[i] = (int64_t)option->fallback;
                 else if (option->type == TERN_OPTION_REAL)
@@ -54,7 +55,7 @@ static void *resolve_options(tern_call *call, const void *given)
             bool bounded = option->type == TERN_OPTION_CHOICE ||
                            (option->type != TERN_OPTION_BOOL && low < high);
             if (value != value || (bounded && (value < low || value > high))) {
-                tern_call_fail(call, TERN_ERR_OPTION, "option %s is %g, it must be %g to %g",
+                tern_call_fail(call, TERN_ERR_OPTION, "option %s is %.10g, it must be %.10g to %.10g",
                                option->name, value, low, high);
                 return NULL;
             }

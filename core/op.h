@@ -55,7 +55,8 @@ typedef enum tern_option_type {
 } tern_option_type;
 
 /* One field of an op's options struct.  A field that is zero means `fallback`
- * (tern_apply puts the fallback in before shape rule and kernels see it). */
+ * (tern_apply puts the fallback in before shape rule and kernels see it), unless
+ * another field says that zero was meant. */
 typedef struct tern_option {
     const char *name;
     tern_option_type type;
@@ -70,6 +71,8 @@ typedef struct tern_option {
     size_t count_offset; /* of a list in which 0 is an entry as any other: the
                             int64_t that says how many there are, set with the list;
                             0: there is none                               */
+    size_t has_offset;   /* of one for which zero is a value as any other: the bool that
+                            says it was given, set with it; 0: there is none */
 } tern_option;
 
 typedef struct tern_cost {

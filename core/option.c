@@ -3,11 +3,12 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_NAMES = 32 };
+enum { MAX_NAMES = 32, MAX_NUMBERS = 16 };
 
 static const tern_option *find_option(const tern_op *op, const char *name, tern_error *error)
 {
@@ -50,45 +51,73 @@ static bool parse_bool(const tern_option *option, const char *text, bool *value,
     return true;
 }
 
-/* "2,1" for an array of length 2; one number sets all of them, unless it is a list. */
-static bool parse_numbers(const tern_option *option, const char *text, char *field,
-                          tern_error *error)
+/* The numbers in "2,1"; how many there are, or 0 and an error. */
+static int read_numbers(const tern_option *option, const char *text, double *values,
+                        tern_error *error)
 {
     int length = option->length > 1 ? option->length : 1, given = 0;
-    double values[16];
+    length = length < MAX_NUMBERS ? length : MAX_NUMBERS;
     const char *at = text;
-    while (given < length && given < 16) {
+    for (;;) {
         char *end;
         errno = 0;
-        values[given] = strtod(at, &end);
-        if (end == at || errno == ERANGE)
-            break;
-        given++;
-        at = end;
-        if (*at != ',')
-            break;
-        at++;
+        double value = strtod(at, &end);
+        if (end == at || errno == ERANGE || (*end && *end != ',')) {
+            tern_error_set(error, TERN_ERR_OPTION, "%s=%s: %s wanted", option->name, text,
+                           length > 1 ? "numbers with commas between them" : "a number");
+            return 0;
+        }
+        if (given == length) {
+            tern_error_set(error, TERN_ERR_OPTION, "%s=%s: at most %d number%s wanted",
+                           option->name, text, length, length > 1 ? "s" : "");
+            return 0;
+        }
+        values[given++] = value;
+        if (!*end)
+            return given;
+        at = end + 1;
     }
-    if (*at || !given || (given != 1 && given > length))
-        return tern_error_set(error, TERN_ERR_OPTION, "%s=%s: %s wanted", option->name, text,
-                              length > 1 ? "numbers with commas between them" : "a number");
-    for (int i = 0; i < length; i++) {
+}
+
+/* Zero, which in a field stands for the default, is not taken for it where somebody wrote it. */
+static bool check_number(const tern_option *option, const char *text, double value,
+                         tern_error *error)
+{
+    const double beyond_int64 = 9223372036854775808.0;
+    if (option->type == TERN_OPTION_INT &&
+        !(fabs(value) < beyond_int64 && value == (double)(int64_t)value))
+        return tern_error_set(error, TERN_ERR_OPTION, "%s=%s: a whole number wanted",
+                              option->name, text);
+    if (value == 0 && option->fallback != 0 && !option->has_offset)
+        return tern_error_set(error, TERN_ERR_OPTION, "%s=%s: it cannot be 0; the default is %g",
+                              option->name, text, option->fallback);
+    return true;
+}
+
+/* "2,1" for an array of length 2; one number sets all of them, unless it is a list. */
+static bool parse_numbers(const tern_option *option, const char *text, char *options,
+                          tern_error *error)
+{
+    char *field = options + option->offset;
+    int length = option->length > 1 ? option->length : 1;
+    double values[MAX_NUMBERS];
+    int given = read_numbers(option, text, values, error);
+    for (int i = 0; i < given; i++)
+        if (!check_number(option, text, values[i], error))
+            return false;
+    for (int i = 0; given && i < length; i++) {
         double rest = given == 1 && !option->list ? values[0] : 0;
         double value = i < given ? values[i] : rest;
-        if (option->type == TERN_OPTION_INT) {
-            if (value != (double)(int64_t)value)
-                return tern_error_set(error, TERN_ERR_OPTION, "%s=%s: a whole number wanted",
-                                      option->name, text);
+        if (option->type == TERN_OPTION_INT)
             ((int64_t *)(void *)field)[i] = (int64_t)value;
-        } else {
+        else
             ((double *)(void *)field)[i] = value;
-        }
     }
-    if (option->count_offset) {
-        char *count = field - option->offset + option->count_offset;
-        *(int64_t *)(void *)count = given;
-    }
-    return true;
+    if (given && option->count_offset)
+        *(int64_t *)(void *)(options + option->count_offset) = given;
+    if (given && option->has_offset)
+        *(bool *)(void *)(options + option->has_offset) = true;
+    return given > 0;
 }
 
 bool tern_option_parse(const tern_op *op, void *options, const char *name, const char *value,
@@ -98,11 +127,15 @@ bool tern_option_parse(const tern_op *op, void *options, const char *name, const
     if (!option)
         return false;
     char *field = (char *)options + option->offset;
+    bool fits;
     switch (option->type) {
-    case TERN_OPTION_CHOICE: return parse_choice(option, value, (int *)(void *)field, error);
-    case TERN_OPTION_BOOL: return parse_bool(option, value, (bool *)(void *)field, error);
-    default: return parse_numbers(option, value, field, error);
+    case TERN_OPTION_CHOICE: fits = parse_choice(option, value, (int *)(void *)field, error); break;
+    case TERN_OPTION_BOOL: fits = parse_bool(option, value, (bool *)(void *)field, error); break;
+    default: fits = parse_numbers(option, value, options, error); break;
     }
+    if (!fits)
+        tern_error_prefix(error, "%s", op->name);
+    return fits;
 }
 
 int tern_op_input_count(const tern_op *op)

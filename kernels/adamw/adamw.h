@@ -29,6 +29,7 @@
 typedef struct tern_adamw_opts {
     double lr;           /* of this step; 0 moves only the moments       */
     double beta1, beta2; /* defaults 0.9 and 0.999                       */
+    bool has_beta1, has_beta2; /* they were given, even if they are 0    */
     double eps;          /* default 1e-8                                 */
     double weight_decay; /* default 0                                    */
     int64_t step;        /* 1 for the first; there is no default         */

@@ -31,7 +31,8 @@
 
 typedef struct tern_batch_norm_opts {
     double eps;      /* zero means 1e-5                                     */
-    double momentum; /* weight of the new statistics; zero means 0.1        */
+    double momentum; /* weight of the new statistics; zero means 0.1 ...    */
+    bool has_momentum; /* ... unless this is set: they then stay as they are */
     int activation;  /* TERN_ACT_NONE (default) or TERN_ACT_RELU            */
 } tern_batch_norm_opts;
 

@@ -99,13 +99,9 @@ const tern_op tern_op_sqrt = {
 
 static const tern_option clamp_options[] = {
     { .name = "min", .type = TERN_OPTION_REAL, .offset = offsetof(tern_clamp_opts, min),
-      .doc = "lower bound, if has_min" },
+      .has_offset = offsetof(tern_clamp_opts, has_min), .doc = "lower bound" },
     { .name = "max", .type = TERN_OPTION_REAL, .offset = offsetof(tern_clamp_opts, max),
-      .doc = "upper bound, if has_max" },
-    { .name = "has_min", .type = TERN_OPTION_BOOL, .offset = offsetof(tern_clamp_opts, has_min),
-      .doc = "there is a lower bound" },
-    { .name = "has_max", .type = TERN_OPTION_BOOL, .offset = offsetof(tern_clamp_opts, has_max),
-      .doc = "there is an upper bound" },
+      .has_offset = offsetof(tern_clamp_opts, has_max), .doc = "upper bound" },
     { 0 },
 };
 
@@ -113,7 +109,7 @@ static void clamp_shape(tern_call *call)
 {
     const tern_clamp_opts *opts = call->options;
     if (!opts->has_min && !opts->has_max)
-        tern_call_fail(call, TERN_ERR_OPTION, "neither has_min nor has_max is set");
+        tern_call_fail(call, TERN_ERR_OPTION, "neither min nor max is given");
     else if (opts->min != 0 && !opts->has_min)
         tern_call_fail(call, TERN_ERR_OPTION, "min is %g, but has_min is not set", opts->min);
     else if (opts->max != 0 && !opts->has_max)
@@ -123,21 +119,21 @@ static void clamp_shape(tern_call *call)
 }
 
 static const tern_sample clamp_samples[] = {
-    { TERN_SAMPLE_CHECK, "x=[5,7]", "has_min=true" },
-    { TERN_SAMPLE_CHECK, "x=[2,3,31]{-6..6}", "min=-2.5 has_min=true max=1.5 has_max=true" },
-    { TERN_SAMPLE_CHECK, "x=[17]{-1..1}", "has_max=true max=0.25" },
-    { TERN_SAMPLE_CHECK, "x=[1]", "has_min=true min=7" },
-    { TERN_SAMPLE_CHECK, "x=[]", "has_min=true has_max=true" },
-    { TERN_SAMPLE_CHECK, "x=[5]", "min=2 has_min=true max=-1 has_max=true" },
-    { TERN_SAMPLE_CHECK, "x=[0,3]", "has_max=true" },
-    { TERN_SAMPLE_BENCH, "x=[1024,1024]", "min=-1 has_min=true max=1 has_max=true" },
+    { TERN_SAMPLE_CHECK, "x=[5,7]", "min=0" },
+    { TERN_SAMPLE_CHECK, "x=[2,3,31]{-6..6}", "min=-2.5 max=1.5" },
+    { TERN_SAMPLE_CHECK, "x=[17]{-1..1}", "max=0.25" },
+    { TERN_SAMPLE_CHECK, "x=[1]", "min=7" },
+    { TERN_SAMPLE_CHECK, "x=[]", "min=0 max=0" },
+    { TERN_SAMPLE_CHECK, "x=[5]", "min=2 max=-1" },
+    { TERN_SAMPLE_CHECK, "x=[0,3]", "max=0" },
+    { TERN_SAMPLE_BENCH, "x=[1024,1024]", "min=-1 max=1" },
     { 0, NULL, NULL },
 };
 
 const tern_op tern_op_clamp = {
     .name = "clamp",
     .summary = "limits from below and above",
-    .doc = "y = min(max(x, min), max), as far as has_min and has_max are set;\n"
+    .doc = "y = min(max(x, min), max), as far as they are given;\n"
            "the slope is 1 between the bounds, and 0 on them",
     .in = { { "x", TERN_REAL, TERN_DIFF | TERN_BACKWARD_READS, "[...]" } },
     .out = { { "y", TERN_REAL, 0, "[...]" } },

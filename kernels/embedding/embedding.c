@@ -4,9 +4,8 @@
 static const tern_option options[] = {
     { .name = "padding_index", .type = TERN_OPTION_INT,
       .offset = offsetof(tern_embedding_opts, padding_index), .lowest = 0, .highest = INT32_MAX,
-      .doc = "token whose row receives no gradient, if has_padding" },
-    { .name = "has_padding", .type = TERN_OPTION_BOOL,
-      .offset = offsetof(tern_embedding_opts, has_padding), .doc = "there is a padding token" },
+      .has_offset = offsetof(tern_embedding_opts, has_padding),
+      .doc = "token whose row receives no gradient" },
     { 0 },
 };
 
@@ -67,10 +66,10 @@ bool tern_embedding_check_tokens(tern_call *call)
  * gradient is held at zero. */
 static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK, "table=[7,5] tokens=[3,4]{0..6}", "" },
-    { TERN_SAMPLE_CHECK, "table=[31,17] tokens=[2,3,5]{1..30}", "has_padding=true" },
-    { TERN_SAMPLE_CHECK, "table=[3,2] tokens=[41]{0..1}", "padding_index=2 has_padding=true" },
+    { TERN_SAMPLE_CHECK, "table=[31,17] tokens=[2,3,5]{1..30}", "padding_index=0" },
+    { TERN_SAMPLE_CHECK, "table=[3,2] tokens=[41]{0..1}", "padding_index=2" },
     { TERN_SAMPLE_CHECK | TERN_SAMPLE_NO_DERIVATIVE, "table=[5,3] tokens=[31]{0..4}",
-      "padding_index=2 has_padding=true" },
+      "padding_index=2" },
     { TERN_SAMPLE_CHECK, "table=[191,3] tokens=[7,11]{0..190}", "" },
     { TERN_SAMPLE_CHECK, "table=[1,1] tokens=[1]{0..0}", "" },
     { TERN_SAMPLE_CHECK, "table=[4,3] tokens=[0,2]", "" },

@@ -22,10 +22,9 @@ static const tern_option var_options[] = {
     { .name = "keep_dims", .type = TERN_OPTION_BOOL,
       .offset = offsetof(tern_var_opts, over.keep_dims), .doc = KEEP_DOC },
     { .name = "correction", .type = TERN_OPTION_REAL,
-      .offset = offsetof(tern_var_opts, correction),
-      .doc = "taken from the number of elements; counts if has_correction, else it is 1" },
-    { .name = "has_correction", .type = TERN_OPTION_BOOL,
-      .offset = offsetof(tern_var_opts, has_correction), .doc = "the correction was given" },
+      .offset = offsetof(tern_var_opts, correction), .fallback = 1,
+      .has_offset = offsetof(tern_var_opts, has_correction),
+      .doc = "taken from the number of elements; 0 for the biased variance" },
     { 0 },
 };
 
@@ -158,7 +157,7 @@ int64_t tern_reduce_output(const reduce_view *view, int64_t at)
 double tern_var_divisor(const tern_call *call, const reduce_view *view)
 {
     const tern_var_opts *opts = call->options;
-    double divisor = (double)view->terms - (opts->has_correction ? opts->correction : 1);
+    double divisor = (double)view->terms - opts->correction;
     return divisor > 0 ? divisor : 0;
 }
 
@@ -211,12 +210,12 @@ static const tern_sample samples[] = {
 
 static const tern_sample var_samples[] = {
     { TERN_SAMPLE_CHECK, "x=[5,7]", "" },
-    { TERN_SAMPLE_CHECK, "x=[5,7]", "axes=0 has_correction=true" },
+    { TERN_SAMPLE_CHECK, "x=[5,7]", "axes=0 correction=0" },
     { TERN_SAMPLE_CHECK, "x=[3,4,31]{99..101}", "axes=-1 keep_dims=true" },
-    { TERN_SAMPLE_CHECK, "x=[2,3,5,7]", "axes=1,2 correction=2.5 has_correction=true" },
+    { TERN_SAMPLE_CHECK, "x=[2,3,5,7]", "axes=1,2 correction=2.5" },
     { TERN_SAMPLE_CHECK, "x=[2,3,2,3,2,3]", "axes=0,2,4" },
     { TERN_SAMPLE_CHECK, "x=[13,1,67]", "axes=0" },
-    { TERN_SAMPLE_CHECK, "x=[1,1,1]", "has_correction=true" },
+    { TERN_SAMPLE_CHECK, "x=[1,1,1]", "correction=0" },
     { TERN_SAMPLE_CHECK, "x=[0,3]", "axes=1" },
     { TERN_SAMPLE_BENCH, "x=[4096,256]", "axes=1" },
     { TERN_SAMPLE_BENCH, "x=[32,32,32,64]", "axes=1,2" },
@@ -269,7 +268,7 @@ const tern_op tern_op_var = {
     .name = "var",
     .summary = "variance over any axes",
     .doc = "y[o] = sum of (x[i] - mean[o])^2 / max(0, n - correction) over the n x[i] that are\n"
-           "reduced to o; correction is 1 unless has_correction",
+           "reduced to o",
     .in = { { "x", TERN_REAL, TERN_DIFF | TERN_BACKWARD_READS, "[...]" } },
     .out = { { "y", TERN_REAL, 0, "[...] without the axes" } },
     .saved = { { "mean", TERN_REAL, 0, "y's" } },
