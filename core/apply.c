@@ -88,6 +88,10 @@ static bool check_inputs(tern_call *call, tern_tensor *const *inputs, int count)
 {
     const tern_op *op = call->op;
     int named = tern_op_input_count(op);
+    if (!inputs && count > 0) {
+        tern_call_fail(call, TERN_ERR_ARGUMENT, "the list of inputs is NULL");
+        return false;
+    }
     bool variadic = named > 0 && (op->in[named - 1].flags & TERN_VARIADIC);
     if (count > TERN_MAX_ARGS || (variadic ? count < named : count != named)) {
         tern_call_fail(call, TERN_ERR_ARGUMENT, "%d inputs given, %s%d wanted", count,
@@ -303,6 +307,10 @@ static bool apply(tern_call *call)
 tern_tensor *tern_apply(tern_ctx *ctx, const tern_op *op, tern_tensor *const *inputs, int count,
                         const void *options, tern_tensor **outputs)
 {
+    if (!op) {
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_apply: the op is NULL");
+        return &ctx->nil;
+    }
     tern_call call = { .ctx = ctx, .op = op, .outputs = tern_op_output_count(op),
                        .saveds = tern_op_saved_count(op), .training = ctx->training,
                        .frozen_state = ctx->frozen_state, .rng_seed = ctx->seed,

@@ -198,6 +198,8 @@ void tern_scope_pop(tern_ctx *ctx)
         ctx->scope_overflow--;
     else if (ctx->scope_depth)
         ctx->scope[ctx->scope_ends[--ctx->scope_depth]] = '\0';
+    else
+        tern_fail(ctx, TERN_ERR_STATE, "tern_scope_pop without a tern_scope_push");
     ctx->step_scope = NULL;
 }
 
@@ -290,6 +292,11 @@ void tern_set_provider(tern_ctx *ctx, const char *op, const char *provider)
 {
     if (!tern_ok(ctx))
         return;
+    if (!op || !provider) {
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_set_provider: the name of the %s is NULL",
+                  op ? "provider" : "op");
+        return;
+    }
     if (!tern_registry_impl(&ctx->registry, op, ctx->backend->name, provider)) {
         fail_provider(ctx, op, provider);
         return;

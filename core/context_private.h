@@ -140,6 +140,8 @@ bool tern_allocate(tern_ctx *ctx, tern_tensor *tensor);
 void *tern_allocate_workspace(tern_ctx *ctx, size_t bytes);
 /* A tensor is used now: check that it lives and tell the plan. */
 bool tern_touch(tern_ctx *ctx, const tern_tensor *tensor);
+/* The same for what a public function was given; false after an earlier error too. */
+bool tern_touch_given(tern_ctx *ctx, const char *function, const tern_tensor *tensor);
 void tern_fill_bytes(tern_ctx *ctx, tern_tensor *tensor, int byte);
 const char *tern_step_scope(tern_ctx *ctx);
 

@@ -35,7 +35,9 @@ static const char *nearest_name(const tern_ctx *ctx, const char *pattern,
 
 static bool check_opts(tern_ctx *ctx, const char *pattern, const tern_group_opts *opts)
 {
-    if (ctx->store.laid_out)
+    if (!pattern)
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "tern_group_params: the pattern of names is NULL");
+    else if (ctx->store.laid_out)
         tern_fail(ctx, TERN_ERR_STATE, "parameters %s are grouped after tern_params_freeze",
                   pattern);
     else if (!(opts->lr_scale >= 0) || !(opts->weight_decay >= 0))

@@ -35,6 +35,10 @@ static tern_param_slot *new_slot(tern_ctx *ctx, tern_param_slot **slots, int *co
 static tern_tensor *new_lasting(tern_ctx *ctx, const char *name, int rank, const int64_t *shape)
 {
     char full[TERN_PARAM_NAME_BYTES];
+    if (!name || !*name) {
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "a parameter is declared without a name");
+        return NULL;
+    }
     snprintf(full, sizeof full, "%s%s%s", ctx->scope, *ctx->scope ? "." : "", name);
     if (rank < 0 || rank > TERN_MAX_RANK) {
         tern_fail(ctx, TERN_ERR_SHAPE, "parameter %s has rank %d, 0 to %d are possible", full, rank,

@@ -247,10 +247,6 @@ static bool lacks_memory(const tern_ctx *ctx, const tern_tensor *tensor)
 bool tern_touch(tern_ctx *ctx, const tern_tensor *tensor)
 {
     char text[TERN_SHAPE_TEXT];
-    if (!tensor) {
-        tern_fail(ctx, TERN_ERR_ARGUMENT, "a tensor is wanted, NULL was given");
-        return false;
-    }
     const char *name = tensor->name ? tensor->name : "a tensor";
     if (tensor->ctx != ctx) {
         tern_fail(ctx, TERN_ERR_ARGUMENT, "%s belongs to another context", name);
@@ -277,6 +273,17 @@ bool tern_touch(tern_ctx *ctx, const tern_tensor *tensor)
         return false;
     }
     return true;
+}
+
+bool tern_touch_given(tern_ctx *ctx, const char *function, const tern_tensor *tensor)
+{
+    if (!tern_ok(ctx))
+        return false;
+    if (!tensor) {
+        tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: a tensor is wanted, NULL was given", function);
+        return false;
+    }
+    return tern_touch(ctx, tensor);
 }
 
 void tern_fill_bytes(tern_ctx *ctx, tern_tensor *tensor, int byte)

@@ -251,7 +251,7 @@ void tern_backward(tern_ctx *ctx, tern_tensor *loss)
 
 void tern_seed_grad(tern_ctx *ctx, tern_tensor *tensor, tern_dtype host_dtype, const void *host)
 {
-    if (!tern_ok(ctx) || !tern_touch(ctx, tensor))
+    if (!tern_touch_given(ctx, "tern_seed_grad", tensor))
         return;
     if (!tensor->requires_grad) {
         tern_fail(ctx, TERN_ERR_STATE, "%s needs no gradient: nothing differentiable leads to it",
@@ -267,7 +267,7 @@ void tern_seed_grad(tern_ctx *ctx, tern_tensor *tensor, tern_dtype host_dtype, c
 
 tern_tensor *tern_require_grad(tern_ctx *ctx, tern_tensor *tensor)
 {
-    if (!tern_ok(ctx) || !tern_touch(ctx, tensor))
+    if (!tern_touch_given(ctx, "tern_require_grad", tensor))
         return &ctx->nil;
     if (tern_dtype_is_real(tensor->dtype))
         tensor->requires_grad = true;

@@ -92,6 +92,8 @@ tern_tensor *tern_full(tern_ctx *ctx, int rank, const int64_t *shape, double val
     tern_tensor *tensor = tern_new_header(ctx, "full", ctx->backend->real, rank, shape);
     if (!tern_ok(ctx) || !tern_allocate(ctx, tensor))
         return &ctx->nil;
+    if (tern_is_idle(ctx))
+        return tensor;
     double *values = staging(ctx, (size_t)tensor->count * 2 * sizeof *values);
     if (!values)
         return &ctx->nil;
@@ -107,7 +109,7 @@ void tern_read(tern_ctx *ctx, const tern_tensor *tensor, tern_dtype host_dtype, 
     size_t bytes = tensor ? tern_tensor_bytes(tensor) : 0;
     if (bytes && host)
         memset(host, 0, (size_t)tensor->count * tern_dtype_size(host_dtype));
-    if (!tern_ok(ctx) || !tern_touch(ctx, tensor) || tern_is_idle(ctx) || bytes == 0)
+    if (!tern_touch_given(ctx, "tern_read", tensor) || tern_is_idle(ctx) || bytes == 0)
         return;
     if (!host) {
         tern_fail(ctx, TERN_ERR_ARGUMENT, "%s: no host memory given to read into",
@@ -129,12 +131,12 @@ void tern_read(tern_ctx *ctx, const tern_tensor *tensor, tern_dtype host_dtype, 
 double tern_read_scalar(tern_ctx *ctx, const tern_tensor *tensor)
 {
     double value = 0;
-    if (!tern_ok(ctx) || !tern_touch(ctx, tensor))
+    if (!tern_touch_given(ctx, "tern_read_scalar", tensor))
         return 0;
     if (tensor->count != 1) {
         char text[TERN_SHAPE_TEXT];
-        tern_fail(ctx, TERN_ERR_SHAPE, "a scalar is wanted, the tensor is %s",
-                  tern_shape_text(tensor, text));
+        tern_fail(ctx, TERN_ERR_SHAPE, "tern_read_scalar: one element is wanted, %s is %s",
+                  tensor->name ? tensor->name : "the tensor", tern_shape_text(tensor, text));
         return 0;
     }
     tern_read(ctx, tensor, TERN_F64, &value);
@@ -143,15 +145,21 @@ double tern_read_scalar(tern_ctx *ctx, const tern_tensor *tensor)
 
 void tern_write(tern_ctx *ctx, tern_tensor *tensor, tern_dtype host_dtype, const void *host)
 {
-    if (!tern_ok(ctx) || !tern_touch(ctx, tensor))
+    if (!tern_touch_given(ctx, "tern_write", tensor))
         return;
+    if (tensor->step) {
+        tern_fail(ctx, TERN_ERR_STATE, "tern_write: %s is of this step, ops may have used it: only "
+                                       "parameters, states and kept tensors are overwritten",
+                  tensor->name ? tensor->name : "the tensor");
+        return;
+    }
     tern_note_write(ctx, tensor);
     tern_upload(ctx, tensor, host_dtype, host);
 }
 
 tern_tensor *tern_keep(tern_ctx *ctx, const tern_tensor *tensor)
 {
-    if (!tern_ok(ctx) || !tern_touch(ctx, tensor))
+    if (!tern_touch_given(ctx, "tern_keep", tensor))
         return &ctx->nil;
     tern_region *grown = realloc(ctx->kept, (size_t)(ctx->kept_count + 1) * sizeof *ctx->kept);
     if (grown)

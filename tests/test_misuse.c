@@ -48,6 +48,65 @@ static void null_in_place_of_values_is_told(void **state)
     assert_fails_and_goes_on(ctx, TERN_ERR_ARGUMENT, "x has rank 2, but its shape is NULL");
     tern_linear(ctx, NULL, input(ctx, "w", 4, 3), NULL, (tern_linear_opts){ 0 });
     assert_fails_and_goes_on(ctx, TERN_ERR_ARGUMENT, "linear: input x is NULL");
+    tern_keep(ctx, NULL);
+    assert_fails_and_goes_on(ctx, TERN_ERR_ARGUMENT, "tern_keep: a tensor is wanted, NULL was given");
+    tern_apply(ctx, NULL, NULL, 0, NULL, NULL);
+    assert_fails_and_goes_on(ctx, TERN_ERR_ARGUMENT, "tern_apply: the op is NULL");
+    tern_apply(ctx, &tern_op_linear, NULL, 3, NULL, NULL);
+    assert_fails_and_goes_on(ctx, TERN_ERR_ARGUMENT, "linear: the list of inputs is NULL");
+    tern_ctx_free(ctx);
+}
+
+static void null_in_place_of_a_name_is_told(void **state)
+{
+    (void)state;
+    tern_ctx *ctx = open_recording("ref");
+    tern_param(ctx, NULL, 1, (int64_t[]){ 2 }, (tern_param_opts){ 0 });
+    assert_fails_and_goes_on(ctx, TERN_ERR_ARGUMENT, "a parameter is declared without a name");
+    tern_state(ctx, "", 1, (int64_t[]){ 2 }, 0);
+    assert_fails_and_goes_on(ctx, TERN_ERR_ARGUMENT, "a parameter is declared without a name");
+    tern_group_params(ctx, NULL, (tern_group_opts){ .frozen = true });
+    assert_fails_and_goes_on(ctx, TERN_ERR_ARGUMENT, "the pattern of names is NULL");
+    tern_set_provider(ctx, "linear", NULL);
+    assert_fails_and_goes_on(ctx, TERN_ERR_ARGUMENT, "the name of the provider is NULL");
+    tern_set_provider(ctx, NULL, "openblas");
+    assert_fails_and_goes_on(ctx, TERN_ERR_ARGUMENT, "the name of the op is NULL");
+    tern_ctx_free(ctx);
+}
+
+/* What an op has read must not change before its backward reads it again. */
+static void what_belongs_to_the_step_is_not_overwritten(void **state)
+{
+    (void)state;
+    tern_ctx *ctx = open_recording("ref");
+    double values[6] = { 7 };
+    tern_tensor *x = input(ctx, "x", 2, 3), *kept = tern_keep(ctx, x);
+    tern_write(ctx, kept, TERN_F64, values);
+    tern_read(ctx, kept, TERN_F64, values);
+    assert_tern_ok(ctx);
+    assert_true(values[0] == 7);
+    tern_write(ctx, x, TERN_F64, values);
+    assert_fails_and_goes_on(ctx, TERN_ERR_STATE, "tern_write: x is of this step");
+    tern_read_scalar(ctx, input(ctx, "x", 2, 3));
+    assert_fails_and_goes_on(ctx, TERN_ERR_SHAPE,
+                             "tern_read_scalar: one element is wanted, x is [2,3]");
+    tern_scope_push(ctx, "layer");
+    tern_scope_pop(ctx);
+    assert_tern_ok(ctx);
+    tern_scope_pop(ctx);
+    assert_fails_and_goes_on(ctx, TERN_ERR_STATE, "tern_scope_pop without a tern_scope_push");
+    tern_ctx_free(ctx);
+}
+
+static void a_full_tensor_on_meta_takes_no_memory(void **state)
+{
+    (void)state;
+    tern_error error = { 0 };
+    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = "meta" }, &error);
+    tern_step_begin(ctx, 0);
+    tern_tensor *huge = tern_full(ctx, 1, (int64_t[]){ (int64_t)1 << 40 }, 1);
+    assert_tern_ok(ctx);
+    assert_int_equal(huge->count, (int64_t)1 << 40);
     tern_ctx_free(ctx);
 }
 
@@ -233,6 +292,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(null_in_place_of_values_is_told),
+        cmocka_unit_test(null_in_place_of_a_name_is_told),
+        cmocka_unit_test(what_belongs_to_the_step_is_not_overwritten),
+        cmocka_unit_test(a_full_tensor_on_meta_takes_no_memory),
         cmocka_unit_test(a_tensor_of_another_context_is_told_by_everybody),
         cmocka_unit_test(what_no_tensor_can_be_is_told),
         cmocka_unit_test(sizes_that_overflow_in_an_op_name_it),
