@@ -253,6 +253,8 @@ static bool record(tern_call *call, const tern_impl *impl)
         ctx->allocations++;
     }
     ctx->tape[ctx->tape_count++] = (tern_record){ *call, impl, tern_step_scope(ctx) };
+    if (call->is_restorable && impl && impl->restore)
+        call->out[0]->maker = ctx->tape_count;
     return true;
 }
 

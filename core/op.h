@@ -143,6 +143,9 @@ typedef struct tern_call {
     bool accumulate[TERN_MAX_ARGS];
     void *workspace; /* as many bytes as the implementation asked for, 64-byte
                         aligned, contents undefined                        */
+    /* Set by the shape rule, of what these options make of the contract. */
+    bool out_is_unread[TERN_MAX_SAVED]; /* backward does not read it, whatever its flags say */
+    bool is_restorable;                 /* see tern_impl's restore */
     bool training;   /* dropout drops, batch norm uses batch statistics    */
     bool frozen_state; /* leave TERN_MUTATED state alone (gradient checks)  */
     /* Philox stream of this call: see core/rng.h */
@@ -158,6 +161,10 @@ typedef struct tern_impl {
     const char *provider; /* "hand" is the default            */
     tern_kernel forward;
     tern_kernel backward; /* NULL if the op has no differentiable input */
+    /* Writes output 0 once more, to the bit, from the saved tensors alone.  Other ops'
+     * backward then finds it again although its memory was given up after forward.  NULL:
+     * the output is kept. */
+    tern_kernel restore;
     /* Bytes of workspace; NULL means none. */
     size_t (*forward_workspace)(const tern_call *call);
     size_t (*backward_workspace)(const tern_call *call);

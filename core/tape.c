@@ -102,6 +102,26 @@ static void add_separate(tern_ctx *ctx, tern_tensor *to, const tern_tensor *shar
     }
 }
 
+/* The values of a tensor that backward reads.  Those that can be made once more from what
+ * is kept anyway were given up after forward: they come back in a buffer of their own. */
+static void bring_back(tern_ctx *ctx, tern_tensor *tensor)
+{
+    if (!tensor->maker) {
+        tern_touch(ctx, tensor);
+        return;
+    }
+    const tern_record *record = &ctx->tape[tensor->maker - 1];
+    tern_call call = record->call;
+    tensor->maker = 0;
+    for (int i = 0; i < call.inputs; i++)
+        call.in[i] = NULL;
+    for (int i = 0; i < call.saveds; i++)
+        if (call.saved[i])
+            tern_touch(ctx, call.saved[i]);
+    if (tern_allocate(ctx, tensor) && !tern_is_idle(ctx))
+        record->impl->restore(&call);
+}
+
 /* Kernels see only what their contract says backward reads: the memory of the
  * rest may already serve somebody else. */
 static void hide_unread(tern_ctx *ctx, tern_call *call, tern_tensor *headers)
@@ -114,8 +134,8 @@ static void hide_unread(tern_ctx *ctx, tern_call *call, tern_tensor *headers)
         unsigned flags = is_input ? input_flags(call->op, at) : call->op->out[at].flags;
         if (!*slot)
             continue;
-        if (flags & TERN_BACKWARD_READS) {
-            tern_touch(ctx, *slot);
+        if ((flags & TERN_BACKWARD_READS) && (is_input || !call->out_is_unread[at])) {
+            bring_back(ctx, *slot);
         } else {
             headers[used] = **slot;
             headers[used].data = NULL;

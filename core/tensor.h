@@ -48,6 +48,8 @@ typedef struct tern_tensor {
     uint64_t step;        /* step it belongs to; 0 = persistent                 */
     int32_t buffer;       /* its buffer in the step's memory plan; -1 = none    */
     uint64_t grad_step;   /* last step in which grad was written; 0 = never     */
+    int32_t maker;        /* number, from 1, of the record on the tape that can
+                             make its values once more; 0 = none: they are kept */
 } tern_tensor;
 
 /* "[8,64,64,3]" into a buffer that holds TERN_SHAPE_TEXT bytes; returns it. */

@@ -85,7 +85,7 @@ static double grad_normalised(const tern_call *call, const batch_norm_rows *rows
                           ((const double *)call->in[BN_GAIN]->data)[c],
                           ((const double *)call->in[BN_BIAS]->data)[c]);
     return grad_y[at] *
-           tern_activation_slope_ref((tern_activation)opts->activation, z,
+           tern_activation_slope_ref((tern_activation)opts->activation,
                                      tern_activate_ref((tern_activation)opts->activation, z));
 }
 

@@ -95,9 +95,7 @@ static void conv2d_shape(tern_call *call)
         return;
     conv2d_geometry g = conv2d_geometry_of(call);
     int64_t shape[] = { g.images, g.out_rows, g.out_columns, g.outputs };
-    tern_declare_out(call, 0, call->in[0]->dtype, 4, shape);
-    if (tern_activation_saves_input((tern_activation)opts->activation))
-        tern_declare_saved(call, 0, call->in[0]->dtype, 4, shape);
+    tern_declare_activated(call, (tern_activation)opts->activation, 4, shape);
 }
 
 static void conv2d_cost(const tern_call *call, tern_cost *forward, tern_cost *backward)

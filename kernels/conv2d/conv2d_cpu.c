@@ -274,5 +274,6 @@ static size_t backward_workspace(const tern_call *call)
 const tern_impl TERN_LEVEL(tern_conv2d_cpu) = {
     .op = "conv2d", .backend = "cpu", .provider = "hand",
     .forward = conv2d_forward, .backward = conv2d_backward,
+    .restore = TERN_LEVEL(tern_activation_restore),
     .forward_workspace = forward_workspace, .backward_workspace = backward_workspace,
 };

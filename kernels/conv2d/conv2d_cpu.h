@@ -7,12 +7,12 @@
 #include "kernels/conv2d/panel_product.h"
 #include "kernels/elementwise/activation_cpu.h"
 
-/* The images that a window is cut from, [N, rows, columns, channels].  With y, the
- * values are y's gradient and the window gets the gradient before the activation. */
+/* The images that a window is cut from, [N, rows, columns, channels].  With an
+ * activation, the values are y's gradient and the window gets that before it. */
 typedef struct image_source {
     const float *values;
-    const float *y, *before; /* before: gelu only */
     tern_activation activation;
+    const float *kept; /* see elementwise/activation.h */
     int64_t rows, columns, channels;
     int64_t first, width; /* the channels that a window takes: those of one group */
 } image_source;
@@ -26,14 +26,11 @@ typedef struct image_window {
 /* n values from the offset `at` of a source with an activation, 1 <= n <= TERN_LANES. */
 static inline tern_vf read_vector(const image_source *source, int64_t at, int64_t n)
 {
-    const float *before = source->before ? source->before : source->y;
     if (n == TERN_LANES)
         return tern_load(source->values + at) *
-               tern_vactivation_slope(source->activation, tern_load(before + at),
-                                      tern_load(source->y + at));
+               tern_vactivation_slope(source->activation, tern_load(source->kept + at));
     return tern_load_part(source->values + at, n) *
-           tern_vactivation_slope(source->activation, tern_load_part(before + at, n),
-                                  tern_load_part(source->y + at, n));
+           tern_vactivation_slope(source->activation, tern_load_part(source->kept + at, n));
 }
 
 /* count values from the offset `at` of a source. */
@@ -120,8 +117,7 @@ static inline image_source gradient_source(const tern_call *call, const conv2d_g
 {
     const tern_conv2d_opts *opts = call->options;
     image_source source = {
-        .values = call->grad_out[0]->data, .y = call->out[0]->data,
-        .before = call->saved[0] ? call->saved[0]->data : NULL,
+        .values = call->grad_out[0]->data, .kept = tern_activation_kept(call),
         .activation = (tern_activation)opts->activation,
         .rows = g->out_rows, .columns = g->out_columns, .channels = g->outputs,
         .width = g->group_outputs,

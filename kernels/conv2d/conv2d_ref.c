@@ -101,8 +101,7 @@ static void conv2d_backward(tern_call *call)
 {
     const tern_conv2d_opts *opts = call->options;
     const conv2d_geometry g = conv2d_geometry_of(call);
-    const double *y = call->out[0]->data, *grad_y = call->grad_out[0]->data;
-    const double *before = call->saved[0] ? call->saved[0]->data : NULL;
+    const double *kept = tern_activation_kept(call), *grad_y = call->grad_out[0]->data;
     double *grad_bias = call->grad_in[2] ? call->grad_in[2]->data : NULL;
 
     for (int input = 0; input < 3; input++) {
@@ -119,7 +118,7 @@ static void conv2d_backward(tern_call *call)
                     int64_t at = y_at(&g, n, p, q, o);
                     double grad = grad_y[at] * tern_activation_slope_ref(
                                                    (tern_activation)opts->activation,
-                                                   before ? before[at] : 0, y[at]);
+                                                   kept ? kept[at] : 0);
                     if (grad_bias)
                         grad_bias[o] += grad;
                     spread_gradient(&g, call, n, p, q, o, grad);
@@ -129,4 +128,5 @@ static void conv2d_backward(tern_call *call)
 const tern_impl tern_conv2d_ref = {
     .op = "conv2d", .backend = "ref", .provider = "hand",
     .forward = conv2d_forward, .backward = conv2d_backward,
+    .restore = tern_activation_restore_ref,
 };

@@ -19,16 +19,15 @@ static __device__ __forceinline__ float tern_activate(tern_activation activation
     return x;
 }
 
-/* dy/dx, from the value before the activation x (used for gelu only) and the result y
- * (used for all others). */
-static __device__ __forceinline__ float tern_activation_slope(tern_activation activation, float x,
-                                                              float y)
+/* The derivative, from what was kept. */
+static __device__ __forceinline__ float tern_activation_slope(tern_activation activation,
+                                                              float kept)
 {
     switch (activation) {
-    case TERN_ACT_RELU: return y > 0 ? 1 : 0;
-    case TERN_ACT_GELU: return tern_gelu_slopef(x);
-    case TERN_ACT_SIGMOID: return y * (1.0f - y);
-    case TERN_ACT_TANH: return 1.0f - y * y;
+    case TERN_ACT_RELU: return kept > 0 ? 1 : 0;
+    case TERN_ACT_GELU: return tern_gelu_slopef(kept);
+    case TERN_ACT_SIGMOID: return kept * (1.0f - kept);
+    case TERN_ACT_TANH: return 1.0f - kept * kept;
     case TERN_ACT_NONE: break;
     }
     return 1.0f;

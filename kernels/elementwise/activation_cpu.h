@@ -18,18 +18,20 @@ static inline tern_vf tern_vactivate(tern_activation activation, tern_vf x)
     return x;
 }
 
-/* dy/dx, from the value before the activation x (read for gelu only; pass anything
- * otherwise) and the result y (read for all others). */
-static inline tern_vf tern_vactivation_slope(tern_activation activation, tern_vf x, tern_vf y)
+/* The derivative, from what was kept. */
+static inline tern_vf tern_vactivation_slope(tern_activation activation, tern_vf kept)
 {
     switch (activation) {
-    case TERN_ACT_RELU: return tern_select(y > 0, tern_splat(1.0f), (tern_vf){ 0 });
-    case TERN_ACT_GELU: return tern_vgelu_slope(x);
-    case TERN_ACT_SIGMOID: return y * (1.0f - y);
-    case TERN_ACT_TANH: return 1.0f - y * y;
+    case TERN_ACT_RELU: return tern_select(kept > 0, tern_splat(1.0f), (tern_vf){ 0 });
+    case TERN_ACT_GELU: return tern_vgelu_slope(kept);
+    case TERN_ACT_SIGMOID: return kept * (1.0f - kept);
+    case TERN_ACT_TANH: return 1.0f - kept * kept;
     case TERN_ACT_NONE: break;
     }
     return tern_splat(1.0f);
 }
+
+/* Output 0 once more from what was saved. */
+void TERN_LEVEL(tern_activation_restore)(tern_call *call);
 
 #endif

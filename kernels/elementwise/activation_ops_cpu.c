@@ -110,6 +110,12 @@ static tern_tile_fn gelu_tile(const tern_call *call)
 static void gelu_forward(tern_call *call) { tern_unary_forward(call, gelu_tile(call), NULL); }
 static void gelu_backward(tern_call *call) { tern_unary_backward(call, gelu_tile(call), NULL); }
 
+void TERN_LEVEL(tern_activation_restore)(tern_call *call)
+{
+    tern_unary_task task = { .from = call->saved[0]->data, .to = call->out[0]->data };
+    tern_unary_run(call, exact_tile, &task, NULL);
+}
+
 const tern_impl TERN_LEVEL(tern_gelu_cpu) = {
     .op = "gelu", .backend = "cpu", .provider = "hand",
     .forward = gelu_forward, .backward = gelu_backward,
@@ -148,7 +154,7 @@ const tern_impl TERN_LEVEL(tern_silu_cpu) = {
 
 static tern_vf sigmoid_gradient(tern_vf grad_y, tern_vf y)
 {
-    return grad_y * tern_vactivation_slope(TERN_ACT_SIGMOID, y, y);
+    return grad_y * tern_vactivation_slope(TERN_ACT_SIGMOID, y);
 }
 
 static const tern_unary sigmoid_op = { .value = tern_vsigmoid, .gradient = sigmoid_gradient };
@@ -171,7 +177,7 @@ const tern_impl TERN_LEVEL(tern_sigmoid_cpu) = {
 
 static tern_vf tanh_gradient(tern_vf grad_y, tern_vf y)
 {
-    return grad_y * tern_vactivation_slope(TERN_ACT_TANH, y, y);
+    return grad_y * tern_vactivation_slope(TERN_ACT_TANH, y);
 }
 
 static const tern_unary tanh_op = { .value = tern_vtanh, .gradient = tanh_gradient };

@@ -78,7 +78,7 @@ static double gelu_gradient(double grad_y, double x, const void *options)
 {
     const tern_gelu_opts *opts = options;
     if (opts->approximate != TERN_GELU_TANH)
-        return grad_y * tern_activation_slope_ref(TERN_ACT_GELU, x, 0);
+        return grad_y * tern_activation_slope_ref(TERN_ACT_GELU, x);
     double share = logistic(TWICE_ROOT_2_PI * (x + CUBIC * x * x * x));
     double inner = TWICE_ROOT_2_PI * (1 + 3 * CUBIC * x * x);
     return grad_y * (share + x * share * (1 - share) * inner);
@@ -123,7 +123,7 @@ const tern_impl tern_silu_ref = {
 
 static double sigmoid_gradient(double grad_y, double y)
 {
-    return grad_y * tern_activation_slope_ref(TERN_ACT_SIGMOID, 0, y);
+    return grad_y * tern_activation_slope_ref(TERN_ACT_SIGMOID, y);
 }
 
 static const tern_unary_ref sigmoid_op = { .value = logistic, .gradient = sigmoid_gradient };
@@ -140,7 +140,7 @@ const tern_impl tern_sigmoid_ref = {
 
 static double tanh_gradient(double grad_y, double y)
 {
-    return grad_y * tern_activation_slope_ref(TERN_ACT_TANH, 0, y);
+    return grad_y * tern_activation_slope_ref(TERN_ACT_TANH, y);
 }
 
 static const tern_unary_ref tanh_op = { .value = tanh, .gradient = tanh_gradient };

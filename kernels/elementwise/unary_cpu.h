@@ -70,7 +70,7 @@ static inline void tern_unary_run(tern_call *call, tern_tile_fn tile, tern_unary
 {
     if (option)
         memcpy(task->option, option, sizeof task->option);
-    task->count = call->in[0]->count;
+    task->count = call->out[0]->count;
     tern_parallel(tern_ctx_pool(call->ctx),
                   (task->count + TERN_UNARY_TILE - 1) / TERN_UNARY_TILE, tile, task);
 }

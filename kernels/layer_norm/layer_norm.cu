@@ -264,6 +264,6 @@ extern "C" {
 extern const tern_impl tern_layer_norm_cuda;
 const tern_impl tern_layer_norm_cuda = {
     "layer_norm",        TERN_CUDA_DEVICE, "hand",        layer_norm_forward,
-    layer_norm_backward, NULL,             backward_bytes,
+    layer_norm_backward, NULL,             NULL,          backward_bytes,
 };
 }

@@ -31,9 +31,7 @@ static void linear_shape(tern_call *call)
     for (int axis = 0; axis < x->rank; axis++)
         shape[axis] = x->shape[axis];
     shape[x->rank - 1] = weight->shape[0];
-    tern_declare_out(call, 0, x->dtype, x->rank, shape);
-    if (tern_activation_saves_input((tern_activation)opts->activation))
-        tern_declare_saved(call, 0, x->dtype, x->rank, shape);
+    tern_declare_activated(call, (tern_activation)opts->activation, x->rank, shape);
 }
 
 static void linear_cost(const tern_call *call, tern_cost *forward, tern_cost *backward)

@@ -78,7 +78,7 @@ static void linear_forward(tern_call *call)
 struct linear_rows {
     tern_activation activation;
     int64_t rows, outputs, strip_rows;
-    const float *grad_y, *y, *before;
+    const float *grad_y, *kept;
     float *g;       /* NULL without an activation        */
     float *partial; /* [strips,O]; NULL if no bias wants it */
 };
@@ -94,8 +94,7 @@ static __global__ void linear_rows_kernel(const linear_rows job)
         int64_t at = row * job.outputs + column;
         float g = job.grad_y[at];
         if (job.g) {
-            float before = job.before ? job.before[at] : 0;
-            g *= tern_activation_slope(job.activation, before, job.y[at]);
+            g *= tern_activation_slope(job.activation, job.kept[at]);
             job.g[at] = g;
         }
         sum += g;
@@ -136,8 +135,8 @@ static const float *backward_rows(tern_call *call)
     linear_workspace parts = cut_workspace(call, call->workspace);
     const float *grad_y = floats(call->grad_out[0]);
     const linear_rows job = { activation_of(call), n.rows, n.outputs, tern_strip_rows(n.rows),
-                              grad_y, floats(call->out[0]), floats(call->saved[0]), parts.g,
-                              parts.partial };
+                              grad_y, static_cast<const float *>(tern_activation_kept(call)),
+                              parts.g, parts.partial };
     if (parts.g || parts.partial)
         tern_launch(call, "linear_rows", linear_rows_kernel, tern_strip_grid(n.rows, n.outputs),
                     job);
@@ -189,6 +188,7 @@ static void linear_backward(tern_call *call)
 extern "C" {
 extern const tern_impl tern_linear_cuda;
 const tern_impl tern_linear_cuda = {
-    "linear", TERN_CUDA_DEVICE, "hand", linear_forward, linear_backward, NULL, backward_bytes,
+    "linear",        TERN_CUDA_DEVICE, "hand", linear_forward,
+    linear_backward, NULL,             NULL,   backward_bytes,
 };
 }

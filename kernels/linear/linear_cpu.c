@@ -1,4 +1,5 @@
 /* linear on cpu by tern's own GEMM (kernels/matmul/gemm_cpu.c). */
+#include "kernels/elementwise/activation_cpu.h"
 #include "kernels/linear/linear_gemm.h"
 
 static size_t forward_bytes(const tern_call *call)
@@ -24,5 +25,6 @@ static void linear_backward(tern_call *call)
 const tern_impl TERN_LEVEL(tern_linear_cpu) = {
     .op = "linear", .backend = "cpu", .provider = "hand",
     .forward = linear_forward, .backward = linear_backward,
+    .restore = TERN_LEVEL(tern_activation_restore),
     .forward_workspace = forward_bytes, .backward_workspace = backward_bytes,
 };

@@ -116,7 +116,7 @@ size_t TERN_LEVEL(tern_linear_backward_bytes)(const tern_call *call,
 typedef struct rows_job {
     tern_activation activation;
     int64_t rows, outputs, tiles;
-    const float *grad_y, *y, *before;
+    const float *grad_y, *kept;
     float *g;         /* NULL without an activation                */
     float *sums;      /* [tiles,O], or NULL if no bias wants them  */
     float *grad_bias;
@@ -130,8 +130,7 @@ static inline void rows_vector(const rows_job *job, int64_t row, int64_t j, floa
     tern_vf g = tern_load_part(job->grad_y + at, n);
 
     if (job->g) {
-        tern_vf before = job->before ? tern_load_part(job->before + at, n) : (tern_vf){ 0 };
-        g *= tern_vactivation_slope(job->activation, before, tern_load_part(job->y + at, n));
+        g *= tern_vactivation_slope(job->activation, tern_load_part(job->kept + at, n));
         tern_store_part(job->g + at, g, n);
     }
     if (sum)
@@ -176,7 +175,7 @@ static const float *backward_rows(tern_call *call, layout at)
     rows_job job = {
         .activation = activation_of(call), .rows = n.rows, .outputs = n.outputs,
         .tiles = (n.rows + TILE_ROWS - 1) / TILE_ROWS, .grad_y = call->grad_out[0]->data,
-        .y = call->out[0]->data, .before = call->saved[0] ? call->saved[0]->data : NULL,
+        .kept = tern_activation_kept(call),
         .g = activation_of(call) ? (float *)workspace : NULL,
         .sums = call->grad_in[2] ? (float *)(workspace + at.sums) : NULL,
         .grad_bias = call->grad_in[2] ? call->grad_in[2]->data : NULL,

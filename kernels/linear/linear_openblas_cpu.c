@@ -1,4 +1,5 @@
 /* linear on cpu by OpenBLAS's GEMM (kernels/matmul/openblas_cpu.c). */
+#include "kernels/elementwise/activation_cpu.h"
 #include "kernels/linear/linear_gemm.h"
 #include "kernels/matmul/openblas.h"
 
@@ -27,5 +28,6 @@ static void linear_backward(tern_call *call)
 const tern_impl TERN_LEVEL(tern_linear_openblas_cpu) = {
     .op = "linear", .backend = "cpu", .provider = "openblas",
     .forward = linear_forward, .backward = linear_backward,
+    .restore = TERN_LEVEL(tern_activation_restore),
     .forward_workspace = forward_bytes, .backward_workspace = backward_bytes,
 };

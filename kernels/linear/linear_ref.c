@@ -26,10 +26,9 @@ static void linear_forward(tern_call *call)
 static double slope_times_grad(const tern_call *call, int64_t at)
 {
     const tern_linear_opts *opts = call->options;
-    const double *y = call->out[0]->data, *grad_y = call->grad_out[0]->data;
-    double before = call->saved[0] ? ((const double *)call->saved[0]->data)[at] : 0;
+    const double *kept = tern_activation_kept(call), *grad_y = call->grad_out[0]->data;
     return grad_y[at] *
-           tern_activation_slope_ref((tern_activation)opts->activation, before, y[at]);
+           tern_activation_slope_ref((tern_activation)opts->activation, kept ? kept[at] : 0);
 }
 
 static void linear_backward(tern_call *call)
@@ -72,4 +71,5 @@ static void linear_backward(tern_call *call)
 const tern_impl tern_linear_ref = {
     .op = "linear", .backend = "ref", .provider = "hand",
     .forward = linear_forward, .backward = linear_backward,
+    .restore = tern_activation_restore_ref,
 };
