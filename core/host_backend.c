@@ -32,16 +32,19 @@ static void *host_reserve(void *state, size_t bytes, tern_error *error)
                        bytes >> 20, strerror(errno));
         return NULL;
     }
-    madvise(base, bytes, MADV_HUGEPAGE); /* a wish; kernels without it are fine too */
     return base;
 }
 
 static bool host_commit(void *state, void *base, size_t old_bytes, size_t new_bytes,
                         tern_error *error)
 {
-    enum { PAGE = 1 << 21 }; /* whole huge pages, or the kernel splits them */
+    enum { PAGE = 1 << 21, LARGE = 4 << 20 };
     (void)state;
     (void)error;
+    /* A wish; kernels without them are fine too.  Small regions would waste most of one. */
+    if (new_bytes > old_bytes && new_bytes >= LARGE)
+        madvise(base, new_bytes, MADV_HUGEPAGE);
+    /* Back go whole huge pages, or the kernel splits them. */
     size_t from = (new_bytes + PAGE - 1) / PAGE * PAGE;
     if (from < old_bytes)
         madvise((char *)base + from, old_bytes - from, MADV_DONTNEED);

@@ -65,11 +65,11 @@ static void begin(tern_ctx *ctx, uint64_t signature, bool dry)
     const tern_plan *plan = find_plan(ctx, ctx->signature);
     tern_trace_begin(&ctx->trace, plan && plan->buffers ? plan : NULL);
 
-    /* Give back what recording without reuse took beyond the largest plan. */
+    /* All of the largest plan at once, and what recording without reuse took beyond it back. */
     size_t peak = 0;
     for (int i = 0; i < ctx->plan_count; i++)
         peak = ctx->plans[i].peak > peak ? ctx->plans[i].peak : peak;
-    if (plan && !dry && ctx->arena.committed > peak)
+    if (plan && !dry)
         tern_region_commit(ctx, &ctx->arena, peak);
 }
 

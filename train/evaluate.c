@@ -43,15 +43,25 @@ static bool make_room(tern_predictions *predictions, int64_t samples, int64_t cl
     return true;
 }
 
+static tern_tensor *forward(tern_ctx *ctx, const tern_classifier *model,
+                            const tern_model_arrays *arrays)
+{
+    tern_model_inputs inputs =
+        tern_model_inputs_upload(ctx, tern_classifier_config(model), arrays);
+    return tern_classifier_forward(ctx, model, &inputs, NULL);
+}
+
 /* The batch's logits, read to the host. */
 static bool run_batch(tern_ctx *ctx, const tern_classifier *model, const tern_batch *batch,
                       double *logits, tern_error *error)
 {
     tern_model_arrays arrays = tern_feed_arrays(batch);
+    if (!tern_step_is_planned(ctx, EVALUATION)) {
+        tern_step_begin_dry(ctx, EVALUATION);
+        forward(ctx, model, &arrays);
+    }
     tern_step_begin(ctx, EVALUATION);
-    tern_model_inputs inputs =
-        tern_model_inputs_upload(ctx, tern_classifier_config(model), &arrays);
-    tern_tensor *out = tern_classifier_forward(ctx, model, &inputs, NULL);
+    tern_tensor *out = forward(ctx, model, &arrays);
     if (tern_ok(ctx))
         tern_read(ctx, out, TERN_F64, logits);
     return tern_ok(ctx) || tern_error_set(error, tern_ctx_error(ctx)->code, "%s",
