@@ -1,5 +1,5 @@
 /* Wrong shapes are named as conv1d's, though conv2d does the work.  That it computes what
- * nn.Conv1d computes is tests/test_image_layers.c's. */
+ * PyTorch computes is shown by its fixtures, as of every op. */
 #include "tests/check.h"
 
 #include <string.h>
@@ -25,10 +25,10 @@ static void wrong_shapes_are_named(void **state)
 {
     (void)state;
     fails(2, (int64_t[]){ 4, 3 }, (int64_t[]){ 5, 3, 3 },
-          "conv1d: x [N,T,I] must have three axes, not [4,3]");
+          "conv1d: x [4,3] must be (N,T,C) and weight [5,3,3] (O,k,I)");
     fails(3, (int64_t[]){ 1, 4, 3 }, (int64_t[]){ 5, 3, 2 },
-          "weight [5,3,1,2] (O,kh,kw,I) wants 2 input channels, x is [1,4,1,3]");
-    fails(3, (int64_t[]){ 1, 4, 3 }, (int64_t[]){ 5, 7, 3 }, "is larger than x [1,4,1,3]");
+          "conv1d: weight [5,3,2] (O,k,I) wants 2 input channels, x is [1,4,3] (N,T,C)");
+    fails(3, (int64_t[]){ 1, 4, 3 }, (int64_t[]){ 5, 7, 3 }, "conv1d: weight [5,7,3] (O,k,I) is larger than x [1,4,3] (N,T,C) padded by 0");
 }
 
 int main(void)

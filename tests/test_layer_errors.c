@@ -281,7 +281,7 @@ static void what_does_not_fit_names_the_layer(void **state)
           "model.layer.self_attn: attention: q [2,5,6] and k [3,7,6] must agree in N" },
         { recurrent, TERN_ERR_SHAPE, "model.layer: lstm: " },
         { conv1d, TERN_ERR_SHAPE,
-          "model.layer: conv1d: x [N,T,I] must have three axes, not [2,7]" },
+          "model.layer: conv1d: x [2,7] must be (N,T,C) and weight [3,3,4] (O,k,I)" },
         { conv_block, TERN_ERR_SHAPE, "model.layer.0: conv2d: weight [3,3,3,4]" },
         { conv_block_mask, TERN_ERR_SHAPE,
           "model.layer: mask [2,6] must have the first axes of x [2,7,7,3]" },

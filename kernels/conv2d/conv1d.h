@@ -1,4 +1,4 @@
-/* 1-D convolution over time, as in PyTorch: conv2d on images that are one pixel wide.
+/* 1-D convolution over time, as in PyTorch, with a fused bias and activation.
  *
  *   y[n,t,o] = act( bias[o] + sum_{u,i} x[n, t*stride + u*dilation - pad, first(o) + i]
  *                                       * weight[o,u,i] )
@@ -12,14 +12,16 @@
  *   -> y    [N, To, O]         To = floor((T + 2*pad - dilation*(k-1) - 1) / stride) + 1
  *
  * N may be 0; all other extents are at least 1.
- * Cost: 2 * N*To * O * k*I/groups FLOPs forward, twice that backward; views cost nothing.
- * Errors: TERN_ERR_SHAPE if x or weight has not three axes, and conv2d's, whose message
- * shows the shapes as it sees them: [N,T,1,I] and [O,k,1,I/groups].
+ * Saved for backward: the value before the activation, for gelu only.
+ * Cost: 2 * N*To * O * k*I/groups FLOPs forward, twice that backward.
+ * Errors: TERN_ERR_SHAPE if the ranks or channels do not fit, or if the kernel is
+ * longer than the padded sequence.
  */
 #ifndef TERN_KERNELS_CONV1D_H
 #define TERN_KERNELS_CONV1D_H
 
 #include "core/context.h"
+#include "core/op.h"
 #include "kernels/elementwise/activation.h"
 
 typedef struct tern_conv1d_opts {
@@ -29,6 +31,8 @@ typedef struct tern_conv1d_opts {
     int64_t groups;   /* zero means 1; divides I and O                            */
     int activation;   /* tern_activation; default none                            */
 } tern_conv1d_opts;
+
+extern const tern_op tern_op_conv1d;
 
 tern_tensor *tern_conv1d(tern_ctx *ctx, tern_tensor *x, tern_tensor *weight, tern_tensor *bias,
                          tern_conv1d_opts opts);

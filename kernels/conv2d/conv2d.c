@@ -1,6 +1,10 @@
-/* The contract of conv2d; see conv2d.h for the formula and shapes. */
+/* The contract of conv2d, see conv2d.h for the formula and shapes; and the rules for
+ * shapes that conv1d shares with it. */
 #include "kernels/conv2d/conv2d.h"
 
+#include <stdio.h>
+
+#include "kernels/conv2d/conv1d.h"
 #include "kernels/conv2d/conv2d_geometry.h"
 
 enum { STRIDE_MAX = 1 << 20, PAD_MAX = 1 << 20, DILATION_MAX = 1 << 20, GROUPS_MAX = 1 << 20 };
@@ -24,48 +28,82 @@ static const tern_option options[] = {
     { 0 },
 };
 
+/* How messages name the axes of x and weight. */
+typedef struct axis_names {
+    int rank;
+    const char *x, *weight, *group_weight;
+} axis_names;
+
+static axis_names axes_of(const tern_op *op)
+{
+    return op == &tern_op_conv1d
+               ? (axis_names){ 3, "(N,T,C)", "(O,k,I)", "(O,k,I/groups)" }
+               : (axis_names){ 4, "(N,H,W,C)", "(O,kh,kw,I)", "(O,kh,kw,I/groups)" };
+}
+
 /* Groups divide the channels, and weight has as many as one group. */
 static bool check_channels(tern_call *call, const char *xt, const char *wt)
 {
     const tern_conv2d_opts *opts = call->options;
-    int64_t inputs = call->in[0]->shape[3], outputs = call->in[1]->shape[0];
+    const axis_names axes = axes_of(call->op);
+    int64_t inputs = call->in[0]->shape[axes.rank - 1], outputs = call->in[1]->shape[0];
     if (inputs % opts->groups != 0 || outputs % opts->groups != 0) {
         tern_call_fail(call, TERN_ERR_SHAPE,
-                       "groups %lld must divide the channels of x %s (N,H,W,C) and the outputs "
-                       "of weight %s (O,kh,kw,I)", (long long)opts->groups, xt, wt);
+                       "groups %lld must divide the channels of x %s %s and the outputs "
+                       "of weight %s %s", (long long)opts->groups, xt, axes.x, wt, axes.weight);
         return false;
     }
-    int64_t wanted = call->in[1]->shape[3] * opts->groups;
+    int64_t wanted = call->in[1]->shape[axes.rank - 1] * opts->groups;
     if (wanted == inputs)
         return true;
     if (opts->groups == 1)
         tern_call_fail(call, TERN_ERR_SHAPE,
-                       "weight %s (O,kh,kw,I) wants %lld input channels, x is %s (N,H,W,C)", wt,
-                       (long long)wanted, xt);
+                       "weight %s %s wants %lld input channels, x is %s %s", wt, axes.weight,
+                       (long long)wanted, xt, axes.x);
     else
         tern_call_fail(call, TERN_ERR_SHAPE,
-                       "weight %s (O,kh,kw,I/groups) wants %lld input channels in %lld groups, "
-                       "x is %s (N,H,W,C)", wt, (long long)wanted, (long long)opts->groups, xt);
+                       "weight %s %s wants %lld input channels in %lld groups, x is %s %s", wt,
+                       axes.group_weight, (long long)wanted, (long long)opts->groups, xt, axes.x);
     return false;
+}
+
+/* The kernel is no larger than the padded image, along every axis but the channels. */
+static bool check_room(tern_call *call, const char *xt, const char *wt)
+{
+    const tern_conv2d_opts *opts = call->options;
+    const axis_names axes = axes_of(call->op);
+    for (int axis = 0; axis < axes.rank - 2; axis++) {
+        int64_t span = conv2d_span(call->in[1]->shape[axis + 1], opts->dilation[axis]);
+        if (span <= call->in[0]->shape[axis + 1] + 2 * opts->pad[axis])
+            continue;
+        char columns[32] = "";
+        if (axes.rank == 4)
+            snprintf(columns, sizeof columns, ",%lld", (long long)opts->pad[1]);
+        tern_call_fail(call, TERN_ERR_SHAPE, "weight %s %s%s is larger than x %s %s padded by "
+                       "%lld%s", wt, axes.weight, opts->dilation[axis] > 1 ? ", dilated," : "", xt,
+                       axes.x, (long long)opts->pad[0], columns);
+        return false;
+    }
+    return true;
 }
 
 /* x, weight and bias agree with each other and with the padding. */
 static bool check_shapes(tern_call *call)
 {
-    const tern_conv2d_opts *opts = call->options;
     const tern_tensor *x = call->in[0], *weight = call->in[1], *bias = call->in[2];
+    const axis_names axes = axes_of(call->op);
     char xt[TERN_SHAPE_TEXT], wt[TERN_SHAPE_TEXT], bt[TERN_SHAPE_TEXT];
     tern_shape_text(x, xt);
     tern_shape_text(weight, wt);
 
-    if (x->rank != 4 || weight->rank != 4) {
-        tern_call_fail(call, TERN_ERR_SHAPE, "x %s must be (N,H,W,C) and weight %s (O,kh,kw,I)",
-                       xt, wt);
+    if (x->rank != axes.rank || weight->rank != axes.rank) {
+        tern_call_fail(call, TERN_ERR_SHAPE, "x %s must be %s and weight %s %s", xt, axes.x, wt,
+                       axes.weight);
         return false;
     }
-    if (weight->count == 0 || tern_extent(x, 1, 4) == 0) {
-        tern_call_fail(call, TERN_ERR_SHAPE,
-                       "x %s (N,H,W,C) and weight %s (O,kh,kw,I): only N may be 0", xt, wt);
+    if (weight->count == 0 || tern_extent(x, 1, axes.rank) == 0) {
+        tern_call_fail(call, TERN_ERR_SHAPE, "x %s %s and weight %s %s: only N may be 0", xt,
+                       axes.x, wt, axes.weight);
         return false;
     }
     if (!check_channels(call, xt, wt))
@@ -76,29 +114,22 @@ static bool check_shapes(tern_call *call)
                        tern_shape_text(bias, bt), (long long)weight->shape[0], wt);
         return false;
     }
-    for (int axis = 0; axis < 2; axis++)
-        if (conv2d_span(weight->shape[axis + 1], opts->dilation[axis]) >
-            x->shape[axis + 1] + 2 * opts->pad[axis]) {
-            tern_call_fail(call, TERN_ERR_SHAPE,
-                           "weight %s (O,kh,kw,I)%s is larger than x %s (N,H,W,C) padded by "
-                           "%lld,%lld", wt, opts->dilation[axis] > 1 ? ", dilated," : "", xt,
-                           (long long)opts->pad[0], (long long)opts->pad[1]);
-            return false;
-        }
-    return true;
+    return check_room(call, xt, wt);
 }
 
-static void conv2d_shape(tern_call *call)
+void tern_conv2d_shape(tern_call *call)
 {
     const tern_conv2d_opts *opts = call->options;
     if (!check_shapes(call))
         return;
     conv2d_geometry g = conv2d_geometry_of(call);
+    int rank = call->in[0]->rank;
     int64_t shape[] = { g.images, g.out_rows, g.out_columns, g.outputs };
-    tern_declare_activated(call, (tern_activation)opts->activation, 4, shape);
+    shape[rank - 1] = g.outputs;
+    tern_declare_activated(call, (tern_activation)opts->activation, rank, shape);
 }
 
-static void conv2d_cost(const tern_call *call, tern_cost *forward, tern_cost *backward)
+void tern_conv2d_cost(const tern_call *call, tern_cost *forward, tern_cost *backward)
 {
     conv2d_geometry g = conv2d_geometry_of(call);
     double pixels = (double)g.images * (double)g.out_rows * (double)g.out_columns;
@@ -172,8 +203,8 @@ const tern_op tern_op_conv2d = {
     .saved = { { "before_activation", TERN_REAL, 0, "[N, Ho, Wo, O], gelu only" } },
     .options_size = sizeof(tern_conv2d_opts),
     .options = options,
-    .shape = conv2d_shape,
-    .cost = conv2d_cost,
+    .shape = tern_conv2d_shape,
+    .cost = tern_conv2d_cost,
     .samples = samples,
 };
 

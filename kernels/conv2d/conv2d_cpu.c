@@ -277,3 +277,10 @@ const tern_impl TERN_LEVEL(tern_conv2d_cpu) = {
     .restore = TERN_LEVEL(tern_activation_restore),
     .forward_workspace = forward_workspace, .backward_workspace = backward_workspace,
 };
+
+const tern_impl TERN_LEVEL(tern_conv1d_cpu) = {
+    .op = "conv1d", .backend = "cpu", .provider = "hand",
+    .forward = conv2d_forward, .backward = conv2d_backward,
+    .restore = TERN_LEVEL(tern_activation_restore),
+    .forward_workspace = forward_workspace, .backward_workspace = backward_workspace,
+};

@@ -136,9 +136,8 @@ static inline int64_t kernel_runs(const conv2d_geometry *g)
  * product, and channels are the vectors. */
 static inline bool is_depthwise(const tern_call *call)
 {
-    const tern_conv2d_opts *opts = call->options;
-    return opts->groups > 1 && call->in[0]->shape[3] == opts->groups &&
-           call->in[1]->shape[0] == opts->groups;
+    const conv2d_geometry g = conv2d_geometry_of(call);
+    return g.groups > 1 && g.group_inputs == 1 && g.group_outputs == 1;
 }
 
 /* conv2d_depthwise_cpu.c and conv2d_depthwise_weight_cpu.c; workspace in floats.  The

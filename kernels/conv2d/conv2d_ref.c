@@ -130,3 +130,9 @@ const tern_impl tern_conv2d_ref = {
     .forward = conv2d_forward, .backward = conv2d_backward,
     .restore = tern_activation_restore_ref,
 };
+
+const tern_impl tern_conv1d_ref = {
+    .op = "conv1d", .backend = "ref", .provider = "hand",
+    .forward = conv2d_forward, .backward = conv2d_backward,
+    .restore = tern_activation_restore_ref,
+};
