@@ -5,6 +5,10 @@
  */
 #include "kernels/matmul/gemm_tile.h"
 
+/* What the processor does not foresee is fetched ahead: rows of C, which are far apart, while
+ * their sums are made; and of a transposed A a line for each p, often on a page of its own. */
+enum { FOR_WRITING = 1, STEPS_AHEAD = 32 };
+
 /* gcc unrolls loops inside of another loop early enough to make registers of the
  * accumulators throughout; without the loop over panels they would go through memory
  * before and after the loop over k. */
@@ -13,6 +17,7 @@ static inline __attribute__((always_inline)) void tile_body(const int rows, cons
 {
     const int64_t a_row = tile->a_row, a_k = tile->a_k, b_k = tile->b_k, c_row = tile->c_row;
     const int64_t start_row = tile->start_row;
+    const int64_t ahead = a_row == 1 ? STEPS_AHEAD * a_k : 0;
     const float *start = tile->start;
     float *c = tile->c;
 
@@ -22,9 +27,13 @@ static inline __attribute__((always_inline)) void tile_body(const int rows, cons
 
         for (int i = 0; i < rows; i++)
             for (int j = 0; j < vectors; j++)
+                __builtin_prefetch(c + i * c_row + j * TERN_LANES, FOR_WRITING);
+        for (int i = 0; i < rows; i++)
+            for (int j = 0; j < vectors; j++)
                 sum[i][j] = start ? tern_load(start + i * start_row + j * TERN_LANES)
                                   : (tern_vf){ 0 };
         for (int64_t p = tile->k; p > 0; p--, a += a_k, b += b_k) {
+            __builtin_prefetch(a + ahead);
             for (int j = 0; j < vectors; j++)
                 row[j] = tern_load(b + j * TERN_LANES);
             for (int i = 0; i < rows; i++)
