@@ -18,12 +18,13 @@ static inline int64_t tern_sequence_length(const tern_tensor *lengths, int64_t s
     return length < 0 ? 0 : length > steps ? steps : length;
 }
 
-/* The inputs and outputs that both begin with. */
+/* The inputs, outputs and saved tensors that both begin with. */
 enum {
     TERN_SEQUENCE_X, TERN_SEQUENCE_W_IH, TERN_SEQUENCE_W_HH, TERN_SEQUENCE_B_IH,
     TERN_SEQUENCE_B_HH, TERN_SEQUENCE_LENGTHS, TERN_SEQUENCE_H0
 };
 enum { TERN_SEQUENCE_Y, TERN_SEQUENCE_H_N };
+enum { TERN_SEQUENCE_GATES };
 
 /* Check these inputs and declare these outputs of a cell of `gates` gates; false after an
  * error. */

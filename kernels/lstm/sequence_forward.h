@@ -18,12 +18,6 @@
 
 #include "kernels/lstm/sequence_batch.h"
 
-/* Which of an op's arguments is what. */
-typedef struct sequence_arguments {
-    int x, w_ih, w_hh, lengths, h0; /* inputs  */
-    int y, h_n;                     /* outputs */
-} sequence_arguments;
-
 /* Where one row's step reads and writes. */
 typedef struct sequence_row {
     float *projected;      /* [gates*H], room for 4H                    */
@@ -42,7 +36,6 @@ typedef void (*sequence_gates)(const sequence_forward *pass, int64_t block, cons
 
 struct sequence_forward {
     const tern_call *call;
-    sequence_arguments at;
     int64_t gates;
     sequence_gates formula;
     sequence_batch batch;
@@ -59,7 +52,7 @@ struct sequence_forward {
     void *gemm_scratch;
 };
 
-/* Room for the pass.  Beforehand set call, at, gates and formula; projected and its stride
+/* Room for the pass.  Beforehand set call, gates and formula; projected and its stride
  * if gates are kept for backward; afterwards c, cells and bias. */
 void TERN_LEVEL(tern_sequence_forward_take)(sequence_forward *pass, bool reverse,
                                        tern_workspace *workspace);

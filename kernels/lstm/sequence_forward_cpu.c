@@ -13,7 +13,7 @@ static tern_gemm projection(const sequence_forward *pass, const float *x, int64_
                        .c = pass->projected, .a_stride = batch->inputs,
                        .b_stride = batch->inputs, .c_stride = pass->projected_stride,
                        .bias = pass->bias, .scratch = pass->gemm_scratch };
-    tern_gemm_flag_weight(pass->call, pass->at.w_ih, &TERN_LEVEL(tern_gemm_hand), &gemm);
+    tern_gemm_flag_weight(pass->call, TERN_SEQUENCE_W_IH, &TERN_LEVEL(tern_gemm_hand), &gemm);
     return gemm;
 }
 
@@ -22,7 +22,7 @@ void TERN_LEVEL(tern_sequence_forward_take)(sequence_forward *pass, bool reverse
 {
     const tern_call *call = pass->call;
     int threads = tern_pool_threads(tern_ctx_pool(call->ctx));
-    pass->batch = sequence_batch_take(call->in[pass->at.x], call->in[pass->at.w_hh]->shape[1],
+    pass->batch = sequence_batch_take(call->in[TERN_SEQUENCE_X], call->in[TERN_SEQUENCE_W_HH]->shape[1],
                                       reverse, workspace);
     const sequence_batch *batch = &pass->batch;
     int64_t sums = pass->gates * batch->hidden, all_steps = batch->rows * batch->steps;
@@ -31,10 +31,10 @@ void TERN_LEVEL(tern_sequence_forward_take)(sequence_forward *pass, bool reverse
         pass->projected_stride = sums;
         pass->projected = tern_workspace_take(workspace, all_steps * sums, sizeof(float));
     }
-    if (call->in[pass->at.lengths])
+    if (call->in[TERN_SEQUENCE_LENGTHS])
         pass->x_room = tern_workspace_take(workspace, all_steps * batch->inputs, sizeof(float));
     pass->bias = tern_workspace_take(workspace, sums, sizeof(float));
-    if (!tern_packing_is_kept(call, pass->at.w_hh))
+    if (!tern_packing_is_kept(call, TERN_SEQUENCE_W_HH))
         pass->packed = tern_workspace_take(workspace, sequence_packed_floats(batch, pass->gates),
                                            sizeof(float));
     /* h before and after the step, and one block's sums */
@@ -61,7 +61,7 @@ static sequence_row row_at(const sequence_forward *pass, const sequence_slice *s
     int64_t position = sequence_position(batch, slice->length[r], step);
     int64_t compact = slice->first[r] + position, hidden = batch->hidden;
     int64_t stride = batch->blocks * TERN_LANES;
-    float *y = pass->call->out[pass->at.y]->data;
+    float *y = pass->call->out[TERN_SEQUENCE_Y]->data;
     return (sequence_row){
         .projected = pass->projected + compact * pass->projected_stride,
         .h_before = h + r * stride,
@@ -141,10 +141,10 @@ static void run_slice(void *argument, int64_t number, int worker)
     int64_t hidden = batch->hidden, stride = batch->blocks * TERN_LANES;
     size_t state_bytes = (size_t)hidden * sizeof(float);
     float *h = scratch_of(pass, worker);
-    float *y = call->out[pass->at.y]->data, *h_n = call->out[pass->at.h_n]->data;
+    float *y = call->out[TERN_SEQUENCE_Y]->data, *h_n = call->out[TERN_SEQUENCE_H_N]->data;
 
     for (int64_t r = 0; r < slice.rows; r++) {
-        sequence_load_state(call->in[pass->at.h0], slice.row[r], hidden, h + r * stride);
+        sequence_load_state(call->in[TERN_SEQUENCE_H0], slice.row[r], hidden, h + r * stride);
         memcpy(h_n + slice.row[r] * hidden, h + r * stride, state_bytes);
     }
     run_steps(pass, &slice, worker);
@@ -162,13 +162,13 @@ static void run_slice(void *argument, int64_t number, int worker)
 void TERN_LEVEL(tern_sequence_forward_run)(sequence_forward *pass, tern_call *call)
 {
     tern_pool *pool = tern_ctx_pool(call->ctx);
-    sequence_batch_fill(&pass->batch, call->in[pass->at.lengths]);
-    pass->packed = sequence_packed_weight(call, pass->at.w_hh, &pass->batch, pass->gates,
+    sequence_batch_fill(&pass->batch, call->in[TERN_SEQUENCE_LENGTHS]);
+    pass->packed = sequence_packed_weight(call, TERN_SEQUENCE_W_HH, &pass->batch, pass->gates,
                                           pass->packed);
-    const float *x = sequence_compact_x(call->in[pass->at.x], &pass->batch, pass->x_room);
+    const float *x = sequence_compact_x(call->in[TERN_SEQUENCE_X], &pass->batch, pass->x_room);
     tern_gemm project = projection(pass, x, pass->batch.valid);
     if (!pass->packed ||
-        !tern_gemm_take_weight(call, pass->at.w_ih, &TERN_LEVEL(tern_gemm_hand), &project))
+        !tern_gemm_take_weight(call, TERN_SEQUENCE_W_IH, &TERN_LEVEL(tern_gemm_hand), &project))
         return;
     TERN_LEVEL(tern_gemm_run)(pool, &project);
     tern_parallel(pool, sequence_slices(&pass->batch), run_slice, pass);
