@@ -158,10 +158,11 @@ examples-built: $(EXAMPLES) $(BENCHES)
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZED := $(addprefix core/,safetensors.c npy.c npz.c error.c tensor.c)
 fuzzers: $(FUZZERS)
-$(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/fuzz.c $(FUZZED) Makefile
+$(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/fuzz.c tests/fuzz/fuzz.h $(FUZZED) Makefile
 	@mkdir -p $(@D)
 	$(Q)clang $(CFLAGS_ALL) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-	    -o $@ $(filter %.c,$^) -ljansson -lzip
+	    -o $@ $(filter %.c,$^) $(LDFLAGS) -ljansson -lzip
+$(BUILD)/fuzz/safetensors: override LDFLAGS += -Wl,--wrap=json_loadb
 
 demo: deps
 	@$(MAKE) --no-print-directory -j$$(nproc) build

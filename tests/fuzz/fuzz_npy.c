@@ -20,3 +20,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     tern_array_free(&array);
     return 0;
 }
+
+size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t size, size_t room, unsigned seed)
+{
+    bool first_version = size > 6 && bytes[6] == 1;
+    return fuzz_change_header(bytes, size, room,
+                              (fuzz_header){ .at = 8, .width = first_version ? 2 : 4 }, seed);
+}
