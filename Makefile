@@ -1,8 +1,10 @@
 # tern: one build file.  Bare `make` prints what can be made.
 
 BUILD ?= build
-CC ?= gcc
-CXX ?= g++
+# make presets CC to cc, and CXX to g++; one that was given is kept.
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 NVCC ?= nvcc
 VERSION := 0.1.0
 # make V=1 shows the commands.
@@ -52,6 +54,13 @@ BENCH_HELP_OBJ := $(BENCH_HELP_SRC:%.c=$(BUILD)/%.o) \
 TESTS := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
 BENCHES := $(BENCH_SRC:%.c=$(BUILD)/%)
 EXAMPLES := $(EXAMPLE_SRC:%.c=$(BUILD)/%)
+
+# These install packages before they build, for which they call make again.  Two at once, or
+# one beside `build`, would write the same files, so they take turns.
+TAKE_TURNS := cpu test install check demo examples bench bench-peers cuda
+ifneq ($(filter $(TAKE_TURNS),$(MAKECMDGOALS)),)
+.NOTPARALLEL:
+endif
 
 .PHONY: help deps cpu test clean
 .SECONDARY:
