@@ -8,6 +8,9 @@
 #include <zip.h>
 
 enum { MAX_EXPANSION = 1032 /* deflate makes of one byte at most so many */ };
+/* Of the zip format, without names: what stands before a member's bytes, its entry in the
+ * directory, the directory's end. */
+enum { LOCAL_BYTES = 30, ENTRY_BYTES = 46, END_BYTES = 22 };
 
 typedef struct member {
     char *name; /* without ".npy" */
@@ -60,6 +63,28 @@ static const member *find_member(const tern_npz *npz, const char *name)
     return NULL;
 }
 
+/* Members that share bytes could unpack a small file to any size; libzip lets them pass.  So
+ * all that the directory lists must have room in the file side by side. */
+static bool check_room(const tern_npz *npz, tern_error *error)
+{
+    zip_uint64_t entries = (zip_uint64_t)zip_get_num_entries(npz->archive, 0);
+    size_t room = npz->map.size - END_BYTES;
+    for (zip_uint64_t i = 0; i < entries; i++) {
+        zip_stat_t status;
+        const char *name = zip_get_name(npz->archive, i, ZIP_FL_ENC_RAW);
+        if (!name || zip_stat_index(npz->archive, i, 0, &status) != 0)
+            return tern_error_set(error, TERN_ERR_FORMAT, "%s: %s", npz->path,
+                                  zip_strerror(npz->archive));
+        size_t headers = LOCAL_BYTES + ENTRY_BYTES + 2 * strlen(name);
+        if (headers > room || status.comp_size > room - headers)
+            return tern_error_set(error, TERN_ERR_FORMAT,
+                                  "%s: its members need more than the file's %zu bytes: they "
+                                  "overlap", npz->path, npz->map.size);
+        room -= headers + (size_t)status.comp_size;
+    }
+    return true;
+}
+
 /* The names of the arrays; what is no .npy is passed over. */
 static bool list_members(tern_npz *npz, tern_error *error)
 {
@@ -95,7 +120,7 @@ tern_npz *tern_npz_open(const char *path, tern_error *error)
         return NULL;
     }
     if (!tern_map_file(path, &npz->map, error) || !open_archive(npz, error) ||
-        !list_members(npz, error)) {
+        !check_room(npz, error) || !list_members(npz, error)) {
         tern_npz_close(npz);
         return NULL;
     }
@@ -145,7 +170,7 @@ static bool measure(const tern_npz *npz, const member *m, size_t *size, tern_err
     zip_stat_t status;
     if (zip_stat_index(npz->archive, m->index, 0, &status) != 0)
         return member_failed(npz, m, zip_strerror(npz->archive), error);
-    if (status.comp_size > npz->map.size || status.size / MAX_EXPANSION > status.comp_size)
+    if (status.size / MAX_EXPANSION > status.comp_size)
         return tern_error_set(error, TERN_ERR_FORMAT,
                               "%s: array '%s': %llu packed bytes cannot be %llu", npz->path,
                               m->name, (unsigned long long)status.comp_size,
