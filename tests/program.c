@@ -157,3 +157,16 @@ void program_free(program *p)
     free(p->err);
     *p = (program){ 0 };
 }
+
+void program_assert_failed(program *p, const char *const *says)
+{
+    if (p->status != 1)
+        fail_msg("exit status %d: %s%s", p->status, p->out, p->err);
+    assert_string_equal(p->out, "");
+    assert_int_equal(strncmp(p->err, "tern ", 5), 0);
+    assert_ptr_equal(strchr(p->err, '\n'), p->err + strlen(p->err) - 1);
+    for (; *says; says++)
+        if (!strstr(p->err, *says))
+            fail_msg("wanted \"%s\", got: %s", *says, p->err);
+    program_free(p);
+}

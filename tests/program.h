@@ -20,6 +20,17 @@ void program_run(program *p, const char *const *arguments);
 void program_run_into(program *p, const char *path, const char *const *arguments);
 void program_free(program *p);
 
+/* It failed, printed nothing but one error, and said all of this (NULL ends); frees it. */
+void program_assert_failed(program *p, const char *const *says);
+/* program_run and that: assert_fails(LIST("op", "linear"), "wanted", "in the error"). */
+#define LIST(...) ((const char *const[]){ __VA_ARGS__, NULL })
+#define assert_fails(arguments, ...)                                                              \
+    do {                                                                                          \
+        program ended;                                                                            \
+        program_run(&ended, arguments);                                                           \
+        program_assert_failed(&ended, LIST(__VA_ARGS__));                                         \
+    } while (0)
+
 /* The same in two steps; between them p->id may be sent signals. */
 void program_start(program *p, const char *const *arguments);
 void program_wait(program *p);

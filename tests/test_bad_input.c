@@ -38,28 +38,6 @@ static int remove_run(void **state)
     return 0;
 }
 
-/* It failed, printed nothing but one error, and said all of this (NULL ends). */
-static void assert_failed(program *p, const char *const *says)
-{
-    if (p->status != 1)
-        fail_msg("exit status %d: %s%s", p->status, p->out, p->err);
-    assert_string_equal(p->out, "");
-    assert_int_equal(strncmp(p->err, "tern ", 5), 0);
-    assert_ptr_equal(strchr(p->err, '\n'), p->err + strlen(p->err) - 1);
-    for (; *says; says++)
-        if (!strstr(p->err, *says))
-            fail_msg("wanted \"%s\", got: %s", *says, p->err);
-    program_free(p);
-}
-
-#define LIST(...) ((const char *const[]){ __VA_ARGS__, NULL })
-#define assert_fails(arguments, ...)                                                              \
-    do {                                                                                          \
-        program ended;                                                                            \
-        program_run(&ended, arguments);                                                           \
-        assert_failed(&ended, LIST(__VA_ARGS__));                                                 \
-    } while (0)
-
 /* Training on this manifest fails and makes no run. */
 static void assert_training_fails(const char *data, const char *const *says)
 {
@@ -67,7 +45,7 @@ static void assert_training_fails(const char *data, const char *const *says)
     program p;
     program_train(&p, data, temporary_path(path, folder, "never"), LIST("--quiet"));
     program_wait(&p);
-    assert_failed(&p, says);
+    program_assert_failed(&p, says);
     temporary_path(path, folder, "never/last.safetensors");
     assert_int_equal(access(path, F_OK), -1);
 }
@@ -274,120 +252,11 @@ static void a_finished_run_is_not_overwritten(void **state)
     char *before = read_text(config);
     program_train(&p, manifest, run, LIST("--epochs", "1"));
     program_wait(&p);
-    assert_failed(&p, LIST("exists already: resume it or choose another folder"));
+    program_assert_failed(&p, LIST("exists already: resume it or choose another folder"));
     char *after = read_text(config);
     assert_string_equal(before, after);
     free(before);
     free(after);
-}
-
-/* --------------------------------------------------------------- tern op -- */
-
-enum { ROWS = 2, INPUTS = 3, OUTPUTS = 2 };
-
-/* The inputs of linear; weight has `columns` columns, and the third is called `bias`. */
-static const char *write_linear(char path[TEMPORARY_PATH_BYTES], int64_t columns, const char *bias)
-{
-    static const float x[ROWS * INPUTS] = { 1, 2, 3, 4, 5, 6 }, b[OUTPUTS] = { 10, 20 };
-    static const float w[OUTPUTS * 8] = { 1, 0, 0, 0, 1, 0 };
-    const int64_t x_shape[] = { ROWS, INPUTS }, w_shape[] = { OUTPUTS, columns }, out = OUTPUTS;
-    tern_error error = { 0 };
-    tern_safetensors_writer *writer =
-        tern_safetensors_create(temporary_path(path, folder, "in.safetensors"), &error);
-    tern_safetensors_add(writer, "x", TERN_F32, 2, x_shape, x);
-    tern_safetensors_add(writer, "weight", TERN_F32, 2, w_shape, w);
-    tern_safetensors_add(writer, bias, TERN_F32, 1, &out, b);
-    tern_safetensors_add(writer, "grad_y", TERN_F32, 2, (const int64_t[]){ ROWS, OUTPUTS }, x);
-    if (!tern_safetensors_finish(writer))
-        fail_msg("%s", error.message);
-    return path;
-}
-
-static void assert_tensor(const tern_safetensors *file, const char *name, const float *want,
-                          int count)
-{
-    tern_error error = { 0 };
-    const tern_stored *stored = tern_safetensors_find(file, name, &error);
-    if (!stored)
-        fail_msg("%s", error.message);
-    assert_int_equal(stored->count, count);
-    assert_memory_equal(stored->data, want, (size_t)count * sizeof *want);
-}
-
-static void an_op_runs_from_file_to_file(void **state)
-{
-    (void)state;
-    static const float y[] = { 11, 22, 14, 25 }, grad_bias[] = { 4, 6 },
-                       grad_weight[] = { 13, 17, 21, 18, 24, 30 };
-    char in[TEMPORARY_PATH_BYTES], out[TEMPORARY_PATH_BYTES];
-    tern_error error = { 0 };
-    program p;
-    program_run(&p, LIST("op", "linear", "--in", write_linear(in, INPUTS, "bias"), "--out",
-                         temporary_path(out, folder, "out.safetensors"), "--grad"));
-    if (p.status)
-        fail_msg("%s", p.err);
-    program_free(&p);
-    tern_safetensors *file = tern_safetensors_open(out, &error);
-    if (!file)
-        fail_msg("%s", error.message);
-    assert_tensor(file, "y", y, 4);
-    assert_tensor(file, "grad_bias", grad_bias, 2);
-    assert_tensor(file, "grad_weight", grad_weight, 6);
-    tern_safetensors_close(file);
-}
-
-static void an_op_refuses_tensors_by_name_and_keeps_the_earlier_result(void **state)
-{
-    (void)state;
-    char in[TEMPORARY_PATH_BYTES], out[TEMPORARY_PATH_BYTES];
-    write_text(out, "kept.safetensors", "earlier");
-    assert_fails(LIST("op", "linear", "--in", write_linear(in, 4, "bias"), "--out", out),
-                 "linear", "weight [2,4]", "[2,3]");
-    assert_fails(LIST("op", "linear", "--in", write_linear(in, INPUTS, "bais"), "--out",
-                      out), "linear has no input bais, did you mean bias?");
-    write_linear(in, INPUTS, "bias");
-    assert_fails(LIST("op", "linear", "--in", in, "--out", out, "--set", "activaton=relu"),
-                 "activaton", "did you mean activation?");
-    assert_fails(LIST("op", "linear", "--in", in, "--out", out, "--set", "activation=relo"),
-                 "relo", "relu");
-    assert_fails(LIST("op", "layer_norm", "--in", in, "--out", out), "layer_norm has no input weight; the file may hold x, ");
-    assert_fails(LIST("op", "linear", "--in", "/no/in.safetensors", "--out", out),
-                 "/no/in.safetensors: cannot be opened: No such file or directory");
-    assert_fails(LIST("op", "linear", "--in", out, "--out", out),
-                 "kept.safetensors: 7 bytes are too few for a safetensors file");
-    assert_fails(LIST("op", "linear", "--in", in, "--out", "/no/out.safetensors"),
-                 "/no/out.safetensors", "cannot be created: No such file or directory");
-    char *kept = read_text(out);
-    assert_string_equal(kept, "earlier");
-    free(kept);
-}
-
-/* Two arrays of ones [2,3] under these names. */
-static char *write_pair(char *path, const char *first, const char *second)
-{
-    static const float ones[ROWS * INPUTS] = { 1, 1, 1, 1, 1, 1 };
-    const int64_t shape[] = { ROWS, INPUTS };
-    tern_error error = { 0 };
-    tern_safetensors_writer *writer =
-        tern_safetensors_create(temporary_path(path, folder, "pair.safetensors"), &error);
-    tern_safetensors_add(writer, first, TERN_F32, 2, shape, ones);
-    tern_safetensors_add(writer, second, TERN_F32, 2, shape, ones);
-    if (!tern_safetensors_finish(writer))
-        fail_msg("%s", error.message);
-    return path;
-}
-
-static void an_op_says_which_input_the_file_lacks(void **state)
-{
-    (void)state;
-    char in[TEMPORARY_PATH_BYTES], out[TEMPORARY_PATH_BYTES];
-    temporary_path(out, folder, "none.safetensors");
-    assert_fails(LIST("op", "linear", "--in", write_pair(in, "x", "grad_y"), "--out", out),
-                 "pair.safetensors holds no weight, [O, I]");
-    assert_fails(LIST("op", "concat", "--in", write_pair(in, "x0", "x2"), "--out", out),
-                 "pair.safetensors holds x2, but no x1");
-    assert_fails(LIST("op", "concat", "--in", write_pair(in, "x", "x1"), "--out", out),
-                 "pair.safetensors holds x and x1");
 }
 
 int main(void)
@@ -398,9 +267,6 @@ int main(void)
         cmocka_unit_test(training_on_a_damaged_file_names_it),
         cmocka_unit_test(a_run_is_refused_by_key_or_file),
         cmocka_unit_test(a_finished_run_is_not_overwritten),
-        cmocka_unit_test(an_op_runs_from_file_to_file),
-        cmocka_unit_test(an_op_refuses_tensors_by_name_and_keeps_the_earlier_result),
-        cmocka_unit_test(an_op_says_which_input_the_file_lacks),
     };
     return cmocka_run_group_tests(tests, make_run, remove_run);
 }

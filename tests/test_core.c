@@ -1,5 +1,5 @@
-/* Promises of the context, the tape and the memory plan, on the ref backend with
- * linear as the op. */
+/* Promises of the context, the tape and parameters, on the ref backend with linear as the
+ * op. */
 #include "tests/check.h"
 
 #include "core/params.h"
@@ -27,13 +27,6 @@ static tern_tensor *input(tern_ctx *ctx, const char *name, int64_t rows, int64_t
     for (int i = 0; i < rows * columns; i++)
         values[i] = sin(1.0 + i) + 0.1;
     return tern_input(ctx, name, TERN_F64, 2, (int64_t[]){ rows, columns }, values);
-}
-
-static tern_tensor *chain(tern_ctx *ctx, tern_tensor *x, tern_tensor *weight, int layers)
-{
-    for (int i = 0; i < layers; i++)
-        x = tern_linear(ctx, x, weight, NULL, (tern_linear_opts){ .activation = TERN_ACT_TANH });
-    return x;
 }
 
 static void first_error_sticks_and_names_shapes(void **state)
@@ -124,118 +117,6 @@ static void a_tensor_given_twice_gets_both_shares(void **state)
     tern_read(ctx, x->grad, TERN_F64, &grad);
     assert_tern_ok(ctx);
     assert_true(grad == 6);
-    tern_ctx_free(ctx);
-}
-
-/* One training-like step; the loss and the gradient of x come back. */
-static void step(tern_ctx *ctx, bool dry, double *out)
-{
-    double y[12], seed[12];
-    if (dry)
-        tern_step_begin_dry(ctx, 7);
-    else
-        tern_step_begin(ctx, 7);
-    for (int i = 0; i < 12; i++)
-        seed[i] = cos(i);
-    tern_tensor *x = tern_require_grad(ctx, input(ctx, "x", 4, 3));
-    tern_tensor *weight = tern_require_grad(ctx, input(ctx, "w", 3, 3));
-    tern_tensor *last = chain(ctx, x, weight, 12);
-    tern_seed_grad(ctx, last, TERN_F64, seed);
-    tern_backward(ctx, NULL);
-    tern_read(ctx, last, TERN_F64, y);
-    tern_read(ctx, x->grad, TERN_F64, out);
-    tern_read(ctx, weight->grad, TERN_F64, out + 12);
-    out[21] = y[5];
-    assert_tern_ok(ctx);
-}
-
-static void planned_steps_give_the_bits_of_unplanned_ones(void **state)
-{
-    (void)state;
-    tern_ctx *fresh = open_ref(true), *planned = open_ref(true);
-    double want[22], got[22];
-    tern_set_recording(fresh, true);
-    tern_set_recording(planned, true);
-    step(fresh, false, want);
-    step(planned, true, got);
-    size_t unplanned = tern_memory(planned).unplanned_bytes;
-    for (int repeat = 0; repeat < 3; repeat++) {
-        step(planned, false, got);
-        assert_memory_equal(want, got, sizeof want);
-    }
-    assert_true(tern_memory(planned).arena_bytes < unplanned * 3 / 4);
-    tern_ctx_free(fresh);
-    tern_ctx_free(planned);
-}
-
-static void nothing_is_allocated_after_the_second_step(void **state)
-{
-    (void)state;
-    tern_ctx *ctx = open_ref(false);
-    double out[22];
-    tern_set_recording(ctx, true);
-    step(ctx, false, out);
-    step(ctx, false, out);
-    uint64_t before = tern_memory(ctx).host_allocations;
-    for (int repeat = 0; repeat < 5; repeat++)
-        step(ctx, false, out);
-    assert_int_equal(tern_memory(ctx).host_allocations, before);
-    tern_ctx_free(ctx);
-}
-
-/* A step of the same signature that goes on longer must not be given memory that
- * is still in use, and a tensor whose memory is gone must be refused. */
-static void departing_from_the_plan_is_right_or_refused(void **state)
-{
-    (void)state;
-    tern_ctx *ctx = open_ref(true), *plain = open_ref(true);
-    double want[12], got[12];
-    for (int layers = 3; layers <= 9; layers += 3) {
-        tern_step_begin(ctx, 1);
-        tern_tensor *weight = input(ctx, "w", 3, 3);
-        tern_read(ctx, chain(ctx, input(ctx, "x", 4, 3), weight, layers), TERN_F64, got);
-        tern_step_begin(plain, (uint64_t)layers);
-        weight = input(plain, "w", 3, 3);
-        tern_read(plain, chain(plain, input(plain, "x", 4, 3), weight, layers), TERN_F64, want);
-        assert_tern_ok(ctx);
-        assert_memory_equal(want, got, sizeof want);
-    }
-    tern_step_begin(ctx, 1);
-    tern_tensor *weight = input(ctx, "w", 3, 3);
-    tern_tensor *first = chain(ctx, input(ctx, "x", 4, 3), weight, 1);
-    chain(ctx, first, weight, 8);
-    tern_read(ctx, first, TERN_F64, got);
-    assert_tern_fails(ctx, TERN_ERR_STATE, "its memory has been reused");
-    tern_ctx_free(ctx);
-    tern_ctx_free(plain);
-}
-
-/* A plan must not give away what the caller may look at in another step: results
- * that no op consumed, such as the loss and the gradients of inputs. */
-static void results_may_be_read_in_some_steps_only(void **state)
-{
-    (void)state;
-    tern_ctx *ctx = open_ref(true);
-    double seed[12], grad[12], first[12];
-    tern_set_recording(ctx, true);
-    for (int i = 0; i < 12; i++)
-        seed[i] = cos(i);
-    for (int repeat = 0; repeat < 4; repeat++) {
-        tern_step_begin(ctx, 0);
-        tern_tensor *x = tern_require_grad(ctx, input(ctx, "x", 4, 3));
-        tern_tensor *weight = input(ctx, "w", 3, 3);
-        tern_tensor *last = chain(ctx, x, weight, 6);
-        tern_seed_grad(ctx, last, TERN_F64, seed);
-        tern_backward(ctx, NULL);
-        chain(ctx, input(ctx, "other", 4, 3), weight, 6); /* would reuse the memory */
-        if (repeat > 0) {
-            tern_read(ctx, last, TERN_F64, grad);
-            tern_read(ctx, x->grad, TERN_F64, repeat == 1 ? first : grad);
-            assert_tern_ok(ctx);
-        }
-        if (repeat > 1)
-            assert_memory_equal(first, grad, sizeof grad);
-    }
     tern_ctx_free(ctx);
 }
 
@@ -389,10 +270,6 @@ int main(void)
         cmocka_unit_test(backward_twice_is_an_error),
         cmocka_unit_test(backward_of_many_elements_needs_a_seed),
         cmocka_unit_test(a_tensor_given_twice_gets_both_shares),
-        cmocka_unit_test(planned_steps_give_the_bits_of_unplanned_ones),
-        cmocka_unit_test(nothing_is_allocated_after_the_second_step),
-        cmocka_unit_test(departing_from_the_plan_is_right_or_refused),
-        cmocka_unit_test(results_may_be_read_in_some_steps_only),
         cmocka_unit_test(every_error_is_told_and_says_where),
         cmocka_unit_test(overflowing_sizes_are_an_error),
         cmocka_unit_test(parameters_depend_on_name_and_seed_only),
