@@ -23,7 +23,8 @@ static cell lstm = { .gates = 4, .has_c = true }, gru = { .gates = 3 };
 /* ---------------------------------------------------------- against ref -- */
 
 /* More than the samples of the contracts: hidden sizes around the vector widths 4, 8, 16
- * and panels of four vectors; rows around slices of four.  A few ulp for each of up to 80 terms, carried on through up to six
+ * and panels of four vectors; rows around slices of four to eight; rows and steps that
+ * backward cuts into chunks.  A few ulp for each of up to 80 terms, carried on through some
  * steps. */
 static const double TOLERANCE = 64 * FLT_EPSILON;
 
@@ -36,6 +37,9 @@ static void lstm_on_cpu_follows_ref(void **state)
         { "x=[5,4,70] w_ih=[320,70]{-0.2..0.2} w_hh=[320,80]{-0.1..0.1} lengths=[5]{0..4} "
           "c0=[5,80]", "" },
         { "x=[2,2,0] w_ih=[20,0] w_hh=[20,5] b_ih=[20]", "" },
+        { "x=[33,40,5] w_ih=[68,5]{-0.1..0.1} w_hh=[68,17]{-0.1..0.1} b_ih=[68]{-0.1..0.1} "
+          "lengths=[33]{0..40} h0=[33,17] c0=[33,17]", "reverse=true" },
+        { "x=[600,2,3] w_ih=[20,3] w_hh=[20,5]{-0.2..0.2} b_hh=[20] lengths=[600]{0..2}", "" },
     };
     (void)state;
     for (size_t i = 0; i < sizeof problems / sizeof problems[0]; i++)
@@ -50,6 +54,9 @@ static void gru_on_cpu_follows_ref(void **state)
           "reverse=true" },
         { "x=[5,4,70] w_ih=[240,70]{-0.2..0.2} w_hh=[240,80]{-0.1..0.1} lengths=[5]{0..4}", "" },
         { "x=[2,2,0] w_ih=[15,0] w_hh=[15,5] b_ih=[15]", "" },
+        { "x=[33,40,5] w_ih=[51,5]{-0.1..0.1} w_hh=[51,17]{-0.1..0.1} b_ih=[51]{-0.1..0.1} "
+          "lengths=[33]{0..40} h0=[33,17]", "reverse=true" },
+        { "x=[600,2,3] w_ih=[15,3] w_hh=[15,5]{-0.2..0.2} b_hh=[15] lengths=[600]{0..2}", "" },
     };
     (void)state;
     for (size_t i = 0; i < sizeof problems / sizeof problems[0]; i++)

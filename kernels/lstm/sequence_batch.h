@@ -23,7 +23,7 @@
 
 /* A step reads all of w_hh once for the rows of a slice: eight make the most of that, less
  * than a register tile's four the least.  Between the two there should be SEQUENCE_SLICES for
- * the threads.  Slices follow from the batch alone; no sum runs over the rows of one. */
+ * the threads.  Slices follow from the batch alone, for biases' gradients are summed by slice. */
 enum { SEQUENCE_SLICES = 4, SEQUENCE_LEAST_ROWS = 4, SEQUENCE_SLICE_ROWS = 8 };
 
 typedef struct sequence_batch {
@@ -144,23 +144,6 @@ static inline const float *sequence_compact_x(const tern_tensor *tensor,
         memcpy(room + batch->first[row] * batch->inputs, x + row * batch->steps * batch->inputs,
                (size_t)(batch->length[row] * batch->inputs) * sizeof(float));
     return room;
-}
-
-/* One row of compact grad_x [valid, I] to its place in x's gradient; padding has none. */
-static inline void sequence_scatter_row(const sequence_batch *batch, int64_t row,
-                                        const float *compact, float *grad_x, bool accumulate)
-{
-    const float *from = compact + batch->first[row] * batch->inputs;
-    float *to = grad_x + row * batch->steps * batch->inputs;
-    int64_t valid = batch->length[row] * batch->inputs, all = batch->steps * batch->inputs;
-
-    if (accumulate) {
-        for (int64_t i = 0; i < valid; i++)
-            to[i] += from[i];
-    } else {
-        memcpy(to, from, (size_t)valid * sizeof(float));
-        memset(to + valid, 0, (size_t)(all - valid) * sizeof(float));
-    }
 }
 
 /* [H] of a row of a state, or zeros without one, to `to`. */

@@ -22,8 +22,8 @@ void TERN_LEVEL(tern_sequence_forward_take)(sequence_forward *pass, bool reverse
 {
     const tern_call *call = pass->call;
     int threads = tern_pool_threads(tern_ctx_pool(call->ctx));
-    pass->batch = sequence_batch_take(call->in[TERN_SEQUENCE_X], call->in[TERN_SEQUENCE_W_HH]->shape[1],
-                                      reverse, workspace);
+    pass->batch = sequence_batch_take(call->in[TERN_SEQUENCE_X],
+                                      call->in[TERN_SEQUENCE_W_HH]->shape[1], reverse, workspace);
     const sequence_batch *batch = &pass->batch;
     int64_t sums = pass->gates * batch->hidden, all_steps = batch->rows * batch->steps;
 
