@@ -17,6 +17,10 @@
  *
  * If the last axis is repeated, a term is one element and is summed across SIMD
  * lanes; if not, a term is a piece of a row and every lane has its own sum.
+ *
+ * A block is summed in runs of RUN additions, and the runs' sums are summed: in one go,
+ * the rounding errors of 10,000 terms that cancel would be as many times larger as the
+ * sum on its way is larger than that of a run.
  */
 #include "kernels/elementwise/broadcast_sum.h"
 
@@ -26,6 +30,7 @@
 enum {
     COLUMNS = 256,       /* width of a unit if the last axis is kept         */
     BLOCK_ELEMENTS = 32768, /* of grad_y that a (block, unit) sums at most   */
+    RUN = 64,               /* additions one after the other                 */
     TILE_ELEMENTS = 16384,  /* of grad_y that a tile of small units covers   */
     MERGE_ELEMENTS = 4096   /* of the gradient that a tile of partial sums adds */
 };
@@ -116,12 +121,10 @@ static sum_task plan_sum(const tern_tensor *grad_y, const tern_tensor *factor,
     return task;
 }
 
-/* Terms [from, to) of a piece of a row: every lane its own sum. */
-static void sum_rows(const sum_task *task, place start, int64_t from, int64_t to, int64_t width,
+/* Add terms [from, to) of a piece of a row: every lane its own sum. */
+static void add_rows(const sum_task *task, place start, int64_t from, int64_t to, int64_t width,
                      float *restrict sum)
 {
-    for (int64_t j = 0; j < width; j++)
-        sum[j] = 0;
     for (int64_t term = from; term < to; term++) {
         place p = place_of(&task->summed, term);
         const float *restrict g = task->grad_y + start.grad_y + p.grad_y;
@@ -138,6 +141,20 @@ static void sum_rows(const sum_task *task, place start, int64_t from, int64_t to
     }
 }
 
+/* Terms [from, to) of a piece of a row, run by run. */
+static void sum_rows(const sum_task *task, place start, int64_t from, int64_t to, int64_t width,
+                     float *restrict sum)
+{
+    float run[COLUMNS];
+    memset(sum, 0, (size_t)width * sizeof *sum);
+    for (; from < to; from += RUN) {
+        memset(run, 0, (size_t)width * sizeof *run);
+        add_rows(task, start, from, at_most(from + RUN, to), width, run);
+        for (int64_t j = 0; j < width; j++)
+            sum[j] += run[j];
+    }
+}
+
 /* grad_y * factor over a stretch of a row. */
 static tern_vf sum_stretch(const float *g, const float *f, int64_t factor_stride, int64_t width)
 {
@@ -151,20 +168,26 @@ static tern_vf sum_stretch(const float *g, const float *f, int64_t factor_stride
     return sum;
 }
 
-/* Terms [from, to) of one element, which run along rows of grad_y. */
+/* Terms [from, to) of one element, which lie along rows of grad_y: stretches of at most RUN
+ * vectors, RUN of those in a run. */
 static float sum_elements(const sum_task *task, place start, int64_t from, int64_t to)
 {
-    tern_vf sum = { 0 };
-    while (from < to) {
-        int64_t column = from % task->row, width = at_most(task->row - column, to - from);
+    tern_vf sum = { 0 }, run = { 0 };
+    for (int stretches = 1; from < to; stretches++) {
+        int64_t column = from % task->row;
+        int64_t width = at_most(at_most(task->row - column, to - from), RUN * TERN_LANES);
         place p = place_of(&task->summed, from / task->row);
         const float *g = task->grad_y + start.grad_y + p.grad_y + column, *f = NULL;
         if (task->factor)
             f = task->factor + start.factor + p.factor + column * task->factor_stride;
-        sum += sum_stretch(g, f, task->factor_stride, width);
+        run += sum_stretch(g, f, task->factor_stride, width);
         from += width;
+        if (stretches % RUN == 0) {
+            sum += run;
+            run = (tern_vf){ 0 };
+        }
     }
-    return tern_hsum(sum);
+    return tern_hsum(sum + run);
 }
 
 static void deliver(const sum_task *task, int64_t block, int64_t at, const float *sum,
