@@ -25,12 +25,31 @@ enum { PROBLEMS = sizeof problems / sizeof problems[0] };
 static const char *const options[] = { "", "activation=relu", "eps=0.01 momentum=0.7" };
 enum { OPTIONS = sizeof options / sizeof options[0] };
 
+/* Within 5e-6 of the largest value.  Found are 2.6e-6, where 5003 gradients cancel, and
+ * below 7e-7 elsewhere; a lost row of 5003 moves y by 1e-4, n for n - 1 of 601 rows moves
+ * running_var by 2e-4.  The bound of moved numbers, which the contract's few rows are held
+ * to, would be too wide here: it takes the FLOPs of all rows for terms of one running
+ * statistic, 5e-4 of it for 5003 rows. */
 static void cpu_follows_ref_at_every_level_and_shape(void **state)
 {
     (void)state;
     for (int i = 0; i < PROBLEMS; i++)
         for (int o = 0; o < OPTIONS; o++)
-            assert_cpu_follows_ref("batch_norm", problems[i], options[o], 0);
+            assert_cpu_follows_ref("batch_norm", problems[i], options[o], 5e-6);
+}
+
+/* The rounded mean of a chunk of rows is some tenths off; the variance is not. */
+static void a_mean_far_from_zero_costs_the_variance_no_digits(void **state)
+{
+    static const char inputs[] = "x=[601,3]{1000000..1000016} gain=[3] bias=[3] "
+                                 "running_mean=[3]{1000000..1000016} running_var=[3]{1..30}";
+    enum { RUNNING_VAR = 4 };
+    (void)state;
+    op_result ref = op_run("ref", "batch_norm", inputs, "momentum=1", (op_run_how){ 0 });
+    op_result cpu = op_run("cpu", "batch_norm", inputs, "momentum=1", (op_run_how){ 0 });
+    assert_values_near(&cpu.in[RUNNING_VAR], &ref.in[RUNNING_VAR], 1e-6);
+    op_result_free(&ref);
+    op_result_free(&cpu);
 }
 
 /* ------------------------------------------------- small hand-made cases -- */
@@ -198,6 +217,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cpu_follows_ref_at_every_level_and_shape),
+        cmocka_unit_test(a_mean_far_from_zero_costs_the_variance_no_digits),
         cmocka_unit_test(masked_rows_do_not_count_even_if_nan),
         cmocka_unit_test(running_statistics_move_as_in_pytorch),
         cmocka_unit_test(inference_uses_running_statistics),
