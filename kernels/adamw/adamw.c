@@ -43,7 +43,7 @@ tern_adamw_factors tern_adamw_prepare(const tern_adamw_opts *opts)
 
 static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK,
-      "value=[1009] grad=[1009] moment1=[1009] moment2=[1009]{0.01..1} scale=[1]{0.5..0.5}",
+      "value=[9001] grad=[9001] moment1=[9001] moment2=[9001]{0.01..1} scale=[1]{0.5..0.5}",
       "lr=0.01 weight_decay=0.1 step=7" },
     { TERN_SAMPLE_CHECK, "value=[31] grad=[31] moment1=[31]{0..0} moment2=[31]{0..0}",
       "lr=0.1 step=1" },

@@ -35,7 +35,7 @@ static const tern_sample div_samples[] = {
     { 0, NULL, NULL },
 };
 
-/* A base is positive: the gradient of b is NaN elsewhere. */
+/* A base is positive, or 0 with a power above 1: elsewhere gradients are infinite or NaN. */
 static const tern_sample pow_samples[] = {
     { TERN_SAMPLE_CHECK, "a=[5,7]{0.3..3} b=[5,7]", "" },
     { TERN_SAMPLE_CHECK, "a=[2,3,31]{0.3..3} b=[31]{-4..4}", "" },
@@ -43,6 +43,7 @@ static const tern_sample pow_samples[] = {
     { TERN_SAMPLE_CHECK, "a=[4,1]{0.3..3} b=[1,5]", "" },
     { TERN_SAMPLE_CHECK, "a=[3,17]{0.3..3} b=[3,1]", "" },
     { TERN_SAMPLE_CHECK, "a=[2,3]{0.3..3} b=[]{2..2}", "" },
+    { TERN_SAMPLE_CHECK | TERN_SAMPLE_NO_DERIVATIVE, "a=[3,1]{0..0} b=[1,5]{1.5..3}", "" },
     { TERN_SAMPLE_CHECK, "a=[2,1,3,1,2,1]{0.3..3} b=[1,3,1,2,1,5]", "" },
     { TERN_SAMPLE_CHECK, "a=[1]{0.3..3} b=[1,1]", "" },
     { TERN_SAMPLE_CHECK, "a=[0,6]{0.3..3} b=[6]", "" },

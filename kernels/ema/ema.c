@@ -23,7 +23,7 @@ static void ema_cost(const tern_call *call, tern_cost *forward, tern_cost *backw
 }
 
 static const tern_sample samples[] = {
-    { TERN_SAMPLE_CHECK, "average=[1009] value=[1009]", "" },
+    { TERN_SAMPLE_CHECK, "average=[16411] value=[16411]", "" },
     { TERN_SAMPLE_CHECK, "average=[3,31] value=[3,31]", "decay=0.5" },
     { TERN_SAMPLE_CHECK, "average=[1] value=[1]", "decay=1" },
     { TERN_SAMPLE_CHECK, "average=[0] value=[0]", "" },

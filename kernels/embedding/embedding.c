@@ -70,7 +70,7 @@ static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK, "table=[3,2] tokens=[41]{0..1}", "padding_index=2" },
     { TERN_SAMPLE_CHECK | TERN_SAMPLE_NO_DERIVATIVE, "table=[5,3] tokens=[31]{0..4}",
       "padding_index=2" },
-    { TERN_SAMPLE_CHECK, "table=[191,3] tokens=[7,11]{0..190}", "" },
+    { TERN_SAMPLE_CHECK, "table=[191,3] tokens=[7,19]{0..190}", "" },
     { TERN_SAMPLE_CHECK, "table=[1,1] tokens=[1]{0..0}", "" },
     { TERN_SAMPLE_CHECK, "table=[4,3] tokens=[0,2]", "" },
     { TERN_SAMPLE_CHECK, "table=[4,0] tokens=[3]{0..3}", "" },

@@ -25,7 +25,7 @@ static const tern_sample samples[] = {
       "reverse=true" },
     { TERN_SAMPLE_CHECK, "x=[1,1,1] w_ih=[3,1] w_hh=[3,1]", "" },
     { TERN_SAMPLE_CHECK, "x=[7,3,2] w_ih=[93,2] w_hh=[93,31] b_ih=[93]", "" },
-    { TERN_SAMPLE_CHECK, "x=[5,2,13] w_ih=[51,13] w_hh=[51,17] b_hh=[51] h0=[5,17]",
+    { TERN_SAMPLE_CHECK, "x=[5,2,19] w_ih=[51,19] w_hh=[51,17] b_hh=[51] h0=[5,17]",
       "reverse=true" },
     { TERN_SAMPLE_CHECK, "x=[2,3,2] w_ih=[6,2] w_hh=[6,2] lengths=[2]{0..0} h0=[2,2]", "" },
     { TERN_SAMPLE_CHECK, "x=[1,3,5] w_ih=[450,5] w_hh=[450,150] b_hh=[450]", "" },

@@ -47,6 +47,7 @@ static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK, "x=[5,7] residual=[5,7] gain=[7] bias=[7]", "" },
     { TERN_SAMPLE_CHECK, "x=[2,3,31] residual=[2,3,31] gain=[31] bias=[31]", "eps=0.01" },
     { TERN_SAMPLE_CHECK, "x=[37,19] residual=[37,19]", "" },
+    { TERN_SAMPLE_CHECK, "x=[37,263] residual=[37,263] gain=[263]", "" },
     { TERN_SAMPLE_CHECK, "x=[3,16] residual=[3,16] bias=[16]", "" },
     { TERN_SAMPLE_CHECK, "x=[13]{100..101} residual=[13] gain=[13] bias=[13]", "" },
     { TERN_SAMPLE_CHECK, "x=[4,1] residual=[4,1] gain=[1] bias=[1]", "" },

@@ -44,6 +44,7 @@ static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK, "x=[37,19]", "" },
     { TERN_SAMPLE_CHECK, "x=[3,17] gain=[17]", "" },
     { TERN_SAMPLE_CHECK, "x=[3,16] bias=[16]", "" },
+    { TERN_SAMPLE_CHECK, "x=[37,263] gain=[263] bias=[263]", "" },
     { TERN_SAMPLE_CHECK, "x=[13]{100..101} gain=[13] bias=[13]", "" },
     { TERN_SAMPLE_CHECK, "x=[4,1] gain=[1] bias=[1]", "" },
     { TERN_SAMPLE_CHECK, "x=[0,6] gain=[6] bias=[6]", "" },

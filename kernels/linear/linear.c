@@ -48,6 +48,7 @@ static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK, "x=[1,1] weight=[1,1]", "activation=tanh" },
     { TERN_SAMPLE_CHECK, "x=[37,19] weight=[23,19] bias=[23]", "activation=relu" },
     { TERN_SAMPLE_CHECK, "x=[4,6] weight=[5,6]", "activation=sigmoid" },
+    { TERN_SAMPLE_CHECK, "x=[131,2] weight=[5,2] bias=[5]", "" },
     { TERN_SAMPLE_CHECK, "x=[0,6] weight=[5,6] bias=[5]", "" },
     { TERN_SAMPLE_BENCH, "x=[512,128] weight=[512,128] bias=[512]", "activation=gelu" },
     { TERN_SAMPLE_BENCH, "x=[1024,1024] weight=[1024,1024] bias=[1024]", "" },

@@ -116,7 +116,7 @@ static void log_mel_cost(const tern_call *call, tern_cost *forward, tern_cost *b
 static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK, "waveform=[2,1500] lengths=[2]{1..1500}", "" },
     { TERN_SAMPLE_CHECK, "waveform=[3,401]",
-      "sample_rate=4000 n_fft=120 window=90 hop=31 mels=13 htk=true" },
+      "sample_rate=4000 n_fft=120 window=90 hop=31 mels=23 htk=true" },
     { TERN_SAMPLE_CHECK, "waveform=[1,997] lengths=[1]{997..997}",
       "sample_rate=8000 n_fft=64 window=63 hop=17 mels=7 fmin=50 fmax=3700 no_area_norm=true "
       "top_db=5 no_floor=true" },

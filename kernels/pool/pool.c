@@ -137,6 +137,7 @@ static const tern_sample global_samples[] = {
     { TERN_SAMPLE_CHECK, "x=[2,4,6,3]", "" },
     { TERN_SAMPLE_CHECK, "x=[1,1,1,1]", "" },
     { TERN_SAMPLE_CHECK, "x=[3,5,1,31]", "" },
+    { TERN_SAMPLE_CHECK, "x=[1,11,13,19]", "" },
     { TERN_SAMPLE_CHECK, "x=[0,4,4,2]", "" },
     { TERN_SAMPLE_BENCH, "x=[128,8,8,128]", "" },
     { 0, NULL, NULL },

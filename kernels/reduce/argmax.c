@@ -62,6 +62,7 @@ static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK, "x=[2,13,67]", "axis=1" },
     { TERN_SAMPLE_CHECK, "x=[1]", "" },
     { TERN_SAMPLE_CHECK, "x=[97,1]", "axis=1" },
+    { TERN_SAMPLE_CHECK, "x=[139,131]", "axis=1" },
     { TERN_SAMPLE_CHECK, "x=[0,3]", "axis=1" },
     { TERN_SAMPLE_BENCH, "x=[4096,256]", "axis=1" },
     { TERN_SAMPLE_BENCH, "x=[32,300,128]", "axis=1" },

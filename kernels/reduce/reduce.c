@@ -200,6 +200,7 @@ static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK, "x=[31,1]", "axes=1" },
     { TERN_SAMPLE_CHECK, "x=[13,1,67]", "axes=0" },
     { TERN_SAMPLE_CHECK, "x=[17,1,131]", "axes=2,1" },
+    { TERN_SAMPLE_CHECK, "x=[5,37]{-3..-1}", "axes=1" },
     { TERN_SAMPLE_CHECK, "x=[0,3]", "axes=1" },
     { TERN_SAMPLE_BENCH, "x=[4096,256]", "axes=1" },
     { TERN_SAMPLE_BENCH, "x=[4096,256]", "axes=0" },

@@ -38,6 +38,7 @@ static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK, "x=[2,3,31] gain=[31]", "eps=0.01" },
     { TERN_SAMPLE_CHECK, "x=[37,19]", "" },
     { TERN_SAMPLE_CHECK, "x=[3,16] gain=[16]", "" },
+    { TERN_SAMPLE_CHECK, "x=[37,263] gain=[263]", "" },
     { TERN_SAMPLE_CHECK, "x=[13]{100..101} gain=[13]", "" },
     { TERN_SAMPLE_CHECK, "x=[4,1] gain=[1]", "eps=0.5" },
     { TERN_SAMPLE_CHECK, "x=[0,6] gain=[6]", "" },

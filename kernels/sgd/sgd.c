@@ -35,7 +35,7 @@ static void sgd_cost(const tern_call *call, tern_cost *forward, tern_cost *backw
 
 static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK,
-      "value=[1009] grad=[1009] velocity=[1009] scale=[1]{0.5..0.5}",
+      "value=[9001] grad=[9001] velocity=[9001] scale=[1]{0.5..0.5}",
       "lr=0.01 momentum=0.9 weight_decay=0.1 nesterov=true" },
     { TERN_SAMPLE_CHECK, "value=[31] grad=[31] velocity=[31]{0..0}", "lr=0.1 momentum=0.5" },
     { TERN_SAMPLE_CHECK, "value=[17] grad=[17]", "lr=0.1 weight_decay=0.5" },

@@ -69,6 +69,7 @@ static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK, "x=[5,31,2]", "axis=1 start=-1" },
     { TERN_SAMPLE_CHECK, "x=[2,3,17]", "axis=-1 start=1 length=1" },
     { TERN_SAMPLE_CHECK, "x=[2,5,3]", "axis=1 start=5" },
+    { TERN_SAMPLE_CHECK, "x=[3,41]", "axis=1 start=3 length=23" },
     { TERN_SAMPLE_CHECK, "x=[1]", "" },
     { TERN_SAMPLE_CHECK, "x=[0,6]", "axis=1 start=2 length=3" },
     { TERN_SAMPLE_BENCH, "x=[32,50,384]", "axis=-1 start=128 length=128" },
