@@ -32,7 +32,8 @@ static void lstm_on_cpu_follows_ref(void **state)
 {
     static const char *const problems[][2] = {
         { "x=[7,3,2] w_ih=[124,2] w_hh=[124,31]{-0.2..0.2} b_ih=[124]", "" },
-        { "x=[9,6,13] w_ih=[68,13] w_hh=[68,17]{-0.3..0.3} b_hh=[68] lengths=[9]{0..6} h0=[9,17]",
+        { "x=[37,6,13] w_ih=[68,13] w_hh=[68,17]{-0.3..0.3} b_hh=[68] lengths=[37]{0..6} "
+          "h0=[37,17]",
           "reverse=true" },
         { "x=[5,4,70] w_ih=[320,70]{-0.2..0.2} w_hh=[320,80]{-0.1..0.1} lengths=[5]{0..4} "
           "c0=[5,80]", "" },
@@ -50,7 +51,8 @@ static void gru_on_cpu_follows_ref(void **state)
 {
     static const char *const problems[][2] = {
         { "x=[7,3,2] w_ih=[93,2] w_hh=[93,31]{-0.2..0.2} b_ih=[93]", "" },
-        { "x=[9,6,13] w_ih=[51,13] w_hh=[51,17]{-0.3..0.3} b_hh=[51] lengths=[9]{0..6} h0=[9,17]",
+        { "x=[37,6,13] w_ih=[51,13] w_hh=[51,17]{-0.3..0.3} b_hh=[51] lengths=[37]{0..6} "
+          "h0=[37,17]",
           "reverse=true" },
         { "x=[5,4,70] w_ih=[240,70]{-0.2..0.2} w_hh=[240,80]{-0.1..0.1} lengths=[5]{0..4}", "" },
         { "x=[2,2,0] w_ih=[15,0] w_hh=[15,5] b_ih=[15]", "" },

@@ -24,7 +24,7 @@ static const tern_sample samples[] = {
       "x=[3,4,5] w_ih=[9,5] w_hh=[9,3] b_ih=[9] b_hh=[9] lengths=[3]{0..4} h0=[3,3]",
       "reverse=true" },
     { TERN_SAMPLE_CHECK, "x=[1,1,1] w_ih=[3,1] w_hh=[3,1]", "" },
-    { TERN_SAMPLE_CHECK, "x=[7,3,2] w_ih=[93,2] w_hh=[93,31] b_ih=[93]", "" },
+    { TERN_SAMPLE_CHECK, "x=[29,3,2] w_ih=[93,2] w_hh=[93,31] b_ih=[93]", "" },
     { TERN_SAMPLE_CHECK, "x=[5,2,19] w_ih=[51,19] w_hh=[51,17] b_hh=[51] h0=[5,17]",
       "reverse=true" },
     { TERN_SAMPLE_CHECK, "x=[2,3,2] w_ih=[6,2] w_hh=[6,2] lengths=[2]{0..0} h0=[2,2]", "" },

@@ -30,7 +30,7 @@ static const tern_sample samples[] = {
       "x=[3,4,5] w_ih=[12,5] w_hh=[12,3] b_ih=[12] b_hh=[12] lengths=[3]{0..4} h0=[3,3] c0=[3,3]",
       "reverse=true" },
     { TERN_SAMPLE_CHECK, "x=[1,1,1] w_ih=[4,1] w_hh=[4,1]", "" },
-    { TERN_SAMPLE_CHECK, "x=[7,3,2] w_ih=[124,2] w_hh=[124,31] b_ih=[124] c0=[7,31]", "" },
+    { TERN_SAMPLE_CHECK, "x=[29,3,2] w_ih=[124,2] w_hh=[124,31] b_ih=[124] c0=[29,31]", "" },
     { TERN_SAMPLE_CHECK, "x=[5,2,19] w_ih=[68,19] w_hh=[68,17] b_hh=[68] h0=[5,17]",
       "reverse=true" },
     { TERN_SAMPLE_CHECK, "x=[2,3,2] w_ih=[8,2] w_hh=[8,2] lengths=[2]{0..0} h0=[2,2] c0=[2,2]",
