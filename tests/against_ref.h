@@ -14,6 +14,9 @@
  * to rounding errors that cannot be avoided.  A term that is dropped, doubled or of
  * the wrong sign changes the element by about S / sqrt(K), millions of eps.
  *
+ * Where that is more than a twentieth of a tensor's largest value, as with ties in a maximum,
+ * which any rounding breaks, the problem is refused: it would test nothing.
+ *
  * Nine more runs of ref are too many for large problems.  Where an op adds up products, one
  * run on absolute values is S and one on ones is K; for the others a test says what share
  * of the largest value of a tensor its elements may be off.

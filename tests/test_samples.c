@@ -152,8 +152,8 @@ enum { NARROW = 1, WIDE = 2, RAGGED = 4, EMPTY = 8 };
 /* What the samples show of one input or output. */
 typedef struct shapes_seen {
     unsigned found;
-    int64_t last; /* extent of the last axis in the first sample that is not empty */
-    bool free;    /* another sample has another one                                */
+    int64_t last; /* extent of the last axis in the sample before */
+    bool free;    /* which is not the same in all samples         */
 } shapes_seen;
 
 static void see(shapes_seen *seen, int rank, const int64_t *shape, int64_t count)
@@ -188,13 +188,14 @@ static int is_never_wide(const tern_op *op, const tern_arg *arg, const shapes_se
 /* Masks and indices count only in an op that has nothing else. */
 static unsigned shapes_of_inputs(const tern_op *op, const shapes_seen *in)
 {
-    unsigned reals = 0, others = 0;
+    unsigned of_reals = 0, of_all = 0;
     bool any = false;
     for (int i = 0; i < tern_op_input_count(op); i++) {
         any |= is_real(&op->in[i]);
-        *(is_real(&op->in[i]) ? &reals : &others) |= in[i].found;
+        of_reals |= is_real(&op->in[i]) ? in[i].found : in[i].found & EMPTY;
+        of_all |= in[i].found;
     }
-    return any ? reals | (others & EMPTY) : others;
+    return any ? of_reals : of_all;
 }
 
 static void see_samples(tern_ctx *ctx, const tern_op *op, shapes_seen *in, shapes_seen *out)
