@@ -3,8 +3,6 @@
 
 #include "kernels/matmul/small_product.h"
 
-enum { FOR_WRITING = 1 };
-
 /* What a slice in work has of its own. */
 typedef struct slice_run {
     const sequence_backward *pass;
@@ -71,19 +69,17 @@ static sequence_row_back row_at(const slice_run *run, int64_t r, int64_t step)
     };
 }
 
-/* A step's rows lie far apart in memory, so the processor cannot foresee them: while one
- * block is computed, the same block of the step to come is fetched. */
 static void fetch_block(const sequence_backward *pass, int64_t block, const sequence_row_back *at)
 {
     int64_t hidden = pass->batch.hidden, j = block * TERN_LANES;
     for (int64_t gate = 0; gate < 4; gate++)
-        __builtin_prefetch(at->gates + gate * hidden + j);
+        __builtin_prefetch(at->gates + gate * hidden + j, SEQUENCE_FOR_READING);
     for (int64_t gate = 0; gate < pass->gates; gate++)
-        __builtin_prefetch(at->d_input + gate * hidden + j, FOR_WRITING);
+        __builtin_prefetch(at->d_input + gate * hidden + j, SEQUENCE_FOR_WRITING);
     if (at->c_before)
-        __builtin_prefetch(at->c_before + j);
-    __builtin_prefetch(at->h_before + j, FOR_WRITING);
-    __builtin_prefetch(at->grad_y + j);
+        __builtin_prefetch(at->c_before + j, SEQUENCE_FOR_READING);
+    __builtin_prefetch(at->h_before + j, SEQUENCE_FOR_WRITING);
+    __builtin_prefetch(at->grad_y + j, SEQUENCE_FOR_READING);
 }
 
 /* Copies h[t-1] beside the other steps', for the products over steps. */

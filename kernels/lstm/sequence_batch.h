@@ -26,6 +26,10 @@
  * the threads.  Slices follow from the batch alone, for biases' gradients are summed by slice. */
 enum { SEQUENCE_SLICES = 4, SEQUENCE_LEAST_ROWS = 4, SEQUENCE_SLICE_ROWS = 8 };
 
+/* A step's rows lie far apart in memory, so the processor cannot foresee them: while one block
+ * is computed, the same block of the step to come is fetched, with __builtin_prefetch. */
+enum { SEQUENCE_FOR_READING, SEQUENCE_FOR_WRITING };
+
 typedef struct sequence_batch {
     int64_t rows, steps, inputs, hidden; /* N, T, I, H                       */
     int64_t valid;                       /* steps of all rows, without padding */

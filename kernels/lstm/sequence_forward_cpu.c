@@ -72,13 +72,33 @@ static sequence_row row_at(const sequence_forward *pass, const sequence_slice *s
     };
 }
 
+/* All rows of a slice that are active at a step; returns how many. */
+static int64_t rows_at(const sequence_forward *pass, const sequence_slice *slice, int64_t step,
+                       const float *h, float *h_after, sequence_row *rows)
+{
+    int64_t active = sequence_active_rows(slice, step);
+    for (int64_t r = 0; r < active; r++)
+        rows[r] = row_at(pass, slice, r, step, h, h_after);
+    return active;
+}
+
 /* One step of a slice's active rows. */
 typedef struct step_job {
     const sequence_forward *pass;
-    const sequence_row *rows; /* [active] */
-    const float *h;           /* [active][blocks * lanes] */
-    int64_t active, tile_blocks;
+    const sequence_row *rows, *rows_after; /* [active], [active_after] of the step to come */
+    const float *h;                        /* [active][blocks * lanes]                     */
+    int64_t active, active_after, tile_blocks;
 } step_job;
+
+static void fetch_block(const sequence_forward *pass, int64_t block, const sequence_row *at)
+{
+    int64_t hidden = pass->batch.hidden, j = block * TERN_LANES;
+    for (int64_t offset = j; offset < pass->projected_stride; offset += hidden)
+        __builtin_prefetch(at->projected + offset, SEQUENCE_FOR_WRITING);
+    if (at->cell)
+        __builtin_prefetch(at->cell + j, SEQUENCE_FOR_WRITING);
+    __builtin_prefetch(at->y + j, SEQUENCE_FOR_WRITING);
+}
 
 static void run_blocks(void *argument, int64_t tile, int worker)
 {
@@ -96,8 +116,11 @@ static void run_blocks(void *argument, int64_t tile, int worker)
             .b_stride = panel, .c = sums, .c_stride = panel,
         };
         tern_small_product_run(&recurrence);
-        for (int64_t r = 0; r < job->active; r++)
+        for (int64_t r = 0; r < job->active; r++) {
+            if (r < job->active_after)
+                fetch_block(pass, block, &job->rows_after[r]);
             pass->formula(pass, block, sums + r * panel, &job->rows[r]);
+        }
     }
 }
 
@@ -114,11 +137,11 @@ static void run_steps(const sequence_forward *pass, const sequence_slice *slice,
     if (alone)
         job.tile_blocks = sequence_tile_blocks(batch, slice->rows * pass->gates * TERN_LANES);
     for (int64_t step = 0; step < slice->length[0]; step++) {
-        sequence_row rows[SEQUENCE_SLICE_ROWS];
-        job.active = sequence_active_rows(slice, step);
-        for (int64_t r = 0; r < job.active; r++)
-            rows[r] = row_at(pass, slice, r, step, h, h_after);
+        sequence_row rows[SEQUENCE_SLICE_ROWS], rows_after[SEQUENCE_SLICE_ROWS];
+        job.active = rows_at(pass, slice, step, h, h_after, rows);
+        job.active_after = rows_at(pass, slice, step + 1, h_after, h, rows_after);
         job.rows = rows;
+        job.rows_after = rows_after;
         job.h = h;
         if (alone)
             tern_parallel(tern_ctx_pool(pass->call->ctx),
