@@ -213,6 +213,18 @@ int cli_parse(const cli_command *command, const cli_flag *flags, int argc, char 
     return -1;
 }
 
+const char *cli_named_twice(const cli_list *settings)
+{
+    for (int i = 1; i < settings->count; i++) {
+        size_t length = strcspn(settings->items[i], "=");
+        for (int before = 0; before < i; before++)
+            if (strcspn(settings->items[before], "=") == length &&
+                strncmp(settings->items[before], settings->items[i], length) == 0)
+                return settings->items[i];
+    }
+    return NULL;
+}
+
 bool cli_given(int argc, char **argv, const char *flag)
 {
     size_t length = strlen(flag);

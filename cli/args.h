@@ -53,6 +53,9 @@ int cli_parse(const cli_command *command, const cli_flag *flags, int argc, char 
 /* Was this flag among the arguments? */
 bool cli_given(int argc, char **argv, const char *flag);
 
+/* The first of some NAME=VALUE whose name an earlier one has; NULL if there is none. */
+const char *cli_named_twice(const cli_list *settings);
+
 /* "tern NAME: error: message" on stderr; returns CLI_FAILED. */
 int cli_fail(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The same for wrong usage; returns CLI_USAGE. */

@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 static const cli_command command = {
     "op", "NAME --in IN --out OUT [options]",
@@ -135,6 +136,9 @@ int cmd_op(int argc, char **argv)
     int status = cli_parse(&command, flags, argc, argv, &words);
     if (status >= 0)
         return status;
+    const char *twice = cli_named_twice(&options);
+    if (twice)
+        return cli_misused("op", "--set %.*s is given twice", (int)strcspn(twice, "="), twice);
     tern_error error = { 0 };
     tern_ctx *ctx = cli_open((tern_ctx_opts){ .device = device, .threads = threads,
                                               .seed = seed }, &plugins, &error);

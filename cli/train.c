@@ -177,6 +177,8 @@ int cmd_train(int argc, char **argv)
     if (twice)
         return cli_misused("train", "--%.*s and --set %s are both given: which is meant?",
                            (int)strcspn(twice, "="), twice, twice);
+    if ((twice = cli_named_twice(&settings)))
+        return cli_misused("train", "--set %.*s is given twice", (int)strcspn(twice, "="), twice);
     tern_error error = { 0 };
     opts.train.epochs = epochs;
     opts.train.batch = batch;

@@ -101,11 +101,6 @@ static inline tern_vf tern_vmax(tern_vf a, tern_vf b)
     return tern_select(a > b, a, b);
 }
 
-static inline tern_vf tern_vmin(tern_vf a, tern_vf b)
-{
-    return tern_select(a < b, a, b);
-}
-
 /* Sum and maximum over the lanes, halving in a fixed order: lanes 0-7 with 8-15, 0-3
  * with 4-7, then the four that are left.  Quarters stay in registers. */
 typedef float tern_quad __attribute__((vector_size(16)));
