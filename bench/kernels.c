@@ -296,6 +296,7 @@ static void write_json(const bench *b, double load_before)
 
 static const char usage[] =
     "usage: kernels [options] [OP [INPUTS [OPTIONS]]]\n"
+    "OP: matmul, linear, conv1d, conv2d\n"
     "  -r, --rounds N      timed calls of every row (15)\n"
     "  -t, --threads LIST  numbers of threads (1,2)\n"
     "  -p, --provider NAME only this one: hand, openblas\n"
