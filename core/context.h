@@ -74,6 +74,11 @@ void tern_step_begin(tern_ctx *ctx, uint64_t signature);
 void tern_step_begin_dry(tern_ctx *ctx, uint64_t signature);
 bool tern_step_is_planned(const tern_ctx *ctx, uint64_t signature);
 
+/* Right after tern_step_begin: fill the memory of steps with NaN at once, so that what a
+ * kernel leaves unwritten shows.  (tern_ctx_opts.poison does so tensor by tensor, which
+ * counts in the time of an op.) */
+void tern_step_poison(tern_ctx *ctx);
+
 /* Training mode: ops are recorded on the tape, dropout drops, batch norm uses
  * batch statistics.  A new context is NOT in training mode. */
 void tern_set_training(tern_ctx *ctx, bool training);

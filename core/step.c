@@ -83,6 +83,16 @@ void tern_step_begin_dry(tern_ctx *ctx, uint64_t signature)
     begin(ctx, signature, true);
 }
 
+void tern_step_poison(tern_ctx *ctx)
+{
+    if (ctx->trace.count) {
+        tern_fail(ctx, TERN_ERR_STATE, "tern_step_poison: the step has tensors already");
+        return;
+    }
+    if (!tern_is_idle(ctx) && ctx->arena.committed)
+        tern_device_fill(ctx, ctx->arena.base, 0xFF, ctx->arena.committed);
+}
+
 bool tern_step_is_planned(const tern_ctx *ctx, uint64_t signature)
 {
     uint64_t full = full_signature(ctx, signature);

@@ -261,6 +261,27 @@ static void unknown_devices_suggest_the_nearest(void **state)
     assert_non_null(strstr(error.message, "did you mean cuda-sim?"));
 }
 
+static void a_poisoned_step_has_nan_where_nothing_was_written(void **state)
+{
+    (void)state;
+    tern_ctx *ctx = open_ref(false);
+    const double *memory = NULL;
+    for (int step = 0; step < 3; step++) {
+        tern_step_begin(ctx, 0);
+        if (step == 2) {
+            assert_true(memory[0] < 1e9);
+            tern_step_poison(ctx);
+            assert_true(isnan(memory[0]));
+        }
+        memory = input(ctx, "x", 2, 3)->data;
+        assert_true(memory[0] < 1e9);
+    }
+    tern_step_poison(ctx); /* too late: x would be lost */
+    assert_tern_fails(ctx, TERN_ERR_STATE, "has tensors already");
+    assert_true(memory[0] < 1e9);
+    tern_ctx_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,6 +298,7 @@ int main(void)
         cmocka_unit_test(parameters_without_memory_are_an_error),
         cmocka_unit_test(meta_declares_shapes_without_memory),
         cmocka_unit_test(unknown_devices_suggest_the_nearest),
+        cmocka_unit_test(a_poisoned_step_has_nan_where_nothing_was_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
