@@ -111,16 +111,15 @@ static double draw(const tern_init *init, double size, tern_rng *rng)
 }
 
 void tern_init_draw(const tern_init *init, int rank, const int64_t *shape, tern_rng *rng,
-                    double *values)
+                    int64_t first, int64_t count, double *values)
 {
-    int64_t count = 1;
-    for (int axis = 0; axis < rank; axis++)
-        count *= shape[axis];
+    int64_t row = 1;
+    for (int axis = 1; axis < rank; axis++)
+        row *= shape[axis];
     double size = count ? spread(init, rank, shape) : 0;
     for (int64_t i = 0; i < count; i++)
         values[i] = draw(init, size, rng);
-    if (init->has_zero_row) {
-        int64_t row = count / shape[0];
-        memset(values + init->zero_row * row, 0, (size_t)row * sizeof *values);
-    }
+    for (int64_t i = 0; init->has_zero_row && i < count; i++)
+        if ((first + i) / row == init->zero_row)
+            values[i] = 0;
 }

@@ -75,9 +75,10 @@ tern_init tern_init_or(tern_init asked, tern_init otherwise);
 /* NULL if a parameter of this shape can start so, else what is wrong. */
 const char *tern_init_problem(const tern_init *init, int rank, const int64_t *shape);
 
-/* The values of a parameter of this shape, drawn from rng. */
+/* The values [first, first + count) of a parameter of this shape, drawn from rng: piece after
+ * piece in order, so that a large one never lies in memory twice. */
 void tern_init_draw(const tern_init *init, int rank, const int64_t *shape, tern_rng *rng,
-                    double *values);
+                    int64_t first, int64_t count, double *values);
 
 TERN_API_END
 

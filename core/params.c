@@ -139,30 +139,37 @@ static uint64_t stream_of(const tern_param_slot *slot)
     return hash_name(sibling);
 }
 
-static void initial_values(const tern_ctx *ctx, const tern_param_slot *slot, double *values)
+static tern_rng rng_of(const tern_ctx *ctx, const tern_param_slot *slot)
 {
     uint64_t hash = stream_of(slot);
-    tern_rng rng = tern_rng_make(ctx->seed, TERN_STREAM_INIT | (uint32_t)(hash & 0x0FFFFFFFu),
-                                 (uint32_t)(hash >> 32));
-    tern_init_draw(&slot->opts.init, slot->tensor->rank, slot->tensor->shape, &rng, values);
+    return tern_rng_make(ctx->seed, TERN_STREAM_INIT | (uint32_t)(hash & 0x0FFFFFFFu),
+                         (uint32_t)(hash >> 32));
 }
 
+/* Piece by piece: a second copy of the largest parameter, in float64, would be what the
+ * whole program ever needs most memory for. */
 static bool write_values(tern_ctx *ctx, const tern_param_slot *slot, bool is_state)
 {
-    int64_t count = slot->tensor->count;
-    double *values = malloc(((size_t)count + 1) * sizeof *values);
-    if (!values) {
-        tern_fail(ctx, TERN_ERR_MEMORY, "no memory to initialise %s", slot->tensor->name);
-        return false;
-    }
-    if (is_state)
-        for (int64_t i = 0; i < count; i++)
+    enum { PIECE = 2048 };
+    double values[PIECE];
+    const tern_tensor *whole = slot->tensor;
+    tern_tensor part = *whole;
+    tern_rng rng = rng_of(ctx, slot);
+    if (tern_is_idle(ctx))
+        return true;
+    part.rank = 1;
+    for (int64_t first = 0; first < whole->count; first += PIECE) {
+        part.shape[0] = part.count = whole->count - first < PIECE ? whole->count - first : PIECE;
+        part.data = (char *)whole->data + (size_t)first * tern_dtype_size(whole->dtype);
+        for (int64_t i = 0; is_state && i < part.count; i++)
             values[i] = slot->initial;
-    else
-        initial_values(ctx, slot, values);
-    bool ok = tern_upload(ctx, slot->tensor, TERN_F64, values);
-    free(values);
-    return ok;
+        if (!is_state)
+            tern_init_draw(&slot->opts.init, whole->rank, whole->shape, &rng, first, part.count,
+                           values);
+        if (!tern_upload(ctx, &part, TERN_F64, values))
+            return false;
+    }
+    return true;
 }
 
 static bool attach_grad(tern_ctx *ctx, const tern_param_slot *slot)

@@ -283,6 +283,34 @@ static void the_padding_row_of_an_embedding_is_zero(void **state)
     tern_ctx_free(ctx);
 }
 
+static int by_value(const void *left, const void *right)
+{
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+/* Values are drawn piece by piece; nobody sees where a piece ends. */
+static void a_large_parameter_starts_with_one_stream_of_values(void **state)
+{
+    (void)state;
+    enum { ROWS = 3, SIZE = 5000 };
+    const int64_t shape[] = { ROWS, SIZE };
+    tern_ctx *ctx = open_seeded(5);
+    const tern_init init = { .kind = TERN_INIT_NORMAL, .has_zero_row = true, .zero_row = 1 };
+    const tern_tensor *param = tern_param(ctx, "table", 2, shape, (tern_param_opts){ .init = init });
+    tern_params_freeze(ctx);
+    double *x = values_of(ctx, param);
+    for (int i = 0; i < ROWS * SIZE; i++)
+        assert_true((x[i] == 0) == (i / SIZE == 1));
+    double *sorted = values_of(ctx, param);
+    qsort(sorted, ROWS * SIZE, sizeof *sorted, by_value);
+    for (int i = 1; i < ROWS * SIZE; i++)
+        assert_true(sorted[i] > sorted[i - 1] || sorted[i] == 0);
+    free(sorted);
+    free(x);
+    tern_ctx_free(ctx);
+}
+
 static void what_is_asked_of_a_layer_reaches_all_its_weights(void **state)
 {
     (void)state;
@@ -311,6 +339,7 @@ int main(void)
         cmocka_unit_test(what_makes_no_sense_is_refused),
         cmocka_unit_test(parameters_start_as_pytorchs),
         cmocka_unit_test(the_padding_row_of_an_embedding_is_zero),
+        cmocka_unit_test(a_large_parameter_starts_with_one_stream_of_values),
         cmocka_unit_test(what_is_asked_of_a_layer_reaches_all_its_weights),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
