@@ -269,10 +269,22 @@ void tern_add_cost(tern_call *call, bool in_backward)
         call->ctx->step_flops += forward.flops;
 }
 
+/* Discarded parameters are inputs only of what keeps them packed. */
+static bool inputs_have_values(const tern_call *call, uint32_t packed)
+{
+    for (int i = 0; i < call->inputs; i++)
+        if (call->in[i] && !(packed >> i & 1) && !tern_has_values(call->ctx, call->in[i]))
+            return false;
+    return true;
+}
+
 static bool run_forward(tern_call *call, const tern_impl *impl)
 {
     if (!impl)
         return true; /* meta */
+    uint32_t packed = tern_packed_inputs(call, impl);
+    if (!inputs_have_values(call, packed))
+        return false;
     size_t workspace = tern_call_workspace(call, impl->forward_workspace);
     call->workspace = workspace ? tern_allocate_workspace(call->ctx, workspace) : NULL;
     if (tern_ok(call->ctx) && !tern_is_idle(call->ctx))
@@ -280,6 +292,8 @@ static bool run_forward(tern_call *call, const tern_impl *impl)
     for (int i = 0; i < call->inputs; i++)
         if (call->in[i] && input_arg(call->op, i)->flags & TERN_MUTATED)
             tern_note_write(call->ctx, call->in[i]);
+    if (packed && tern_ok(call->ctx) && !tern_is_idle(call->ctx))
+        tern_discard_packed(call, packed);
     return tern_ok(call->ctx);
 }
 

@@ -33,6 +33,9 @@ typedef struct tern_backend {
     /* Wait for all work; report what went wrong in it (kernel errors, a
      * simulator's findings).  May be NULL. */
     bool (*synchronise)(void *state, tern_error *error);
+    /* Give the whole pages inside of committed memory back, values lost; it stays usable,
+     * and from then on comes in small pages.  Returns their bytes.  NULL: it cannot. */
+    size_t (*discard)(void *state, void *base, size_t bytes);
 } tern_backend;
 
 /* What a plugin sees of its host. */
@@ -45,7 +48,7 @@ typedef struct tern_host {
 
 /* Every plugin exports this one function, which refuses a version that it was not
  * built for.  The program itself has none. */
-enum { TERN_PLUGIN_VERSION = 3 };
+enum { TERN_PLUGIN_VERSION = 4 };
 bool tern_plugin(int version, const tern_host *host, tern_error *error);
 typedef bool (*tern_plugin_fn)(int version, const tern_host *host, tern_error *error);
 

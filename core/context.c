@@ -320,7 +320,7 @@ tern_memory_report tern_memory(const tern_ctx *ctx)
     tern_memory_report report = {
         .arena_bytes = ctx->trace.end,
         .param_bytes = ctx->store.region.committed + ctx->store.state_region.committed +
-                       ctx->store.average_region.committed,
+                       ctx->store.average_region.committed - ctx->store.given_back,
         .kept_bytes = ctx->kept_bytes,
         .host_allocations = ctx->allocations + ctx->trace.allocations +
                             ctx->step_memory.allocations + ctx->older_step_memory.allocations +

@@ -85,6 +85,14 @@ void tern_set_training(tern_ctx *ctx, bool training);
 bool tern_is_training(const tern_ctx *ctx);
 /* Record on the tape without training behaviour (gradient checks). */
 void tern_set_recording(tern_ctx *ctx, bool recording);
+/* This context will only infer: to be called before tern_params_freeze, there is no way
+ * back.  Parameters then have no gradients, moments or average, training and recording are
+ * errors; and where a kernel keeps a parameter in an order of its own (core/packing.h), the
+ * values themselves are discarded as soon as it has that copy, so that weights lie in memory
+ * once.  Whatever else reads such a parameter later - tern_read, a checkpoint that is
+ * saved, an op that does not pack it or packs it in another order, another provider - is
+ * TERN_ERR_STATE.  tern_write, and so loading a checkpoint, gives it new values. */
+void tern_set_inference_only(tern_ctx *ctx);
 /* Keep declared mutations (running statistics) from happening. */
 void tern_set_frozen_state(tern_ctx *ctx, bool frozen);
 /* The step number that random streams see: counted up by every step that is not dry, until
@@ -140,7 +148,8 @@ void tern_set_provider(tern_ctx *ctx, const char *op, const char *provider);
 typedef struct tern_memory_report {
     size_t arena_bytes;     /* the current step's plan, peak              */
     size_t unplanned_bytes; /* what it would be without reuse             */
-    size_t param_bytes;     /* all parameter blocks and state             */
+    size_t param_bytes;     /* all parameter blocks and state, less what
+                               tern_set_inference_only has discarded      */
     size_t kept_bytes;
     size_t packed_bytes; /* weights in the order in which kernels read them */
     uint64_t host_allocations; /* made by the context since it was created */

@@ -41,6 +41,7 @@ typedef struct tern_param_slot {
     tern_group_opts group; /* parameters: how they are trained */
     double initial;        /* state      */
     size_t offset;         /* elements into the block; of parameters once they are laid out */
+    size_t given_back;     /* bytes of it while its values are discarded */
 } tern_param_slot;
 
 /* A weight as some kernel reads it; see packing.h. */
@@ -48,7 +49,7 @@ typedef struct tern_packing_slot {
     const tern_tensor *weight;
     const char *order;
     tern_region memory;
-    uint64_t version; /* of the parameters, from which it was made; 0: not yet */
+    uint64_t version; /* of the parameters, from which it was made; 0: of none there are */
 } tern_packing_slot;
 
 typedef struct tern_param_store {
@@ -59,6 +60,8 @@ typedef struct tern_param_store {
     tern_region region;         /* value [elements], grad, moment1, moment2 [trained]       */
     tern_region state_region;
     tern_region average_region; /* [trained], then [state_elements]                         */
+    uint64_t *discarded; /* bits of segments without values; NULL: see param_discard.c */
+    size_t given_back;   /* bytes of all of them                                       */
     bool laid_out, averaged;    /* averaged: tensors hold their averages                    */
     size_t *group_ends;         /* [blocks.group_count] elements into the blocks            */
     tern_param_blocks blocks;
@@ -90,6 +93,7 @@ struct tern_ctx {
     int scope_depth, scope_overflow;
 
     bool training, recording, frozen_state, dry;
+    bool inference_only;
     uint64_t step;         /* serial number of the step in progress, from 1 */
     uint32_t rng_step, position;
     bool rng_step_given;
@@ -140,7 +144,9 @@ bool tern_allocate(tern_ctx *ctx, tern_tensor *tensor);
 void *tern_allocate_workspace(tern_ctx *ctx, size_t bytes);
 /* A tensor is used now: check that it lives and tell the plan. */
 bool tern_touch(tern_ctx *ctx, const tern_tensor *tensor);
-/* The same for what a public function was given; false after an earlier error too. */
+/* The same for what a public function was given to overwrite or, if it has values, to read;
+ * false after an earlier error too. */
+bool tern_touch_to_write(tern_ctx *ctx, const char *function, const tern_tensor *tensor);
 bool tern_touch_given(tern_ctx *ctx, const char *function, const tern_tensor *tensor);
 void tern_fill_bytes(tern_ctx *ctx, tern_tensor *tensor, int byte);
 const char *tern_step_scope(tern_ctx *ctx);
@@ -157,7 +163,26 @@ size_t tern_call_workspace(const tern_call *call, size_t (*bytes)(const tern_cal
  * from them is out of date. */
 void tern_note_write(tern_ctx *ctx, const tern_tensor *tensor);
 void tern_note_param_change(tern_ctx *ctx);
+/* Is the weight kept packed as it is now?  Then only what was made from these values
+ * counts from now on. */
+bool tern_packings_are_made(tern_ctx *ctx, const tern_tensor *weight);
 void tern_packings_close(tern_ctx *ctx);
+
+/* --- param_discard.c --- */
+/* What discarding needs, when the blocks have their memory. */
+bool tern_discard_prepare(tern_ctx *ctx);
+/* Does the tensor begin where a discarded parameter does? */
+bool tern_is_discarded(const tern_ctx *ctx, const tern_tensor *tensor);
+/* False and an error if so. */
+bool tern_has_values(tern_ctx *ctx, const tern_tensor *tensor);
+/* Inputs, as bits, that forward reads through packings that are kept and may therefore do
+ * without their values; 0 where nothing is ever discarded. */
+uint32_t tern_packed_inputs(const tern_call *call, const tern_impl *impl);
+/* Discard the values of those of them that are packed now. */
+void tern_discard_packed(tern_call *call, uint32_t packed);
+/* New values for a discarded parameter. */
+bool tern_overwrite_discarded(tern_ctx *ctx, tern_tensor *tensor, tern_dtype host_dtype,
+                              const void *host);
 
 /* --- params.c --- */
 void tern_params_close(tern_ctx *ctx);

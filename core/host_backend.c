@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 static void *host_open(tern_error *error)
 {
@@ -57,6 +58,19 @@ static void host_release(void *state, void *base, size_t bytes)
     munmap(base, bytes);
 }
 
+static size_t host_discard(void *state, void *base, size_t bytes)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)base;
+    uintptr_t from = (begin + page - 1) / page * page, to = (begin + bytes) / page * page;
+    (void)state;
+    if (from >= to)
+        return 0;
+    /* The memory of a huge page comes back only when all of it is given up. */
+    madvise((char *)base + (from - begin), to - from, MADV_NOHUGEPAGE);
+    bool given = madvise((char *)base + (from - begin), to - from, MADV_DONTNEED) == 0;
+    return given ? to - from : 0;
+}
+
 static bool host_copy(void *state, void *to, const void *from, size_t bytes, tern_error *error)
 {
     (void)state;
@@ -77,14 +91,14 @@ const tern_backend tern_backend_ref = {
     .name = "ref", .real = TERN_F64, .host_memory = true, .computes = true,
     .open = host_open, .close = host_close, .reserve = host_reserve, .commit = host_commit,
     .release = host_release, .copy_in = host_copy, .copy_out = host_copy,
-    .fill = host_fill, .copy = host_copy,
+    .fill = host_fill, .copy = host_copy, .discard = host_discard,
 };
 
 const tern_backend tern_backend_cpu = {
     .name = "cpu", .real = TERN_F32, .host_memory = true, .computes = true,
     .open = host_open, .close = host_close, .reserve = host_reserve, .commit = host_commit,
     .release = host_release, .copy_in = host_copy, .copy_out = host_copy,
-    .fill = host_fill, .copy = host_copy,
+    .fill = host_fill, .copy = host_copy, .discard = host_discard,
 };
 
 /* Shapes, parameters, FLOPs and the memory plan, without memory. */

@@ -168,6 +168,9 @@ typedef struct tern_impl {
     /* Bytes of workspace; NULL means none. */
     size_t (*forward_workspace)(const tern_call *call);
     size_t (*backward_workspace)(const tern_call *call);
+    /* Inputs, as bits, of which forward reads nothing but what tern_packing keeps, if it
+     * keeps them (core/packing.h); NULL means none. */
+    uint32_t (*packs)(const tern_call *call);
 } tern_impl;
 
 /* ----------------------------------------------- for shape rules and kernels -- */

@@ -47,13 +47,33 @@ static tern_packing_slot *add(tern_ctx *ctx, const tern_tensor *weight, const ch
 void *tern_packing(tern_call *call, int input, const char *order, size_t bytes, bool *stale)
 {
     tern_ctx *ctx = call->ctx;
-    tern_packing_slot *slot = find(ctx, call->in[input], order);
+    const tern_tensor *weight = call->in[input];
+    tern_packing_slot *slot = find(ctx, weight, order);
+    bool is_last = tern_is_discarded(ctx, weight) && slot && slot->version;
     *stale = false;
-    if (!slot && !(slot = add(ctx, call->in[input], order, bytes)))
+    if (!is_last && !tern_has_values(ctx, weight))
         return NULL;
-    *stale = slot->version != ctx->param_version;
+    if (!slot && !(slot = add(ctx, weight, order, bytes)))
+        return NULL;
+    /* Values that were discarded have not changed since; a write would have brought others. */
+    *stale = !is_last && slot->version != ctx->param_version;
     slot->version = ctx->param_version;
     return slot->memory.base;
+}
+
+bool tern_packings_are_made(tern_ctx *ctx, const tern_tensor *weight)
+{
+    bool made = false;
+    for (int i = 0; i < ctx->packing_count; i++) {
+        tern_packing_slot *slot = &ctx->packings[i];
+        if (slot->weight != weight)
+            continue;
+        if (slot->version == ctx->param_version)
+            made = true;
+        else
+            slot->version = 0;
+    }
+    return made;
 }
 
 static bool holds(const tern_region *region, const void *address)

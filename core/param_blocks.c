@@ -2,9 +2,10 @@
 #include "core/context_private.h"
 
 /* value, and the three that hold only what is trained */
-static size_t region_elements(const tern_param_store *store)
+static size_t region_elements(const tern_ctx *ctx)
 {
-    return store->elements + 3 * store->trained;
+    const tern_param_store *store = &ctx->store;
+    return store->elements + (ctx->inference_only ? 0 : 3 * store->trained);
 }
 
 static bool reserve(tern_ctx *ctx, tern_region *region, size_t elements)
@@ -16,9 +17,9 @@ static bool reserve(tern_ctx *ctx, tern_region *region, size_t elements)
 bool tern_blocks_reserve(tern_ctx *ctx)
 {
     tern_param_store *store = &ctx->store;
-    size_t elements = region_elements(store), size = tern_dtype_size(ctx->backend->real);
+    size_t elements = region_elements(ctx), size = tern_dtype_size(ctx->backend->real);
     if (!reserve(ctx, &store->region, elements) ||
-        !reserve(ctx, &store->state_region, store->state_elements))
+        !reserve(ctx, &store->state_region, store->state_elements) || !tern_discard_prepare(ctx))
         return false;
     return !ctx->backend->computes || ctx->backend->host_memory || /* pages that are zero */
            tern_device_fill(ctx, store->region.base, 0, elements * size);
@@ -77,6 +78,8 @@ void tern_blocks_make(tern_ctx *ctx)
 {
     const tern_param_store *store = &ctx->store;
     tern_param_blocks *blocks = &ctx->store.blocks;
+    if (ctx->inference_only)
+        return;
     blocks->value = part_of(ctx, TERN_BLOCK_VALUE, 0, store->trained);
     blocks->grad = part_of(ctx, TERN_BLOCK_GRAD, 0, store->trained);
     blocks->moment1 = part_of(ctx, TERN_BLOCK_MOMENT1, 0, store->trained);
@@ -99,7 +102,10 @@ const tern_param_blocks *tern_blocks(tern_ctx *ctx)
         return blocks;
     blocks->value = blocks->grad = blocks->moment1 = blocks->moment2 = &ctx->nil;
     if (tern_ok(ctx))
-        tern_fail(ctx, TERN_ERR_STATE, "parameter blocks are there after tern_params_freeze");
+        tern_fail(ctx, TERN_ERR_STATE,
+                  ctx->inference_only
+                      ? "there are no parameter blocks after tern_set_inference_only"
+                      : "parameter blocks are there after tern_params_freeze");
     return blocks;
 }
 
@@ -115,7 +121,7 @@ static tern_tensor slice(const tern_tensor *tensor, void *data)
 tern_tensor tern_param_slice(tern_ctx *ctx, int index, tern_block block)
 {
     const tern_param_slot *slot = &ctx->store.params[index];
-    if ((slot->group.frozen && block != TERN_BLOCK_VALUE) ||
+    if (((slot->group.frozen || ctx->inference_only) && block != TERN_BLOCK_VALUE) ||
         (block == TERN_BLOCK_AVERAGE && !ctx->store.blocks.average))
         return ctx->nil;
     return slice(slot->tensor, tern_block_address(ctx, block, slot->offset));

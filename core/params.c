@@ -191,8 +191,10 @@ static bool begin_params(tern_ctx *ctx)
 {
     for (int i = 0; i < ctx->store.param_count; i++) {
         const tern_param_slot *slot = &ctx->store.params[i];
+        bool trained = !slot->group.frozen && !ctx->inference_only;
         slot->tensor->data = tern_block_address(ctx, TERN_BLOCK_VALUE, slot->offset);
-        if ((!slot->group.frozen && !attach_grad(ctx, slot)) || !write_values(ctx, slot, false))
+        slot->tensor->requires_grad = trained;
+        if ((trained && !attach_grad(ctx, slot)) || !write_values(ctx, slot, false))
             return false;
     }
     return true;
@@ -260,6 +262,7 @@ void tern_params_close(tern_ctx *ctx)
     tern_region_release(ctx, &ctx->store.region);
     tern_region_release(ctx, &ctx->store.state_region);
     tern_region_release(ctx, &ctx->store.average_region);
+    free(ctx->store.discarded);
     free(ctx->store.params);
     free(ctx->store.states);
     ctx->store = (tern_param_store){ 0 };

@@ -100,8 +100,18 @@ bool tern_step_is_planned(const tern_ctx *ctx, uint64_t signature)
     return find_plan(ctx, full) || (ctx->step && ctx->signature == full && ctx->trace.count);
 }
 
+/* Recording, and so training, in a context that has no gradients? */
+static bool is_refused(tern_ctx *ctx, const char *what, bool on)
+{
+    if (on && ctx->inference_only)
+        tern_fail(ctx, TERN_ERR_STATE, "%s is asked for after tern_set_inference_only", what);
+    return on && ctx->inference_only;
+}
+
 void tern_set_training(tern_ctx *ctx, bool training)
 {
+    if (is_refused(ctx, "training", training))
+        return;
     ctx->training = training;
     ctx->recording = training;
 }
@@ -113,7 +123,8 @@ bool tern_is_training(const tern_ctx *ctx)
 
 void tern_set_recording(tern_ctx *ctx, bool recording)
 {
-    ctx->recording = recording;
+    if (!is_refused(ctx, "recording", recording))
+        ctx->recording = recording;
 }
 
 void tern_set_frozen_state(tern_ctx *ctx, bool frozen)
@@ -285,7 +296,7 @@ bool tern_touch(tern_ctx *ctx, const tern_tensor *tensor)
     return true;
 }
 
-bool tern_touch_given(tern_ctx *ctx, const char *function, const tern_tensor *tensor)
+bool tern_touch_to_write(tern_ctx *ctx, const char *function, const tern_tensor *tensor)
 {
     if (!tern_ok(ctx))
         return false;
@@ -294,6 +305,11 @@ bool tern_touch_given(tern_ctx *ctx, const char *function, const tern_tensor *te
         return false;
     }
     return tern_touch(ctx, tensor);
+}
+
+bool tern_touch_given(tern_ctx *ctx, const char *function, const tern_tensor *tensor)
+{
+    return tern_touch_to_write(ctx, function, tensor) && tern_has_values(ctx, tensor);
 }
 
 void tern_fill_bytes(tern_ctx *ctx, tern_tensor *tensor, int byte)

@@ -145,12 +145,16 @@ double tern_read_scalar(tern_ctx *ctx, const tern_tensor *tensor)
 
 void tern_write(tern_ctx *ctx, tern_tensor *tensor, tern_dtype host_dtype, const void *host)
 {
-    if (!tern_touch_given(ctx, "tern_write", tensor))
+    if (!tern_touch_to_write(ctx, "tern_write", tensor))
         return;
     if (tensor->step) {
         tern_fail(ctx, TERN_ERR_STATE, "tern_write: %s is of this step, ops may have used it: only "
                                        "parameters, states and kept tensors are overwritten",
                   tensor->name ? tensor->name : "the tensor");
+        return;
+    }
+    if (tern_is_discarded(ctx, tensor)) {
+        tern_overwrite_discarded(ctx, tensor, host_dtype, host);
         return;
     }
     tern_note_write(ctx, tensor);

@@ -19,16 +19,19 @@ typedef struct packed_case {
     int64_t count; /* of the first output */
 } packed_case;
 
-static bool open_case(packed_case *c, const tern_op *op, const tern_sample *sample)
+static bool open_case(packed_case *c, const tern_op *op, const tern_sample *sample,
+                      bool inference_only)
 {
     tern_error error = { 0 };
     bool any = false;
     *c = (packed_case){ 0 };
     if (!tern_problem_make(&c->problem, op, sample->inputs, sample->options, 5, &error))
         fail_msg("%s", error.message);
-    c->ctx = tern_open((tern_ctx_opts){ .device = "cpu" }, &error);
+    c->ctx = tern_open((tern_ctx_opts){ .device = "cpu", .poison = inference_only }, &error);
     if (!c->ctx)
         fail_msg("%s", error.message);
+    if (inference_only)
+        tern_set_inference_only(c->ctx);
     for (int i = 1; i < c->problem.count; i++) {
         const tern_problem_input *input = &c->problem.inputs[i];
         if (!input->present || !(input->arg->flags & TERN_DIFF))
@@ -108,7 +111,7 @@ static void inference_follows_what_is_written_to_weights(void **state)
             packed_case c;
             if (!(sample->uses & TERN_SAMPLE_CHECK))
                 continue;
-            if (open_case(&c, *op, sample)) {
+            if (open_case(&c, *op, sample, false)) {
                 write_params(&c, 1);
                 assert_kept_is_right(&c);
                 write_params(&c, -0.5);
@@ -118,6 +121,58 @@ static void inference_follows_what_is_written_to_weights(void **state)
             close_case(&c);
         }
     assert_true(kept > 20);
+}
+
+/* Its parameters that have no values any more. */
+static int discarded_params(packed_case *c)
+{
+    int discarded = 0;
+    for (int i = 1; i < c->problem.count; i++) {
+        double *values = c->params[i] ? calloc((size_t)c->params[i]->count + 1, sizeof *values) : 0;
+        if (values)
+            tern_read(c->ctx, c->params[i], TERN_F64, values);
+        discarded += !tern_ok(c->ctx);
+        tern_clear_error(c->ctx);
+        free(values);
+    }
+    return discarded;
+}
+
+static void assert_follows(packed_case *c, packed_case *wanted)
+{
+    float *values = forward(wanted, false);
+    for (int i = 0; i < 3; i++) {
+        float *found = forward(c, false);
+        if (memcmp(values, found, (size_t)c->count * sizeof *found) != 0)
+            fail_msg("%s: inference %d departs where values are discarded", c->problem.op->name,
+                     i + 1);
+        free(found);
+    }
+    free(values);
+}
+
+/* Poisoned memory: whatever reads discarded values finds that they are not numbers. */
+static void no_kernel_reads_the_values_that_it_keeps_packed(void **state)
+{
+    (void)state;
+    int discarded = 0;
+    for (const tern_op *const *op = tern_op_table(); *op; op++)
+        for (const tern_sample *sample = (*op)->samples; sample->uses; sample++) {
+            packed_case c, wanted;
+            if (!(sample->uses & TERN_SAMPLE_CHECK))
+                continue;
+            bool any = open_case(&c, *op, sample, true);
+            if (open_case(&wanted, *op, sample, false) && any)
+                for (double factor = 1; factor > -1; factor -= 1.5) {
+                    write_params(&c, factor);
+                    write_params(&wanted, factor);
+                    assert_follows(&c, &wanted);
+                    discarded += discarded_params(&c);
+                }
+            close_case(&c);
+            close_case(&wanted);
+        }
+    assert_true(discarded > 40);
 }
 
 /* A linear layer of ones. */
@@ -183,7 +238,7 @@ static void kept_weights_take_their_memory_once(void **state)
     packed_case c;
     tern_sample sample = { TERN_SAMPLE_CHECK, "x=[4,64] weight=[96,64] bias=[96]", "" };
     tern_error error = { 0 };
-    assert_true(open_case(&c, tern_op_find("linear", &error), &sample));
+    assert_true(open_case(&c, tern_op_find("linear", &error), &sample, false));
     for (int i = 0; i < 2; i++)
         free(forward(&c, false));
     tern_memory_report second = tern_memory(c.ctx);
@@ -201,6 +256,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(inference_follows_what_is_written_to_weights),
+        cmocka_unit_test(no_kernel_reads_the_values_that_it_keeps_packed),
         cmocka_unit_test(inference_follows_an_optimisers_step),
         cmocka_unit_test(inference_follows_the_exchange_for_averages),
         cmocka_unit_test(kept_weights_take_their_memory_once),

@@ -129,6 +129,7 @@ static bool load_model(const char *path, tern_loaded_run *run, tern_error *error
                                   tern_vocabulary_size(run->vocabulary),
                                   (long long)run->config.model.vocabulary);
     }
+    tern_set_inference_only(run->ctx);
     run->model = tern_classifier_new(run->ctx, &run->config.model);
     tern_params_freeze(run->ctx);
     if (!tern_run_path(path, "best.safetensors", file, error))

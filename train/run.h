@@ -33,7 +33,7 @@ bool tern_run_hash_file(const char *path, char hash[17], tern_error *error);
 /* A context to train or predict in, on a device (NULL: cpu) that computes. */
 tern_ctx *tern_run_ctx(const char *device, int threads, uint64_t seed, tern_error *error);
 
-/* A trained model, ready to predict. */
+/* A trained model, ready to predict and for nothing else: tern_set_inference_only. */
 typedef struct tern_loaded_run {
     tern_run_config config;
     tern_ctx *ctx;

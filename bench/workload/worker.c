@@ -14,6 +14,8 @@
 enum { STEPS_BEFORE_ALLOCATIONS_END = 2, MOST_SAMPLES = 100000, LINE = 1200 };
 
 typedef struct worker {
+    const bench_model *model;
+    bench_opts opts;
     bench_workload work;
     FILE *out;
     double *seconds;
@@ -99,10 +101,27 @@ static void end(worker *w)
         "involuntary_switches", (int)bench_involuntary_switches()));
 }
 
+/* A model that can do so; one that only infers is replaced. */
+static bool make_model(worker *w, bool to_train, tern_error *error)
+{
+    int64_t resident_bytes = w->work.resident_bytes;
+    if (w->work.ctx && (!to_train || !w->opts.inference_only))
+        return true;
+    if (w->work.ctx)
+        bench_workload_close(&w->work);
+    w->opts.inference_only = !to_train;
+    bool ok = bench_workload_open(&w->work, w->model, &w->opts, error);
+    if (resident_bytes)
+        w->work.resident_bytes = resident_bytes;
+    return ok;
+}
+
 static bool obey(worker *w, const char *line, tern_error *error)
 {
     int count;
     char path[LINE];
+    if (!make_model(w, strncmp(line, "train", 5) == 0, error))
+        return false;
     if (sscanf(line, "train %d", &count) == 1 && count > 0 && count <= MOST_SAMPLES) {
         timed(w, train_once, &w->work.step, count);
         w->train_flops = 3 * w->work.forward_flops;
@@ -121,13 +140,14 @@ static bool obey(worker *w, const char *line, tern_error *error)
 
 bool bench_worker_serve(const bench_model *model, const bench_opts *opts, FILE *in, FILE *out)
 {
-    worker w = { .out = out, .seconds = malloc(MOST_SAMPLES * sizeof *w.seconds) };
+    worker w = { .model = model, .opts = *opts, .out = out,
+                 .seconds = malloc(MOST_SAMPLES * sizeof *w.seconds) };
     tern_error error = { 0 };
     char line[LINE];
-    bool ok = bench_workload_open(&w.work, model, opts, &error) && w.seconds;
+    bool ok = w.seconds != NULL;
     while (ok && fgets(line, sizeof line, in) && strcmp(line, "end\n") != 0)
         ok = obey(&w, line, &error);
-    if (ok)
+    if (ok && make_model(&w, false, &error))
         end(&w);
     else
         answer(&w, json_pack("{s:s}", "error", error.code ? error.message : "out of memory"));

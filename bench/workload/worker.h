@@ -9,8 +9,9 @@
  *   logits FILE  {"logits": [...]} of the whole batch with the weights in FILE, a state dict
  *   end          what else is known, then the process ends: {"simd": ...}
  *
- * Memory has grown by the most that was ever resident, less what was before the model was
- * made, the batch being there already.  Anything that fails is answered by
+ * Until it is told to train, the model only infers (tern_set_inference_only); then it is made
+ * anew, from the same seed.  Memory has grown by the most that was ever resident, less what
+ * was before the model was first made, the batch being there already.  Anything that fails is answered by
  * {"error": "message"}, and ends the process.
  */
 #ifndef TERN_BENCH_WORKER_H

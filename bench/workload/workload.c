@@ -116,6 +116,8 @@ bool bench_workload_open(bench_workload *work, const bench_model *model, const b
                                            .simd = opts->simd, .seed = opts->seed }, error);
     if (!work->ctx)
         return false;
+    if (opts->inference_only)
+        tern_set_inference_only(work->ctx);
     model->declare(work->ctx, work->own, opts);
     tern_params_freeze(work->ctx);
     if (!tern_ok(work->ctx))

@@ -44,6 +44,7 @@ typedef struct bench_opts {
     const char *simd; /* NULL: the best there is                        */
     double dropout;   /* of the trimodal models; the others have none   */
     uint64_t seed;    /* of weights and batch                           */
+    bool inference_only; /* tern_set_inference_only                     */
 } bench_opts;
 
 struct bench_model {

@@ -247,6 +247,11 @@ static size_t forward_workspace(const tern_call *call)
     return (size_t)floats * sizeof(float);
 }
 
+static uint32_t packs(const tern_call *call)
+{
+    return is_depthwise(call) ? 0 : 1u << 1;
+}
+
 static void conv2d_backward(tern_call *call)
 {
     if (is_depthwise(call)) {
@@ -276,6 +281,7 @@ const tern_impl TERN_LEVEL(tern_conv2d_cpu) = {
     .forward = conv2d_forward, .backward = conv2d_backward,
     .restore = TERN_LEVEL(tern_activation_restore),
     .forward_workspace = forward_workspace, .backward_workspace = backward_workspace,
+    .packs = packs,
 };
 
 const tern_impl TERN_LEVEL(tern_conv1d_cpu) = {
@@ -283,4 +289,5 @@ const tern_impl TERN_LEVEL(tern_conv1d_cpu) = {
     .forward = conv2d_forward, .backward = conv2d_backward,
     .restore = TERN_LEVEL(tern_activation_restore),
     .forward_workspace = forward_workspace, .backward_workspace = backward_workspace,
+    .packs = packs,
 };

@@ -195,4 +195,5 @@ const tern_backend tern_cuda_backend = {
     cuda_fill,
     cuda_copy,
     cuda_synchronise,
+    nullptr, /* discard */
 };

@@ -140,4 +140,5 @@ const tern_impl TERN_LEVEL(tern_gru_cpu) = {
     .op = "gru", .backend = "cpu", .provider = "hand",
     .forward = gru_forward, .backward = gru_backward,
     .forward_workspace = forward_workspace, .backward_workspace = backward_workspace,
+    .packs = TERN_LEVEL(tern_sequence_forward_packs),
 };

@@ -144,4 +144,5 @@ const tern_impl TERN_LEVEL(tern_lstm_cpu) = {
     .op = "lstm", .backend = "cpu", .provider = "hand",
     .forward = lstm_forward, .backward = lstm_backward,
     .forward_workspace = forward_workspace, .backward_workspace = backward_workspace,
+    .packs = TERN_LEVEL(tern_sequence_forward_packs),
 };

@@ -56,6 +56,8 @@ struct sequence_forward {
  * if gates are kept for backward; afterwards c, cells and bias. */
 void TERN_LEVEL(tern_sequence_forward_take)(sequence_forward *pass, bool reverse,
                                        tern_workspace *workspace);
+/* tern_impl.packs: both matrices. */
+uint32_t TERN_LEVEL(tern_sequence_forward_packs)(const tern_call *call);
 /* Lengths are read and y and h_n written.  call is that of pass. */
 void TERN_LEVEL(tern_sequence_forward_run)(sequence_forward *pass, tern_call *call);
 

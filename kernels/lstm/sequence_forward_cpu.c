@@ -182,6 +182,13 @@ static void run_slice(void *argument, int64_t number, int worker)
     }
 }
 
+uint32_t TERN_LEVEL(tern_sequence_forward_packs)(const tern_call *call)
+{
+    (void)call;
+    return tern_gemm_packs(TERN_SEQUENCE_W_IH, &TERN_LEVEL(tern_gemm_hand)) |
+           1u << TERN_SEQUENCE_W_HH;
+}
+
 void TERN_LEVEL(tern_sequence_forward_run)(sequence_forward *pass, tern_call *call)
 {
     tern_pool *pool = tern_ctx_pool(call->ctx);

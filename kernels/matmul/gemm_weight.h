@@ -17,6 +17,12 @@ static inline void tern_gemm_flag_weight(const tern_call *call, int input,
     gemm->b_packed = provider->pack_b && tern_packing_is_kept(call, input);
 }
 
+/* tern_impl.packs, of such an input. */
+static inline uint32_t tern_gemm_packs(int input, const tern_gemm_provider *provider)
+{
+    return provider->pack_b ? 1u << input : 0;
+}
+
 /* B itself, for flags set as above; false after an error. */
 static inline bool tern_gemm_take_weight(tern_call *call, int input,
                                          const tern_gemm_provider *provider, tern_gemm *gemm)

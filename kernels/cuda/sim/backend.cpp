@@ -96,4 +96,5 @@ const tern_backend tern_cuda_backend = {
     sim_fill,
     sim_copy,
     sim_synchronise,
+    nullptr, /* discard */
 };
