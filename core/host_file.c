@@ -46,6 +46,15 @@ void tern_unmap_file(tern_mapping *mapping)
     *mapping = (tern_mapping){ NULL, 0 };
 }
 
+void tern_mapping_forget(const tern_mapping *mapping, const void *bytes, size_t count)
+{
+    /* The pages that neighbours share go too: they are the file's and come back by themselves. */
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t begin = (size_t)((const unsigned char *)bytes - mapping->bytes);
+    size_t from = begin / page * page, to = (begin + count + page - 1) / page * page;
+    madvise((void *)(mapping->bytes + from), to - from, MADV_DONTNEED);
+}
+
 /* ------------------------------------------------------------- writing -- */
 
 enum { MOST_LINKS = 40 }; /* of one to another, as the kernel allows */

@@ -18,6 +18,8 @@ typedef struct tern_mapping {
 /* False and TERN_ERR_IO if it cannot be opened, mapped or is no regular file. */
 bool tern_map_file(const char *path, tern_mapping *mapping, tern_error *error);
 void tern_unmap_file(tern_mapping *mapping);
+/* Let these bytes of it, which may be read again, leave the process's memory. */
+void tern_mapping_forget(const tern_mapping *mapping, const void *bytes, size_t count);
 
 /* A file that is written beside its place and takes it when it is complete.  A symbolic link
  * stays one: its target is replaced.  What is there and is no regular file (a device, a

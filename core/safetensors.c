@@ -368,6 +368,14 @@ bool tern_safetensors_has(const tern_safetensors *file, const char *name)
     return find_index(file, name) >= 0;
 }
 
+void tern_safetensors_forget(const tern_safetensors *file, const tern_stored *stored)
+{
+    const unsigned char *data = stored->data;
+    bool is_mapped = data >= file->map.bytes && data < file->map.bytes + file->map.size;
+    if (is_mapped && stored->bytes) /* else it is a copy of misaligned data */
+        tern_mapping_forget(&file->map, data, stored->bytes);
+}
+
 const char *tern_safetensors_metadata(const tern_safetensors *file, const char *key)
 {
     return json_string_value(

@@ -52,6 +52,8 @@ const tern_stored *tern_safetensors_at(const tern_safetensors *file, int index, 
 const tern_stored *tern_safetensors_find(const tern_safetensors *file, const char *name,
                                          tern_error *error);
 bool tern_safetensors_has(const tern_safetensors *file, const char *name);
+/* Its values have been used and need not stay in memory; they can still be read. */
+void tern_safetensors_forget(const tern_safetensors *file, const tern_stored *stored);
 
 /* A string of the metadata, NULL if the file has none of that key. */
 const char *tern_safetensors_metadata(const tern_safetensors *file, const char *key);

@@ -149,7 +149,46 @@ static void a_checkpoint_holds_what_its_optimiser_remembers(void **state)
     free_network(n);
 }
 
-/* The file says nothing of its optimiser, as those of before there was a choice. */
+/* The most memory there was since `from_now_on`; -1 where the system does not say. */
+static long peak_bytes(bool from_now_on)
+{
+    char line[256];
+    long kib = -1;
+    FILE *refs = from_now_on ? fopen("/proc/self/clear_refs", "w") : NULL;
+    if (from_now_on && (!refs || fputs("5", refs) < 0 || fclose(refs) != 0))
+        return -1;
+    FILE *status = fopen("/proc/self/status", "r");
+    while (status && kib < 0 && fgets(line, sizeof line, status))
+        sscanf(line, "VmHWM: %ld", &kib);
+    if (status)
+        fclose(status);
+    return kib < 0 ? -1 : kib * 1024;
+}
+
+static void loading_needs_no_room_for_a_second_copy(void **state)
+{
+    (void)state;
+    enum { PARAMS = 16, SIDE = 512 };
+    const long all = (long)PARAMS * SIDE * SIDE * (long)sizeof(float);
+    char path[TEMPORARY_PATH_BYTES], name[8];
+    tern_ctx *ctx = open_context((tern_ctx_opts){ .device = "cpu" });
+    for (int i = 0; i < PARAMS; i++) {
+        snprintf(name, sizeof name, "w%d", i);
+        tern_param(ctx, name, 2, (int64_t[]){ SIDE, SIDE }, (tern_param_opts){ 0 });
+    }
+    tern_params_freeze(ctx);
+    temporary_path(path, test_folder, "large.safetensors");
+    assert_true(tern_checkpoint_save(ctx, path, NULL, &SAVED));
+    long before = peak_bytes(true);
+    if (before < 0) {
+        tern_ctx_free(ctx);
+        skip();
+    }
+    assert_true(tern_checkpoint_load(ctx, path, NULL, NULL));
+    assert_true(peak_bytes(false) - before < all / 2);
+    tern_ctx_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +196,7 @@ int main(void)
         cmocka_unit_test(a_checkpoint_without_moments_leaves_them_alone),
         cmocka_unit_test(conv_weights_and_what_belongs_to_them_are_stored_as_pytorch_does),
         cmocka_unit_test(batch_norms_count_their_batches_as_pytorch_does),
+        cmocka_unit_test(loading_needs_no_room_for_a_second_copy),
         cmocka_unit_test(a_checkpoint_holds_what_its_optimiser_remembers),
     };
     return cmocka_run_group_tests(tests, test_folder_make, test_folder_remove);

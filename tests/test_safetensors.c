@@ -199,6 +199,85 @@ static bool write_one(const char *to, const double *values, int64_t count, tern_
     return tern_safetensors_finish(writer);
 }
 
+/* Bytes of this process that lie in memory. */
+static long resident_bytes(void)
+{
+    char line[256];
+    long kib = -1;
+    FILE *status = fopen("/proc/self/status", "r");
+    assert_non_null(status);
+    while (kib < 0 && fgets(line, sizeof line, status))
+        sscanf(line, "VmRSS: %ld", &kib);
+    fclose(status);
+    assert_true(kib >= 0);
+    return kib * 1024;
+}
+
+static double sum_of(const tern_stored *stored)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < stored->count; i++)
+        sum += ((const double *)stored->data)[i];
+    return sum;
+}
+
+static void what_is_forgotten_leaves_memory_and_can_be_read_again(void **state)
+{
+    (void)state;
+    enum { COUNT = 1 << 20 };
+    const long bytes = COUNT * (long)sizeof(double);
+    tern_error error = { 0 };
+    double *values = malloc((size_t)bytes);
+    assert_non_null(values);
+    for (int i = 0; i < COUNT; i++)
+        values[i] = i % 8;
+    assert_true(write_one(path, values, COUNT, &error));
+    free(values);
+    tern_safetensors *file = tern_safetensors_open(path, &error);
+    const tern_stored *stored = find(file, "x");
+    double sum = sum_of(stored);
+    long before = resident_bytes();
+    tern_safetensors_forget(file, stored);
+    assert_true(resident_bytes() < before - bytes * 3 / 4);
+    assert_true(sum == 3.5 * COUNT && sum_of(stored) == sum);
+    tern_safetensors_close(file);
+
+    file = tern_safetensors_open(LIBRARY, &error); /* small ones and empty ones */
+    for (int round = 0; round < 2; round++)
+        for (int i = 0; i < tern_safetensors_count(file); i++) {
+            tern_error refused = { 0 };
+            if (!(stored = tern_safetensors_at(file, i, &refused)))
+                continue;
+            assert_counted(stored);
+            tern_safetensors_forget(file, stored);
+        }
+    tern_safetensors_close(file);
+}
+
+/* Its values are a copy, no part of the file in memory. */
+static void a_misaligned_tensor_is_not_forgotten(void **state)
+{
+    (void)state;
+    enum { COUNT = 1 << 12 };
+    static const double values[COUNT] = { [COUNT / 2] = 3 };
+    const char header[] =
+        "{\"x\":{\"dtype\":\"F64\",\"shape\":[4096],\"data_offsets\":[0,32768]}}";
+    uint64_t length = sizeof header - 1; /* odd, so that data begin at an odd byte */
+    tern_error error = { 0 };
+    FILE *made = fopen(path, "wb");
+    assert_non_null(made);
+    assert_int_equal(length % 2, 1);
+    fwrite(&length, sizeof length, 1, made);
+    fwrite(header, 1, length, made);
+    fwrite(values, sizeof *values, COUNT, made);
+    assert_int_equal(fclose(made), 0);
+    tern_safetensors *file = tern_safetensors_open(path, &error);
+    const tern_stored *stored = find(file, "x");
+    tern_safetensors_forget(file, stored);
+    assert_true(sum_of(stored) == 3);
+    tern_safetensors_close(file);
+}
+
 static void a_write_that_fails_midway_keeps_the_old_file(void **state)
 {
     (void)state;
@@ -286,6 +365,10 @@ int main(void)
         cmocka_unit_test(unknown_types_and_ranks_fail_only_when_asked_for),
         cmocka_unit_test(a_missing_tensor_is_named_with_its_nearest),
         cmocka_unit_test_setup_teardown(what_was_read_can_be_written_and_read_again, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(what_is_forgotten_leaves_memory_and_can_be_read_again,
+                                        make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_misaligned_tensor_is_not_forgotten, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(a_write_that_fails_midway_keeps_the_old_file, make_folder,
                                         remove_folder),

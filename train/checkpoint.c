@@ -173,6 +173,7 @@ static void load_entry(tern_ctx *ctx, const source *from, tern_entry *e)
         values = permuted;
     }
     tern_write(ctx, &e->tensor, stored->dtype, values);
+    tern_safetensors_forget(from->file, stored); /* or the whole file would lie in memory */
     free(permuted);
 }
 
