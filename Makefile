@@ -100,10 +100,11 @@ $(BUILD)/libtern.so: $(LIB_OBJ) core/library.exports
 	    -o $@ $(LIB_OBJ) $(LIBS) $(LDFLAGS)
 
 # One rule for each SIMD level.
+$(foreach level,$(LEVELS),$(eval ALL_FLAGS_$(level) = $$(CFLAGS_ALL) $$(LEVEL_FLAGS) $$(FLAGS_$(level))))
 define level_rule
 $(BUILD)/%_cpu.$(1).o: %_cpu.c Makefile
 	@mkdir -p $$(@D)
-	$$(Q)$(CC) $(CFLAGS_ALL) $(LEVEL_FLAGS) $(FLAGS_$(1)) -DTERN_LEVEL_NAME=$(1) -MMD -MP -c $$< -o $$@
+	$$(Q)$(CC) $(ALL_FLAGS_$(1)) -DTERN_LEVEL_NAME=$(1) -MMD -MP -c $$< -o $$@
 endef
 $(foreach level,$(LEVELS),$(eval $(call level_rule,$(level))))
 
@@ -111,8 +112,33 @@ $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(PLAIN) -MMD -MP -c $< -o $@
 
+# What the benchmarks report of their own build, for one object alone: bench/measure/build.h.
+# At every make, but the file changes only when what it says does.
+BUILT := $(BUILD)/bench/measure/built.h
+NO_MACHINE_CODE := $(WARN) -Werror -I. -D_GNU_SOURCE -DTERN_VERSION=%
+GIT_COMMIT = $(if $(wildcard .git),$(shell git describe --always --dirty --exclude '*' 2>/dev/null))
+escaped = $(subst ",\",$(subst \,\\,$(filter-out $(NO_MACHINE_CODE),$(1))))
+define BUILT_TEXT
+#define GIT "$(GIT_COMMIT)"
+#define COMPILE_FLAGS \
+$(foreach level,$(LEVELS),    { "$(level)", "$(call escaped,$(ALL_FLAGS_$(level)))" }, \
+)    { "ref", "$(call escaped,$(CFLAGS_ALL) $(PLAIN))" }, \
+    { "cuda-sim", "$(call escaped,$(SIM_FLAGS))" }
+endef
+.PHONY: always
+always:
+$(BUILT): always
+	@mkdir -p $(@D)
+	@$(file >$@.new,$(BUILT_TEXT))
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+$(BUILD)/bench/measure/build.o: $(BUILT)
+$(BUILD)/bench/measure/build.o: private override CFLAGS_ALL += -I$(BUILD)/bench/measure
+
+# Tests of the benchmarks' parts have these.
+$(filter $(BUILD)/tests/test_bench_%,$(TESTS)): $(BENCH_HELP_OBJ)
+
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_HELP_OBJ) $(BUILD)/libtern.a
-	$(Q)$(CC) $(CFLAGS_ALL) $(EXPORT) -o $@ $^ -lcmocka $(LIBS) $(LDFLAGS)
+	$(Q)$(CC) $(CFLAGS_ALL) $(EXPORT) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $(LIBS) $(LDFLAGS)
 
 # These put allocators of their own, which fail when told to, in place of the system's.
 FAILING := malloc calloc realloc aligned_alloc strdup strndup asprintf mmap
