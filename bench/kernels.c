@@ -45,7 +45,8 @@ typedef struct bench_row {
     int threads;
     tern_ctx *ctx;
     bench_op_row op;
-    double *seconds; /* [rounds]; of the peak, FLOPs a second */
+    double *seconds; /* [2][rounds]: in the order measured, and room to sort them; of the peak,
+                      * FLOPs a second */
 } bench_row;
 
 typedef struct bench {
@@ -113,7 +114,7 @@ static void add_row(bench *b, bench_problem *problem, bool backward, const char 
         die("too many rows");
     bench_row *row = &b->rows[b->row_count++];
     *row = (bench_row){ .problem = problem, .provider = provider, .threads = threads };
-    row->seconds = calloc((size_t)b->rounds, sizeof *row->seconds);
+    row->seconds = calloc(2 * (size_t)b->rounds, sizeof *row->seconds);
     row->ctx = tern_open((tern_ctx_opts){ .device = "cpu", .threads = threads, .simd = b->simd },
                          &error);
     if (!row->ctx || !row->seconds)
@@ -193,17 +194,22 @@ typedef struct result {
     const char *verdict;
 } result;
 
+static bench_summary summary_of(const bench *b, const bench_row *row)
+{
+    return bench_summarise(row->seconds, b->rounds, row->seconds + b->rounds);
+}
+
 static double peak_of(const bench *b, int threads)
 {
     for (int i = 0; i < b->row_count; i++)
         if (!b->rows[i].problem && b->rows[i].threads == threads)
-            return bench_summarise(b->rows[i].seconds, b->rounds).most * 1e-9;
+            return summary_of(b, &b->rows[i]).most * 1e-9;
     return 0;
 }
 
 static result result_of(const bench *b, const bench_row *row)
 {
-    bench_summary time = bench_summarise(row->seconds, b->rounds);
+    bench_summary time = summary_of(b, row);
     double gflop = row->op.flops * 1e-9;
     result r = { gflop / time.median, gflop / time.upper_quartile, gflop / time.lower_quartile,
                  gflop / time.least, peak_of(b, row->threads), "ok" };
@@ -239,7 +245,7 @@ static void print_report(const bench *b, double load_before)
         if (!b->rows[i].problem)
             printf("FMA peak, %d thread%s: %.1f GFLOP/s; its median %.1f\n", b->rows[i].threads,
                    b->rows[i].threads > 1 ? "s" : "", peak_of(b, b->rows[i].threads),
-                   bench_summarise(b->rows[i].seconds, b->rounds).median * 1e-9);
+                   summary_of(b, &b->rows[i]).median * 1e-9);
     printf("\n%-4s %-9s %3s %9s %19s %7s %9s  %s\n", "pass", "provider", "thr", "GFLOP/s", "[quartiles]", "best",
            "% of peak", "check, problem, command that repeats it");
     for (int i = 0; i < b->row_count; i++) {

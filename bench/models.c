@@ -106,12 +106,12 @@ static bench_summary summary_of(const json_t *row)
 {
     const json_t *list = json_object_get(row, "seconds");
     int count = (int)json_array_size(list);
-    double *samples = malloc((size_t)(count + 1) * sizeof *samples);
+    double *samples = malloc((size_t)(2 * count + 1) * sizeof *samples); /* and sorted */
     if (!samples)
         die("out of memory");
     for (int i = 0; i < count; i++)
         samples[i] = json_number_value(json_array_get(list, (size_t)i));
-    bench_summary summary = bench_summarise(samples, count);
+    bench_summary summary = bench_summarise(samples, count, samples + count);
     free(samples);
     return summary;
 }
