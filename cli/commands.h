@@ -10,6 +10,7 @@ int cmd_gradcheck(int argc, char **argv);
 int cmd_data(int argc, char **argv);
 int cmd_data_synth(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
 int cmd_train(int argc, char **argv);
 int cmd_eval(int argc, char **argv);
 int cmd_predict(int argc, char **argv);

@@ -22,6 +22,7 @@ static const subcommand subcommands[] = {
     { "ops", "the ops, where they run, and their documentation", cmd_ops },
     { "op", "run one op on tensors of a file, forward and backward", cmd_op },
     { "gradcheck", "check every op's gradient against differences", cmd_gradcheck },
+    { "bench", "time ops beside the vendors', each result checked", cmd_bench },
 };
 enum { SUBCOMMANDS = sizeof subcommands / sizeof subcommands[0] };
 

@@ -335,10 +335,20 @@ tern_memory_report tern_memory(const tern_ctx *ctx)
 
 double tern_step_flops(const tern_ctx *ctx)
 {
-    return ctx->step_flops;
+    return ctx->step_cost.flops;
 }
 
 double tern_step_backward_flops(const tern_ctx *ctx)
 {
-    return ctx->backward_flops;
+    return ctx->backward_cost.flops;
+}
+
+double tern_step_bytes(const tern_ctx *ctx)
+{
+    return ctx->step_cost.bytes;
+}
+
+double tern_step_backward_bytes(const tern_ctx *ctx)
+{
+    return ctx->backward_cost.bytes;
 }

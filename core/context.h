@@ -74,6 +74,9 @@ void tern_step_begin(tern_ctx *ctx, uint64_t signature);
 void tern_step_begin_dry(tern_ctx *ctx, uint64_t signature);
 bool tern_step_is_planned(const tern_ctx *ctx, uint64_t signature);
 
+/* The memory that steps use, so that a benchmark can take it out of the caches. */
+const void *tern_step_memory(const tern_ctx *ctx, size_t *bytes);
+
 /* Right after tern_step_begin: fill the memory of steps with NaN at once, so that what a
  * kernel leaves unwritten shows.  (tern_ctx_opts.poison does so tensor by tensor, which
  * counts in the time of an op.) */
@@ -160,6 +163,9 @@ tern_memory_report tern_memory(const tern_ctx *ctx);
  * backward has run (each as if all its inputs' gradients were wanted). */
 double tern_step_flops(const tern_ctx *ctx);
 double tern_step_backward_flops(const tern_ctx *ctx);
+/* The same of the bytes that must at least be read and written. */
+double tern_step_bytes(const tern_ctx *ctx);
+double tern_step_backward_bytes(const tern_ctx *ctx);
 
 TERN_API_END
 

@@ -99,7 +99,7 @@ struct tern_ctx {
     bool rng_step_given;
     bool backward_done, seeded;
     bool step_failed;      /* what it asked for is no plan */
-    double step_flops, backward_flops;
+    tern_cost step_cost, backward_cost; /* of the step so far */
 
     tern_region arena;
     tern_trace trace;

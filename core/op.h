@@ -77,7 +77,7 @@ typedef struct tern_option {
 
 typedef struct tern_cost {
     double flops; /* multiply and add count as two                        */
-    double bytes; /* least traffic: every input read, output written once */
+    double bytes; /* least traffic; 0: every tensor that is read or written, once */
 } tern_cost;
 
 /* A sample problem: gradient checks, tests and benchmarks share them.
@@ -118,6 +118,9 @@ typedef struct tern_op {
     void (*cost)(const struct tern_call *call, tern_cost *forward, tern_cost *backward);
     const tern_sample *samples; /* ends with uses == 0                    */
     bool aliases; /* output 0 is input 0 under another shape (reshape)    */
+    /* Elements of output 0 are sums of products, and their index along axis 0 is that of
+     * input 0: a part of the output can be checked from a part of that input.  */
+    bool sums_products;
 } tern_op;
 
 /* -------------------------------------------------------- implementation -- */

@@ -60,7 +60,7 @@ static void begin(tern_ctx *ctx, uint64_t signature, bool dry)
     ctx->tape_count = 0;
     ctx->backward_done = ctx->seeded = false;
     ctx->op = ctx->op_scope = NULL;
-    ctx->step_flops = ctx->backward_flops = 0;
+    ctx->step_cost = ctx->backward_cost = (tern_cost){ 0 };
     ctx->signature = full_signature(ctx, signature);
     const tern_plan *plan = find_plan(ctx, ctx->signature);
     tern_trace_begin(&ctx->trace, plan && plan->buffers ? plan : NULL);
@@ -81,6 +81,12 @@ void tern_step_begin(tern_ctx *ctx, uint64_t signature)
 void tern_step_begin_dry(tern_ctx *ctx, uint64_t signature)
 {
     begin(ctx, signature, true);
+}
+
+const void *tern_step_memory(const tern_ctx *ctx, size_t *bytes)
+{
+    *bytes = ctx->arena.committed;
+    return ctx->arena.base;
 }
 
 void tern_step_poison(tern_ctx *ctx)

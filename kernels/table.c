@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TERN_OP(name, cuda)                                                                       \
+#define TERN_OP(name, folder, cuda)                                                               \
     extern const tern_op tern_op_##name;                                                          \
     extern const tern_impl tern_##name##_ref, tern_##name##_cpu_base, tern_##name##_cpu_avx2,     \
         tern_##name##_cpu_avx512;
@@ -18,15 +18,22 @@
 #undef TERN_PROVIDER
 
 static const tern_op *const table[] = {
-#define TERN_OP(name, cuda) &tern_op_##name,
+#define TERN_OP(name, folder, cuda) &tern_op_##name,
 #include "kernels/table.def"
 #undef TERN_OP
 #undef TERN_PROVIDER
     NULL,
 };
 
+static const char *const folders[] = {
+#define TERN_OP(name, folder, cuda) #folder,
+#include "kernels/table.def"
+#undef TERN_OP
+#undef TERN_PROVIDER
+};
+
 static const tern_impl *const ref_impls[] = {
-#define TERN_OP(name, cuda) &tern_##name##_ref,
+#define TERN_OP(name, folder, cuda) &tern_##name##_ref,
 #include "kernels/table.def"
 #undef TERN_OP
 #undef TERN_PROVIDER
@@ -34,7 +41,7 @@ static const tern_impl *const ref_impls[] = {
 };
 
 static const tern_impl *const base_impls[] = {
-#define TERN_OP(name, cuda) &tern_##name##_cpu_base,
+#define TERN_OP(name, folder, cuda) &tern_##name##_cpu_base,
 #define TERN_PROVIDER(op, provider) &tern_##op##_##provider##_cpu_base,
 #include "kernels/table.def"
 #undef TERN_OP
@@ -43,7 +50,7 @@ static const tern_impl *const base_impls[] = {
 };
 
 static const tern_impl *const avx2_impls[] = {
-#define TERN_OP(name, cuda) &tern_##name##_cpu_avx2,
+#define TERN_OP(name, folder, cuda) &tern_##name##_cpu_avx2,
 #define TERN_PROVIDER(op, provider) &tern_##op##_##provider##_cpu_avx2,
 #include "kernels/table.def"
 #undef TERN_OP
@@ -52,7 +59,7 @@ static const tern_impl *const avx2_impls[] = {
 };
 
 static const tern_impl *const avx512_impls[] = {
-#define TERN_OP(name, cuda) &tern_##name##_cpu_avx512,
+#define TERN_OP(name, folder, cuda) &tern_##name##_cpu_avx512,
 #define TERN_PROVIDER(op, provider) &tern_##op##_##provider##_cpu_avx512,
 #include "kernels/table.def"
 #undef TERN_OP
@@ -63,6 +70,14 @@ static const tern_impl *const avx512_impls[] = {
 const tern_op *const *tern_op_table(void)
 {
     return table;
+}
+
+const char *tern_op_folder(const tern_op *op)
+{
+    for (int i = 0; table[i]; i++)
+        if (table[i] == op)
+            return folders[i];
+    return NULL;
 }
 
 /* The op of this number: the table's, then those of ctx's plugins; NULL after the last. */

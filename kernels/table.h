@@ -9,6 +9,8 @@
 
 /* All ops in the table's order; NULL-terminated. */
 const tern_op *const *tern_op_table(void);
+/* The folder under kernels/ that an op of the table lies in; NULL for a plugin's. */
+const char *tern_op_folder(const tern_op *op);
 /* NULL if there is none of that name; error then suggests the nearest. */
 const tern_op *tern_op_find(const char *name, tern_error *error);
 /* The same among the table's ops and those of the plugins that ctx has loaded. */

@@ -98,11 +98,22 @@ static void attention_shape(tern_call *call)
                        (int64_t[]){ rows, opts->heads, queries });
 }
 
+/* Scores that are computed for a row: all, or those of the keys that a causal query may see.
+ * The masks are not asked: their values are on the device. */
+static double score_count(const tern_call *call)
+{
+    int64_t queries = call->in[TERN_ATTENTION_Q]->shape[1];
+    int64_t keys = call->in[TERN_ATTENTION_V]->shape[1];
+    if (!((const tern_attention_opts *)call->options)->causal)
+        return (double)queries * (double)keys;
+    int64_t seeing = queries < keys ? queries : keys; /* queries that see any: the last ones */
+    return (double)seeing * ((double)keys - (double)(seeing - 1) / 2);
+}
+
 static void attention_cost(const tern_call *call, tern_cost *forward, tern_cost *backward)
 {
     const tern_tensor *q = call->in[TERN_ATTENTION_Q], *v = call->in[TERN_ATTENTION_V];
-    /* Dense, whatever the masks say: their values are on the device. */
-    double scores = (double)q->shape[0] * (double)q->shape[1] * (double)v->shape[1];
+    double scores = (double)q->shape[0] * score_count(call);
     double q_channels = (double)q->shape[2], v_channels = (double)v->shape[2];
     forward->flops = 2 * scores * (q_channels + v_channels);
     /* p = q k' again, dp = dy v', dv = p' dy, dq = ds k, dk = ds' q */

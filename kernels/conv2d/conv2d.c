@@ -205,7 +205,7 @@ const tern_op tern_op_conv2d = {
     .options = options,
     .shape = tern_conv2d_shape,
     .cost = tern_conv2d_cost,
-    .samples = samples,
+    .samples = samples, .sums_products = true,
 };
 
 tern_tensor *tern_conv2d(tern_ctx *ctx, tern_tensor *x, tern_tensor *weight, tern_tensor *bias,

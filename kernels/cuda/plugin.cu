@@ -3,7 +3,7 @@
 
 #define DECLARE_0(name)
 #define DECLARE_1(name) extern "C" const tern_impl tern_##name##_cuda;
-#define TERN_OP(name, cuda) DECLARE_##cuda(name)
+#define TERN_OP(name, folder, cuda) DECLARE_##cuda(name)
 #include "kernels/table.def"
 #undef TERN_OP
 #undef TERN_PROVIDER
@@ -11,7 +11,7 @@
 #define ENTRY_0(name)
 #define ENTRY_1(name) &tern_##name##_cuda,
 static const tern_impl *const impls[] = {
-#define TERN_OP(name, cuda) ENTRY_##cuda(name)
+#define TERN_OP(name, folder, cuda) ENTRY_##cuda(name)
 #include "kernels/table.def"
 #undef TERN_OP
 #undef TERN_PROVIDER

@@ -68,7 +68,7 @@ const tern_op tern_op_linear = {
     .options = options,
     .shape = linear_shape,
     .cost = linear_cost,
-    .samples = samples,
+    .samples = samples, .sums_products = true,
 };
 
 tern_tensor *tern_linear(tern_ctx *ctx, tern_tensor *x, tern_tensor *weight, tern_tensor *bias,

@@ -109,7 +109,7 @@ const tern_op tern_op_matmul = {
     .options = options,
     .shape = matmul_shape,
     .cost = matmul_cost,
-    .samples = samples,
+    .samples = samples, .sums_products = true,
 };
 
 tern_tensor *tern_matmul(tern_ctx *ctx, tern_tensor *a, tern_tensor *b, tern_matmul_opts opts)
