@@ -1,0 +1,99 @@
+#include "bench/report/table.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Timings of the peak loop and of a row are a few per cent apart without meaning. */
+static const double ABOVE_THE_ROOF = 1.02;
+
+const char *bench_result_verdict(const bench_result *result)
+{
+    if (result->end == BENCH_SKIPPED)
+        return result->why;
+    if (!(result->error[0] <= 1) || !(result->error[1] <= 1))
+        return "WRONG VALUES";
+    if (result->left_out)
+        return "WRONG: left values unwritten";
+    if (result->fma_peak > 0 &&
+        result->flops / result->summary.least > ABOVE_THE_ROOF * result->fma_peak)
+        return "suspect: faster than the FMA peak";
+    return "ok";
+}
+
+void bench_row_command(const bench_suite *suite, const bench_result *result, char *text,
+                       size_t size)
+{
+    const bench_settings *settings = suite->settings;
+    size_t used = (size_t)snprintf(
+        text, size, "tern bench %s --inputs '%s' --pass %s --provider %s --threads %d --cache %s",
+        result->of->op->name, result->of->inputs, bench_pass_name(result->pass), result->provider,
+        result->threads, result->cold ? "cold" : "hot");
+    if (*result->simd && used < size)
+        used += (size_t)snprintf(text + used, size - used, " --simd %s", result->simd);
+    for (const char *at = result->of->options; *at && used < size;) {
+        size_t length = strcspn(at, " ");
+        used += (size_t)snprintf(text + used, size - used, " --set %.*s", (int)length, at);
+        at += length;
+        at += strspn(at, " ");
+    }
+    if (settings->seed != 1 && used < size)
+        snprintf(text + used, size - used, " --seed %llu", (unsigned long long)settings->seed);
+}
+
+static void print_time(FILE *to, const bench_result *result)
+{
+    if (!result || result->end == BENCH_SKIPPED) {
+        fprintf(to, " %10s %5s", "", "");
+        return;
+    }
+    double error = result->summary.relative_error;
+    fprintf(to, " %10.1f", result->summary.median * 1e6);
+    if (isfinite(error))
+        fprintf(to, " %4.1f%%", error * 100);
+    else
+        fprintf(to, " %5s", "?");
+}
+
+/* The result of the same row with the other state of the caches; NULL if there is none. */
+static const bench_result *cold_of(const bench_suite *suite, const bench_result *hot)
+{
+    const bench_result *next = hot + 1;
+    return next < suite->results + suite->count && next->cold && !hot->cold &&
+                   next->of == hot->of && next->pass == hot->pass &&
+                   next->threads == hot->threads && strcmp(next->simd, hot->simd) == 0 &&
+                   strcmp(next->provider, hot->provider) == 0
+               ? next : NULL;
+}
+
+static void print_line(FILE *to, const bench_result *hot, const bench_result *cold)
+{
+    const bench_result *any = hot ? hot : cold;
+    fprintf(to, "  %-4s %-9s %3d %-6s", bench_pass_name(any->pass), any->provider, any->threads,
+            any->simd);
+    print_time(to, hot);
+    print_time(to, cold);
+    if (any->end != BENCH_SKIPPED)
+        fprintf(to, " %8.1f %7.1f %4.0f%%", any->flops / any->summary.median * 1e-9,
+                any->bytes / any->summary.median * 1e-9,
+                any->fma_peak > 0 ? 100 * any->flops / any->summary.median / any->fma_peak : 0);
+    else
+        fprintf(to, " %8s %7s %5s", "", "", "");
+    fprintf(to, " %8.2g  %s\n", fmax(any->error[0], any->error[1]), bench_result_verdict(any));
+}
+
+void bench_print_table(FILE *to, const bench_suite *suite)
+{
+    const bench_case *last = NULL;
+    fprintf(to, "  %-4s %-9s %3s %-6s %10s %5s %10s %5s %8s %7s %5s %8s\n", "pass", "provider",
+            "thr", "simd", "hot us", "+-", "cold us", "+-", "GFLOP/s", "GB/s", "FMA", "error");
+    for (int i = 0; i < suite->count; i++) {
+        const bench_result *result = &suite->results[i];
+        const bench_result *cold = cold_of(suite, result);
+        if (result->of != last)
+            fprintf(to, "%s %s %s\n", result->of->op->name, result->of->inputs,
+                    result->of->options);
+        last = result->of;
+        print_line(to, result->cold ? NULL : result, result->cold ? result : cold);
+        i += cold != NULL;
+    }
+}

@@ -1,0 +1,18 @@
+/* What a suite found, for a person: a line for each row, hot and cold side by side. */
+#ifndef TERN_BENCH_REPORT_TABLE_H
+#define TERN_BENCH_REPORT_TABLE_H
+
+#include <stdio.h>
+
+#include "bench/suite/suite.h"
+
+void bench_print_table(FILE *to, const bench_suite *suite);
+
+/* "ok", or what is wrong with the result. */
+const char *bench_result_verdict(const bench_result *result);
+
+/* The command that times this row alone once more. */
+void bench_row_command(const bench_suite *suite, const bench_result *result, char *text,
+                       size_t size);
+
+#endif

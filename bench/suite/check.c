@@ -1,0 +1,325 @@
+#include "bench/suite/check.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/table.h"
+
+/* What ref manages in a moment, and in what somebody who waits for numbers puts up with. */
+static const double MOMENT = 2e8, LONGEST = 4e9;
+static const double EPS = 0x1p-24, LEFT_OUT = 1e-5;
+
+/* ------------------------------------------------------------- problems -- */
+
+/* A copy of the problem with [first, first + part) of its first input's axis 0, its real
+ * values moved if asked. */
+static bool copy_problem(tern_problem *copy, const tern_problem *from, int64_t first, int64_t part,
+                         bool moved, tern_error *error)
+{
+    tern_rng rng = tern_rng_make(29, TERN_STREAM_TEST, 0);
+    *copy = *from;
+    copy->options = malloc(from->op->options_size + 1);
+    for (int i = 0; i < TERN_MAX_ARGS; i++)
+        copy->inputs[i].values = NULL;
+    bool ok = copy->options;
+    if (ok)
+        memcpy(copy->options, from->options, from->op->options_size);
+    for (int i = 0; i < from->count && ok; i++) {
+        tern_problem_input *to = &copy->inputs[i];
+        size_t size = to->present ? tern_dtype_size(tern_kind_host_dtype(to->arg->kind)) : 0;
+        int64_t start = 0;
+        if (!to->present)
+            continue;
+        if (i == 0 && part < to->shape[0]) {
+            start = first * (to->count / to->shape[0]);
+            to->count = to->count / to->shape[0] * part;
+            to->shape[0] = part;
+        }
+        ok = (to->values = malloc((size_t)(to->count + 1) * size));
+        if (ok)
+            memcpy(to->values, (const char *)from->inputs[i].values + (size_t)start * size,
+                   (size_t)to->count * size);
+        bool is_real = to->arg->kind == TERN_REAL || to->arg->kind == TERN_ANY;
+        for (int64_t j = 0; ok && moved && is_real && j < to->count; j++)
+            ((double *)to->values)[j] *= 1 + EPS * tern_rng_normal(&rng);
+    }
+    if (!ok) {
+        tern_problem_free(copy);
+        return tern_error_set(error, TERN_ERR_MEMORY, "no memory for a copy of the problem");
+    }
+    return true;
+}
+
+/* --------------------------------------------------------------- values -- */
+
+/* As doubles, whatever the tensor holds; NULL and an error in ctx without memory. */
+static double *read_values(tern_ctx *ctx, const tern_tensor *tensor)
+{
+    size_t count = (size_t)tensor->count + 1;
+    double *values = calloc(count, sizeof *values);
+    int32_t *integers = tern_dtype_is_real(tensor->dtype) ? NULL : calloc(count, sizeof *integers);
+    if (!values || (!integers && !tern_dtype_is_real(tensor->dtype))) {
+        tern_fail(ctx, TERN_ERR_MEMORY, "no memory to read %lld values",
+                  (long long)tensor->count);
+    } else if (!integers) {
+        tern_read(ctx, tensor, TERN_F64, values);
+    } else {
+        tern_read(ctx, tensor, tensor->dtype, integers);
+        for (int64_t i = 0; i < tensor->count; i++)
+            values[i] = tensor->dtype == TERN_U8 ? ((const uint8_t *)integers)[i] : integers[i];
+    }
+    free(integers);
+    if (!tern_ok(ctx)) {
+        free(values);
+        return NULL;
+    }
+    return values;
+}
+
+static int from_largest(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x < y) - (x > y);
+}
+
+/* Norm of a - b; of a gradient without its few largest differences. */
+static double distance(const double *a, const double *b, int64_t count, bool is_gradient)
+{
+    int64_t out = is_gradient ? (int64_t)((double)count * LEFT_OUT) : 0;
+    double sum = 0, *apart = out ? malloc((size_t)count * sizeof *apart) : NULL;
+    for (int64_t i = 0; i < count; i++) {
+        double difference = fabs(a[i] - b[i]);
+        if (a[i] == b[i])
+            difference = 0; /* infinities */
+        if (isnan(difference))
+            out = 0;
+        if (apart)
+            apart[i] = difference;
+        sum += difference * difference;
+    }
+    if (apart && out) {
+        qsort(apart, (size_t)count, sizeof *apart, from_largest);
+        sum = 0;
+        for (int64_t i = count - 1; i >= out; i--)
+            sum += apart[i] * apart[i];
+    }
+    free(apart);
+    return sqrt(sum);
+}
+
+static double norm(const double *values, int64_t count)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < count; i++)
+        sum += isfinite(values[i]) ? values[i] * values[i] : 0;
+    return sqrt(sum);
+}
+
+/* ------------------------------------------------------------------ ref -- */
+
+/* A run on ref: what it gives goes into the reference's values; with `allowed`, into how far
+ * they may be off. */
+typedef struct ref_run {
+    bench_reference *reference;
+    const tern_problem *problem;
+    const bench_row *row;
+    bool moved;
+} ref_run;
+
+static double terms_of(const tern_ctx *ctx, bool is_gradient, int64_t count)
+{
+    double flops = is_gradient ? tern_step_backward_flops(ctx) : tern_step_flops(ctx);
+    return fmax(1, flops / 2 / fmax(1, (double)count));
+}
+
+static void take(const ref_run *run, tern_ctx *ctx, const tern_tensor *tensor, bool is_gradient,
+                 bench_value *to)
+{
+    if (!tensor || !tern_ok(ctx))
+        return;
+    double *values = read_values(ctx, tensor);
+    if (!values)
+        return;
+    if (!run->moved) {
+        to->count = tensor->count;
+        to->is_gradient = is_gradient;
+        to->values = values;
+        return;
+    }
+    to->allowed = 8 * sqrt(terms_of(ctx, is_gradient, to->count)) *
+                      (EPS * norm(to->values, to->count) +
+                       distance(values, to->values, to->count, is_gradient)) +
+                  FLT_MIN * sqrt((double)to->count);
+    free(values);
+}
+
+/* The part's outputs' gradients, from the row's. */
+static void seed_part(const ref_run *run, tern_ctx *ctx, tern_tensor *const *out)
+{
+    const bench_reference *reference = run->reference;
+    for (int i = 0; i < TERN_MAX_SAVED; i++) {
+        if (!out[i] || !run->row->grad_output[i])
+            continue;
+        int64_t start = reference->part < reference->rows
+                            ? reference->first * (out[i]->count / reference->part) : 0;
+        tern_seed_grad(ctx, out[i], TERN_F32, run->row->grad_output[i] + start);
+    }
+}
+
+static void run_ref(const ref_run *run, tern_ctx *ctx)
+{
+    tern_tensor *in[TERN_MAX_ARGS], *out[TERN_MAX_SAVED];
+    bench_reference *reference = run->reference;
+    bool any = false;
+    tern_set_training(ctx, true);
+    tern_set_recording(ctx, run->row->pass != BENCH_FORWARD);
+    tern_step_begin(ctx, 0);
+    tern_set_rng_step(ctx, 3);
+    tern_problem_upload(ctx, run->problem, run->row->pass != BENCH_FORWARD, in);
+    tern_problem_apply(ctx, run->problem, in, out);
+    for (int i = 0; i < TERN_MAX_SAVED; i++) {
+        take(run, ctx, out[i], false, &reference->output[i]);
+        any = any || run->row->grad_output[i];
+    }
+    for (int i = 0; i < run->problem->count; i++)
+        if (run->problem->inputs[i].present && run->problem->inputs[i].arg->flags & TERN_MUTATED)
+            take(run, ctx, in[i], false, &reference->changed[i]);
+    if (!any || !tern_ok(ctx))
+        return;
+    seed_part(run, ctx, out);
+    tern_backward(ctx, NULL);
+    for (int i = 0; i < run->problem->count && tern_ok(ctx); i++)
+        if (in[i])
+            take(run, ctx, in[i]->grad, true, &reference->gradient[i]);
+}
+
+static bool on_ref(ref_run run, const tern_problem *problem, tern_error *error)
+{
+    tern_problem part;
+    bench_reference *reference = run.reference;
+    if (!copy_problem(&part, problem, reference->first, reference->part, run.moved, error))
+        return false;
+    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = "ref", .seed = 0 }, error);
+    if (ctx) {
+        run.problem = &part;
+        run_ref(&run, ctx);
+        if (!tern_ok(ctx))
+            *error = *tern_ctx_error(ctx);
+    }
+    tern_problem_free(&part);
+    tern_ctx_free(ctx);
+    return !error->code;
+}
+
+/* Which part is checked; false: none can be. */
+static bool choose_part(bench_reference *reference, const tern_problem *problem, double flops,
+                        tern_error *error)
+{
+    const tern_problem_input *input = &problem->inputs[0];
+    tern_rng rng = tern_rng_make(31, TERN_STREAM_TEST, (uint32_t)input->count);
+    reference->rows = reference->part = input->present && input->rank ? input->shape[0] : 1;
+    if (flops <= MOMENT || !problem->op->sums_products || reference->rows < 2)
+        return flops <= LONGEST ||
+               tern_error_set(error, TERN_ERR_ARGUMENT,
+                              "too large to be checked: %.3g GFLOP, the float64 loops of ref can be "
+                              "waited for up to %.3g", flops * 1e-9, LONGEST * 1e-9);
+    double part = (double)reference->rows * MOMENT / flops;
+    reference->part = part < 1 ? 1 : (int64_t)part;
+    reference->first = tern_rng_below(&rng, (uint32_t)(reference->rows - reference->part + 1));
+    return true;
+}
+
+bool bench_reference_make(bench_reference *reference, const tern_problem *problem,
+                          const bench_row *row, tern_error *error)
+{
+    *reference = (bench_reference){ 0 };
+    ref_run run = { .reference = reference, .row = row };
+    if (!choose_part(reference, problem, row->flops, error) || !on_ref(run, problem, error))
+        return false;
+    run.moved = true;
+    return on_ref(run, problem, error);
+}
+
+void bench_reference_free(bench_reference *reference)
+{
+    for (int i = 0; i < TERN_MAX_SAVED; i++)
+        free(reference->output[i].values);
+    for (int i = 0; i < TERN_MAX_ARGS; i++) {
+        free(reference->changed[i].values);
+        free(reference->gradient[i].values);
+    }
+    *reference = (bench_reference){ 0 };
+}
+
+/* ------------------------------------------------------------ comparing -- */
+
+/* The worse of the two; NaN is the worst. */
+static double worse(double a, double b)
+{
+    return isnan(a) || a > b ? a : b;
+}
+
+static double compare(const bench_value *wanted, tern_ctx *ctx, const tern_tensor *found,
+                      int64_t start)
+{
+    if (!wanted->count)
+        return 0;
+    if (!found || found->count < start + wanted->count)
+        return NAN;
+    double *values = read_values(ctx, found);
+    if (!values)
+        return NAN;
+    double apart = distance(values + start, wanted->values, wanted->count, wanted->is_gradient);
+    free(values);
+    return apart / (wanted->allowed + DBL_MIN);
+}
+
+/* Of a part: no gradient flows through what is not checked. */
+static float *mask_gradient(const bench_reference *reference, float *gradient, int64_t count,
+                            tern_ctx *ctx)
+{
+    int64_t one = count / reference->rows;
+    float *masked = calloc((size_t)count + 1, sizeof *masked);
+    if (!masked) {
+        tern_fail(ctx, TERN_ERR_MEMORY, "no memory for a gradient of %lld elements",
+                  (long long)count);
+        return gradient;
+    }
+    memcpy(masked + reference->first * one, gradient + reference->first * one,
+           (size_t)(reference->part * one) * sizeof *masked);
+    return masked;
+}
+
+double bench_reference_compare(const bench_reference *reference, bench_row *row)
+{
+    bool is_part = reference->part < reference->rows;
+    float *whole[TERN_MAX_SAVED];
+    double worst = 0;
+    memcpy(whole, row->grad_output, sizeof whole);
+    for (int i = 0; i < TERN_MAX_SAVED && is_part; i++)
+        if (whole[i])
+            row->grad_output[i] = mask_gradient(reference, whole[i], row->outputs[i]->count,
+                                                row->ctx);
+    row->runs = 0; /* the reference's very inputs */
+    bench_row_run(row, NULL, NULL);
+    for (int i = 0; i < TERN_MAX_SAVED && tern_ok(row->ctx); i++) {
+        const bench_value *wanted = &reference->output[i];
+        int64_t start = is_part ? reference->first * (wanted->count / reference->part) : 0;
+        worst = worse(compare(wanted, row->ctx, row->outputs[i], start), worst);
+    }
+    for (int i = 0; i < row->problem->count && tern_ok(row->ctx); i++) {
+        const bench_value *wanted = &reference->gradient[i];
+        int64_t start = is_part && i == 0 ? reference->first * (wanted->count / reference->part) : 0;
+        worst = worse(compare(&reference->changed[i], row->ctx, row->inputs[i], 0), worst);
+        worst = worse(compare(wanted, row->ctx, row->inputs[i] ? row->inputs[i]->grad : NULL, start),
+                      worst);
+    }
+    for (int i = 0; i < TERN_MAX_SAVED; i++)
+        if (row->grad_output[i] != whole[i]) {
+            free(row->grad_output[i]);
+            row->grad_output[i] = whole[i];
+        }
+    return tern_ok(row->ctx) ? worst : NAN;
+}

@@ -1,0 +1,42 @@
+/* Is what a row computes right?  Its outputs and gradients against the float64 loops of ref.
+ *
+ * For each tensor, in the Euclidean norm over its elements,
+ *
+ *     |found - ref| <= 8 sqrt(K) (eps |ref| + |moved - ref|)
+ *
+ * eps = 2^-24; K is how many products are added up for an element, by the contract; moved is
+ * ref once more, each real number that goes in moved by eps times a normal deviate: what
+ * rounding alone does to this function.  Of gradients the worst element in a hundred thousand
+ * is left out: a float32 near a kink (relu's zero) may lie on its other side.
+ *
+ * Where ref would need too long, an op that sums products is checked on a part of the first
+ * axis of its first input; others are not checked, which is an error.
+ */
+#ifndef TERN_BENCH_SUITE_CHECK_H
+#define TERN_BENCH_SUITE_CHECK_H
+
+#include "bench/suite/row.h"
+
+typedef struct bench_value {
+    int64_t count; /* of ref's elements; 0: there is none */
+    double *values;
+    double allowed; /* norm of what may differ */
+    bool is_gradient;
+} bench_value;
+
+typedef struct bench_reference {
+    bench_value output[TERN_MAX_SAVED], changed[TERN_MAX_ARGS], gradient[TERN_MAX_ARGS];
+    int64_t rows, first, part; /* checked: [first, first + part) of so many along axis 0 */
+} bench_reference;
+
+/* What ref makes of the problem and of the outputs' gradients that the rows of that pass draw;
+ * any row of them, open.  `flops` of the row tell how long ref would take. */
+bool bench_reference_make(bench_reference *reference, const tern_problem *problem,
+                          const bench_row *row, tern_error *error);
+void bench_reference_free(bench_reference *reference);
+
+/* Runs the row once on the reference's problem, which it was just given, and compares.  The error
+ * as a part of what is allowed: more than 1 is wrong, NaN too. */
+double bench_reference_compare(const bench_reference *reference, bench_row *row);
+
+#endif

@@ -1,0 +1,215 @@
+#include "bench/suite/lanes.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/registry.h"
+#include "kernels/table.h"
+
+enum { WARMING_RUNS = 3 };
+
+/* ------------------------------------------------------------ contexts -- */
+
+static tern_ctx *open_ctx(const bench_settings *settings, int threads, const char *simd,
+                          tern_error *error)
+{
+    tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = settings->device, .threads = threads,
+                                               .simd = simd }, error);
+    if (ctx && settings->prepare)
+        settings->prepare(ctx, settings->user);
+    if (ctx && !tern_ok(ctx)) {
+        *error = *tern_ctx_error(ctx);
+        tern_ctx_free(ctx);
+        return NULL;
+    }
+    return ctx;
+}
+
+int bench_providers_of(const tern_op *op, const bench_settings *settings,
+                       char names[BENCH_LIST][BENCH_NAME], tern_error *error)
+{
+    int count = 0;
+    tern_ctx *ctx = open_ctx(settings, 1, NULL, error);
+    const tern_impl *impl;
+    for (int i = 0; ctx && (impl = tern_impl_at(ctx, i)); i++) {
+        bool is_new = strcmp(impl->op, op->name) == 0 &&
+                      strcmp(impl->backend, tern_device(ctx)) == 0;
+        for (int j = 0; j < count; j++)
+            is_new = is_new && strcmp(names[j], impl->provider) != 0;
+        if (is_new && count < BENCH_LIST)
+            snprintf(names[count++], BENCH_NAME, "%.*s", BENCH_NAME - 1, impl->provider);
+    }
+    tern_ctx_free(ctx);
+    return count;
+}
+
+/* ------------------------------------------------------------- results -- */
+
+static bool wants_provider(const bench_settings *settings, const char *provider)
+{
+    for (int i = 0; i < BENCH_LIST && settings->providers[i]; i++)
+        if (strcmp(settings->providers[i], provider) == 0)
+            return true;
+    return !settings->providers[0];
+}
+
+static int add_result(bench_suite *suite, const bench_result *made, tern_error *error)
+{
+    bench_result *grown = realloc(suite->results, (size_t)(suite->count + 1) * sizeof *grown);
+    if (!grown) {
+        tern_error_set(error, TERN_ERR_MEMORY, "no memory for the results");
+        return -1;
+    }
+    suite->results = grown;
+    grown[suite->count] = *made;
+    return suite->count++;
+}
+
+/* Both results of a lane; false without memory. */
+static bool add_results(bench_lanes *lanes, bench_lane *lane, const char *provider, int threads,
+                        const char *simd, tern_error *error)
+{
+    const bench_settings *settings = lanes->suite->settings;
+    bench_result made = { .of = lanes->of, .pass = lanes->pass, .threads = threads,
+                          .device = settings->device ? settings->device : "cpu" };
+    snprintf(made.provider, sizeof made.provider, "%.*s", BENCH_NAME - 1, provider);
+    snprintf(made.simd, sizeof made.simd, "%.*s", BENCH_NAME - 1, simd ? simd : "");
+    lane->hot = lane->cold = -1;
+    if (settings->hot && (lane->hot = add_result(lanes->suite, &made, error)) < 0)
+        return false;
+    made.cold = true;
+    return !settings->cold || (lane->cold = add_result(lanes->suite, &made, error)) >= 0;
+}
+
+static void skip_result(bench_suite *suite, int number, const char *why)
+{
+    if (number < 0)
+        return;
+    bench_result *result = &suite->results[number];
+    result->end = BENCH_SKIPPED;
+    snprintf(result->why, sizeof result->why, "%.*s", BENCH_WHY - 1, why);
+}
+
+void bench_lane_skip(bench_lanes *lanes, bench_lane *lane, const char *why)
+{
+    if (lane->ctx && !tern_ok(lane->ctx))
+        why = tern_ctx_error(lane->ctx)->message;
+    skip_result(lanes->suite, lane->hot, why);
+    skip_result(lanes->suite, lane->cold, why);
+    lane->ready = false;
+}
+
+/* --------------------------------------------------------------- lanes -- */
+
+static void open_lane(bench_lanes *lanes, bench_lane *lane, const char *provider, int threads,
+                      const char *simd, const tern_problem *problem)
+{
+    tern_error error = { 0 };
+    lane->ctx = open_ctx(lanes->suite->settings, threads, simd, &error);
+    if (!lane->ctx) {
+        bench_lane_skip(lanes, lane, error.message);
+        return;
+    }
+    if (strcmp(provider, "hand") != 0)
+        tern_set_provider(lane->ctx, lanes->of->op->name, provider);
+    bench_row_open(&lane->row, lane->ctx, problem, lanes->pass);
+    for (int i = 0; i < WARMING_RUNS && tern_ok(lane->ctx); i++)
+        bench_row_run(&lane->row, NULL, NULL);
+    lane->ready = tern_ok(lane->ctx);
+    if (lane->ready && lane->cold >= 0)
+        lane->evictor = bench_evictor_new(tern_ctx_pool(lane->ctx), &error);
+    if (!lane->ready || error.code)
+        bench_lane_skip(lanes, lane, error.message);
+}
+
+static bool add_lane(bench_lanes *lanes, const char *provider, int threads, const char *simd,
+                     const tern_problem *problem, tern_error *error)
+{
+    bench_lane *grown = realloc(lanes->lane, (size_t)(lanes->count + 1) * sizeof *grown);
+    if (!grown)
+        return tern_error_set(error, TERN_ERR_MEMORY, "no memory for a row");
+    lanes->lane = grown;
+    bench_lane *lane = &grown[lanes->count++];
+    *lane = (bench_lane){ .hot = -1, .cold = -1 };
+    if (!add_results(lanes, lane, provider, threads, simd, error))
+        return false;
+    if (problem)
+        open_lane(lanes, lane, provider, threads, simd, problem);
+    return true;
+}
+
+/* problem NULL: results only. */
+static bool add_lanes(bench_lanes *lanes, const tern_problem *problem, tern_error *error)
+{
+    const bench_settings *settings = lanes->suite->settings;
+    const char *levels[4];
+    char providers[BENCH_LIST][BENCH_NAME];
+    int count = bench_providers_of(lanes->of->op, settings, providers, error);
+    int level_count = tern_simd_levels(levels);
+    const char *best = level_count ? levels[0] : NULL;
+    for (int t = 0; t < settings->thread_counts; t++)
+        for (int s = 0; s == 0 || (s < BENCH_LIST && settings->simd[s]); s++) {
+            const char *simd = settings->simd[s] ? settings->simd[s] : best;
+            for (int p = 0; p < count; p++) {
+                /* Another library takes the best level there is. */
+                bool fits = strcmp(providers[p], "hand") == 0 || !simd || strcmp(simd, best) == 0;
+                if (fits && wants_provider(settings, providers[p]) &&
+                    !add_lane(lanes, providers[p], settings->threads[t], simd, problem, error))
+                    return false;
+            }
+        }
+    return !error->code;
+}
+
+bool bench_lanes_open(bench_lanes *lanes, bench_suite *suite, const bench_case *of,
+                      bench_pass pass, const tern_problem *problem, tern_error *error)
+{
+    *lanes = (bench_lanes){ .suite = suite, .of = of, .pass = pass };
+    return add_lanes(lanes, problem, error);
+}
+
+bool bench_lanes_skip(bench_suite *suite, const bench_case *of, bench_pass pass, const char *why,
+                      tern_error *error)
+{
+    bench_lanes lanes = { .suite = suite, .of = of, .pass = pass };
+    bool ok = add_lanes(&lanes, NULL, error);
+    for (int i = 0; i < lanes.count; i++)
+        bench_lane_skip(&lanes, &lanes.lane[i], why);
+    bench_lanes_close(&lanes);
+    return ok;
+}
+
+void bench_lanes_close(bench_lanes *lanes)
+{
+    for (int i = 0; i < lanes->count; i++) {
+        bench_evictor_free(lanes->lane[i].evictor);
+        bench_row_close(&lanes->lane[i].row);
+        tern_ctx_free(lanes->lane[i].ctx);
+    }
+    free(lanes->lane);
+    *lanes = (bench_lanes){ 0 };
+}
+
+/* --------------------------------------------------------------- a run -- */
+
+static void empty_caches(void *user)
+{
+    bench_lane *lane = user;
+    bench_buffer buffers[TERN_MAX_ARGS + 1];
+    int count = 0;
+    for (int i = 0; i < TERN_MAX_ARGS; i++)
+        if (lane->row.inputs[i])
+            buffers[count++] = (bench_buffer){ lane->row.inputs[i]->data,
+                                               tern_tensor_bytes(lane->row.inputs[i]) };
+    buffers[count].data = tern_step_memory(lane->ctx, &buffers[count].bytes);
+    bench_evict(lane->evictor, buffers, count + 1);
+}
+
+double bench_lane_run(bench_lane *lane, bool cold)
+{
+    if (cold)
+        return bench_row_run(&lane->row, empty_caches, lane);
+    bench_row_run(&lane->row, NULL, NULL);
+    return bench_row_run(&lane->row, NULL, NULL);
+}

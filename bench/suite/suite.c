@@ -1,0 +1,382 @@
+#include "bench/suite/suite.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench/measure/machine.h"
+#include "bench/measure/peak.h"
+#include "bench/suite/check.h"
+#include "bench/suite/lanes.h"
+
+/* Another context's threads spin for a while after their work; let them go to sleep. */
+static const double SETTLING_SECONDS = 150e-6;
+
+const char *bench_pass_name(bench_pass pass)
+{
+    static const char *const names[] = { "fwd", "bwd", "both" };
+    return names[pass];
+}
+
+const char *bench_end_name(bench_end end)
+{
+    static const char *const names[] = { "met", "rounds", "time", "interrupted", "skipped" };
+    return names[end];
+}
+
+/* --------------------------------------------------------------- memory -- */
+
+/* Elements of all inputs; a great number if they cannot be counted. */
+static double elements_of(const char *inputs, tern_error *error)
+{
+    tern_sample_input spec;
+    double all = 0;
+    for (const char *at = inputs; (at = tern_sample_next(at, &spec, error));) {
+        double elements = 1;
+        for (int axis = 0; axis < spec.rank; axis++)
+            elements *= (double)spec.shape[axis];
+        all += elements;
+    }
+    return all;
+}
+
+/* Bytes that the system has left. */
+static double available_bytes(void)
+{
+    return (double)sysconf(_SC_AVPHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+}
+
+/* As doubles twice, on ref twice more, and as floats on each lane, with as much again for
+ * outputs and gradients. */
+static bool fits_memory(const bench_case *of, int lanes, char why[BENCH_WHY])
+{
+    tern_error error = { 0 };
+    double needed = elements_of(of->inputs, &error) * (4 * 8 + 3 * 4 * (double)lanes);
+    if (needed <= 0.8 * available_bytes())
+        return true;
+    snprintf(why, BENCH_WHY, "does not fit in memory: about %.1f GiB needed, %.1f GiB are free",
+             needed / 0x1p30, available_bytes() / 0x1p30);
+    return false;
+}
+
+/* --------------------------------------------------------------- rounds -- */
+
+/* What is run in a round: a lane's hot or cold row, or the peak of a pool. */
+typedef struct turn {
+    bench_lane *lane;
+    int result; /* -1: the peak */
+    bool cold;
+    double peak;
+} turn;
+
+typedef struct rounds {
+    bench_lanes *lanes;
+    turn *turns;
+    int count;
+    tern_rng rng;
+    double *scratch;
+} rounds;
+
+static bool is_stopped(const bench_suite *suite)
+{
+    return suite->settings->stop && suite->settings->stop(suite->settings->user);
+}
+
+/* The peak of this lane's threads and SIMD level is measured by an earlier lane. */
+static bool peak_is_known(const bench_lanes *lanes, int lane)
+{
+    for (int i = 0; i < lane; i++)
+        if (lanes->lane[i].ready &&
+            tern_pool_threads(tern_ctx_pool(lanes->lane[i].ctx)) ==
+                tern_pool_threads(tern_ctx_pool(lanes->lane[lane].ctx)) &&
+            strcmp(tern_simd_level(lanes->lane[i].ctx),
+                   tern_simd_level(lanes->lane[lane].ctx)) == 0)
+            return true;
+    return false;
+}
+
+static void add_turn(rounds *r, bench_lane *lane, int result, bool cold)
+{
+    r->turns[r->count++] = (turn){ .lane = lane, .result = result, .cold = cold };
+}
+
+static bool rounds_open(rounds *r, bench_lanes *lanes, tern_error *error)
+{
+    const bench_settings *settings = lanes->suite->settings;
+    *r = (rounds){ .lanes = lanes, .rng = tern_rng_make(settings->seed, TERN_STREAM_SHUFFLE, 0) };
+    r->turns = calloc((size_t)lanes->count * 3 + 1, sizeof *r->turns);
+    r->scratch = calloc((size_t)settings->most + 1, sizeof *r->scratch);
+    bool ok = r->turns && r->scratch;
+    for (int i = 0; ok && i < lanes->count; i++) {
+        bench_lane *lane = &lanes->lane[i];
+        if (!lane->ready)
+            continue;
+        for (int cold = 0; cold < 2 && ok; cold++) {
+            int number = cold ? lane->cold : lane->hot;
+            if (number < 0)
+                continue;
+            add_turn(r, lane, number, cold);
+            double **samples = &lanes->suite->results[number].samples;
+            ok = (*samples = calloc((size_t)settings->most + 1, sizeof **samples));
+        }
+        if (!peak_is_known(lanes, i))
+            add_turn(r, lane, -1, false);
+    }
+    return ok || tern_error_set(error, TERN_ERR_MEMORY, "no memory for samples");
+}
+
+static void rounds_close(rounds *r)
+{
+    free(r->turns);
+    free(r->scratch);
+}
+
+static void settle(void)
+{
+    double until = bench_seconds() + SETTLING_SECONDS;
+    while (bench_seconds() < until)
+        continue;
+}
+
+static void add_sample(rounds *r, turn *at, double seconds)
+{
+    const bench_settings *settings = r->lanes->suite->settings;
+    bench_result *result = &r->lanes->suite->results[at->result];
+    bench_row *row = &at->lane->row;
+    result->samples[result->summary.count++] = seconds;
+    result->left_out += bench_row_left_out(row);
+    result->flops = row->flops;
+    result->bytes = row->bytes;
+    if (!tern_ok(at->lane->ctx))
+        bench_lane_skip(r->lanes, at->lane, "");
+    else if (result->summary.count >= settings->least || result->summary.count == settings->most)
+        result->summary = bench_summarise(result->samples, result->summary.count, r->scratch);
+}
+
+static bool has_ended(const rounds *r, const turn *at)
+{
+    const bench_settings *settings = r->lanes->suite->settings;
+    const bench_summary *summary = &r->lanes->suite->results[at->result].summary;
+    return !at->lane->ready || summary->count >= settings->most ||
+           (summary->count >= settings->least && summary->relative_error <= settings->goal);
+}
+
+static void run_turn(rounds *r, turn *at)
+{
+    settle();
+    if (at->result >= 0) {
+        add_sample(r, at, bench_lane_run(at->lane, at->cold));
+        return;
+    }
+    double peak = bench_fma_peak(tern_ctx_pool(at->lane->ctx), tern_simd_level(at->lane->ctx));
+    at->peak = fmax(at->peak, peak);
+}
+
+/* Every turn that has not ended, once, in random order; false if all had. */
+static bool run_round(rounds *r, double deadline)
+{
+    bool any = false;
+    for (int i = 0; i < r->count; i++) {
+        int other = (int)tern_rng_below(&r->rng, (uint32_t)(i + 1));
+        turn held = r->turns[i];
+        r->turns[i] = r->turns[other];
+        r->turns[other] = held;
+    }
+    for (int i = 0; i < r->count; i++)
+        any = any || (r->turns[i].result >= 0 && !has_ended(r, &r->turns[i]));
+    for (int i = 0; any && i < r->count; i++) {
+        if (is_stopped(r->lanes->suite) || bench_seconds() > deadline)
+            return false;
+        if (r->turns[i].lane->ready && (r->turns[i].result < 0 || !has_ended(r, &r->turns[i])))
+            run_turn(r, &r->turns[i]);
+    }
+    return any;
+}
+
+/* Until the clocks are up and every buffer was touched. */
+static void warm_up(rounds *r)
+{
+    double until = bench_seconds() + r->lanes->suite->settings->warm_up;
+    do
+        for (int i = 0; i < r->count && !is_stopped(r->lanes->suite); i++)
+            if (r->turns[i].lane->ready && r->turns[i].result >= 0)
+                bench_lane_run(r->turns[i].lane, r->turns[i].cold);
+    while (bench_seconds() < until && !is_stopped(r->lanes->suite));
+}
+
+static double peak_for(const rounds *r, const bench_lane *lane)
+{
+    for (int i = 0; i < r->count; i++)
+        if (r->turns[i].result < 0 &&
+            tern_pool_threads(tern_ctx_pool(r->turns[i].lane->ctx)) ==
+                tern_pool_threads(tern_ctx_pool(lane->ctx)) &&
+            strcmp(tern_simd_level(r->turns[i].lane->ctx), tern_simd_level(lane->ctx)) == 0)
+            return r->turns[i].peak;
+    return 0;
+}
+
+static void end_rounds(rounds *r)
+{
+    bench_suite *suite = r->lanes->suite;
+    for (int i = 0; i < r->count; i++) {
+        const turn *at = &r->turns[i];
+        if (at->result < 0)
+            continue;
+        bench_result *result = &suite->results[at->result];
+        if (result->end == BENCH_SKIPPED)
+            continue;
+        result->summary = bench_summarise(result->samples, result->summary.count, r->scratch);
+        result->fma_peak = peak_for(r, at->lane);
+        result->end = result->summary.count >= suite->settings->least &&
+                              result->summary.relative_error <= suite->settings->goal ? BENCH_MET
+                      : result->summary.count >= suite->settings->most ? BENCH_MOST
+                      : is_stopped(suite) ? BENCH_INTERRUPTED : BENCH_TIME;
+        if (!result->summary.count)
+            bench_lane_skip(r->lanes, at->lane, is_stopped(suite) ? "interrupted"
+                                                                  : "no time was left");
+    }
+}
+
+/* ---------------------------------------------------------------- cases -- */
+
+/* Every lane on values that its rows were not given while they were timed. */
+static bool check(bench_lanes *lanes, const tern_problem *problem, int when, tern_error *error)
+{
+    bench_reference reference = { 0 };
+    bool made = false;
+    for (int i = 0; i < lanes->count && !error->code; i++) {
+        bench_lane *lane = &lanes->lane[i];
+        if (!lane->ready)
+            continue;
+        made = made || bench_reference_make(&reference, problem, &lane->row, error);
+        if (!made)
+            break;
+        bench_row_give(&lane->row, problem);
+        double found = bench_reference_compare(&reference, &lane->row);
+        if (!tern_ok(lane->ctx))
+            bench_lane_skip(lanes, lane, "");
+        if (lane->hot >= 0)
+            lanes->suite->results[lane->hot].error[when] = found;
+        if (lane->cold >= 0)
+            lanes->suite->results[lane->cold].error[when] = found;
+    }
+    bench_reference_free(&reference);
+    return !error->code;
+}
+
+static void skip_all(bench_lanes *lanes, const char *why)
+{
+    for (int i = 0; i < lanes->count; i++)
+        if (lanes->lane[i].ready)
+            bench_lane_skip(lanes, &lanes->lane[i], why);
+}
+
+static bool time_lanes(bench_lanes *lanes, const tern_problem *first, const tern_problem *last,
+                       double deadline, tern_error *error)
+{
+    const bench_settings *settings = lanes->suite->settings;
+    tern_error unchecked = { 0 };
+    rounds r;
+    if (settings->once) {
+        for (int i = 0; i < lanes->count; i++)
+            if (lanes->lane[i].ready)
+                bench_row_run(&lanes->lane[i].row, NULL, NULL);
+        skip_all(lanes, "run once, not timed");
+        return true;
+    }
+    if (!check(lanes, first, 0, &unchecked)) {
+        skip_all(lanes, unchecked.message);
+        return true;
+    }
+    bool ok = rounds_open(&r, lanes, error);
+    if (ok) {
+        warm_up(&r);
+        double until = bench_seconds() + settings->row_seconds;
+        while (run_round(&r, until < deadline ? until : deadline))
+            continue;
+        end_rounds(&r);
+    }
+    rounds_close(&r);
+    if (ok && !is_stopped(lanes->suite) && !check(lanes, last, 1, &unchecked))
+        skip_all(lanes, unchecked.message);
+    return ok;
+}
+
+static bool time_case(bench_suite *suite, const bench_case *of, bench_pass pass, double deadline,
+                      tern_error *error)
+{
+    tern_problem first = { 0 }, last = { 0 };
+    bench_lanes lanes = { 0 };
+    char why[BENCH_WHY];
+    tern_error unfit = { 0 };
+    uint64_t seed = suite->settings->seed;
+    if (!fits_memory(of, suite->settings->thread_counts * 2, why))
+        return bench_lanes_skip(suite, of, pass, why, error);
+    bool ok = true;
+    if (!tern_problem_make(&first, of->op, of->inputs, of->options, seed, &unfit) ||
+        !tern_problem_make(&last, of->op, of->inputs, of->options, seed + 1, &unfit))
+        ok = bench_lanes_skip(suite, of, pass, unfit.message, error);
+    else
+        ok = bench_lanes_open(&lanes, suite, of, pass, &first, error) &&
+             time_lanes(&lanes, &first, &last, deadline, error);
+    bench_lanes_close(&lanes);
+    tern_problem_free(&first);
+    tern_problem_free(&last);
+    return ok;
+}
+
+static void tell(const bench_suite *suite, int done, int all, const bench_case *of, bench_pass pass)
+{
+    char text[256];
+    snprintf(text, sizeof text, "%s %s %s %s", bench_pass_name(pass), of->op->name, of->inputs,
+             of->options);
+    if (suite->settings->progress)
+        suite->settings->progress(done, all, text, suite->settings->user);
+}
+
+static bool has_gradient(const tern_op *op)
+{
+    for (int i = 0; i < tern_op_input_count(op); i++)
+        if (op->in[i].flags & TERN_DIFF)
+            return true;
+    return false;
+}
+
+bool bench_suite_run(bench_suite *suite, const bench_settings *settings, const bench_cases *cases,
+                     tern_error *error)
+{
+    double deadline = settings->budget > 0 ? bench_seconds() + settings->budget : HUGE_VAL;
+    int passes = settings->passes[0] + settings->passes[1] + settings->passes[2], done = 0;
+    *suite = (bench_suite){ .settings = settings, .cases = cases };
+    for (int i = 0; i < cases->count; i++)
+        for (int number = 0; number < BENCH_PASSES; number++) {
+            bench_pass pass = (bench_pass)number;
+            const bench_case *of = &cases->of[i];
+            if (!settings->passes[pass])
+                continue;
+            tell(suite, done++, cases->count * passes, of, pass);
+            bool ok = true;
+            if (is_stopped(suite))
+                suite->interrupted = true;
+            else if (pass != BENCH_FORWARD && !has_gradient(of->op))
+                continue;
+            else if (bench_seconds() > deadline)
+                ok = bench_lanes_skip(suite, of, pass, "the time budget was used up", error);
+            else
+                ok = time_case(suite, of, pass, deadline, error);
+            if (!ok)
+                return false;
+        }
+    suite->interrupted = suite->interrupted || is_stopped(suite);
+    return true;
+}
+
+void bench_suite_free(bench_suite *suite)
+{
+    for (int i = 0; i < suite->count; i++)
+        free(suite->results[i].samples);
+    free(suite->results);
+    *suite = (bench_suite){ 0 };
+}

@@ -1,0 +1,80 @@
+/* Timing many problems: which rows there are, in what order they run, when they have run
+ * often enough.
+ *
+ * Rows of one problem and pass (its providers, numbers of threads, SIMD levels, hot and cold)
+ * are timed together, by turns, in an order drawn anew in each round; so is, for each number
+ * of threads and SIMD level, the loop that measures the FMA peak, for clocks change.  Before
+ * the first round and after the last, every row's results are compared with ref's
+ * (bench/suite/check.h), the second time on inputs that it was never given; between, every
+ * run is looked through for NaN, with which its memory was filled.
+ */
+#ifndef TERN_BENCH_SUITE_SUITE_H
+#define TERN_BENCH_SUITE_SUITE_H
+
+#include "bench/measure/statistics.h"
+#include "bench/suite/cases.h"
+#include "bench/suite/row.h"
+
+enum { BENCH_LIST = 8, BENCH_PASSES = 3, BENCH_NAME = 32, BENCH_WHY = 192 };
+
+typedef struct bench_settings {
+    const char *device;                 /* NULL: cpu */
+    const char *providers[BENCH_LIST];  /* none: all that the op has there */
+    const char *simd[BENCH_LIST];       /* none: the best there is         */
+    int threads[BENCH_LIST], thread_counts;
+    bool passes[BENCH_PASSES], hot, cold;
+    int least, most;     /* timed runs of a row                                   */
+    double goal;         /* relative error of the median at which a row may stop  */
+    double warm_up;      /* seconds for which a problem's rows run before         */
+    double row_seconds;  /* the most that one problem's rounds may take           */
+    double budget;       /* seconds for everything; 0: no end                     */
+    bool once;           /* run each row once, for a profiler: no check, no round */
+    uint64_t seed;
+    void (*prepare)(tern_ctx *ctx, void *user); /* of each context, to add providers; or NULL */
+    bool (*stop)(void *user);           /* asked between runs; may be NULL */
+    void (*progress)(int problem, int problems, const char *text, void *user); /* may be NULL */
+    void *user;
+} bench_settings;
+
+typedef enum bench_end { BENCH_MET, BENCH_MOST, BENCH_TIME, BENCH_INTERRUPTED, BENCH_SKIPPED } bench_end;
+
+/* What was found of one row. */
+typedef struct bench_result {
+    const bench_case *of;
+    bench_pass pass;
+    const char *device;
+    char provider[BENCH_NAME], simd[BENCH_NAME];
+    int threads;
+    bool cold;
+    double flops, bytes, working_set; /* bytes of inputs and outputs in all */
+    double *samples;                  /* seconds, in the order measured     */
+    bench_summary summary;
+    double fma_peak;                  /* FLOPs a second, best of this problem's rounds */
+    double error[2];                  /* before and after, as parts of what is allowed */
+    int left_out;                     /* runs that left NaN                            */
+    bench_end end;
+    char why[BENCH_WHY];              /* it was skipped */
+} bench_result;
+
+typedef struct bench_suite {
+    const bench_settings *settings;
+    const bench_cases *cases;
+    bench_result *results;
+    int count;
+    bool interrupted;
+} bench_suite;
+
+/* Time all cases.  What was measured before an interruption, or before the budget was used
+ * up, stays.  False and an error only where nothing can go on (no memory, no such device). */
+bool bench_suite_run(bench_suite *suite, const bench_settings *settings, const bench_cases *cases,
+                     tern_error *error);
+void bench_suite_free(bench_suite *suite);
+
+/* Providers of the op on the device; how many were put into names. */
+int bench_providers_of(const tern_op *op, const bench_settings *settings,
+                       char names[BENCH_LIST][BENCH_NAME], tern_error *error);
+
+const char *bench_pass_name(bench_pass pass); /* "fwd", "bwd", "both" */
+const char *bench_end_name(bench_end end);
+
+#endif
