@@ -189,7 +189,7 @@ static int run(const bench_settings *settings, const bench_cases *cases)
     bench_print_table(stdout, &suite);
     bool interrupted = suite.interrupted, wrong = false;
     for (int i = 0; i < suite.count; i++)
-        wrong = wrong || (suite.results[i].end != BENCH_SKIPPED &&
+        wrong = wrong || (!suite.results[i].skipped &&
                           strcmp(bench_result_verdict(&suite.results[i]), "ok") != 0);
     bench_suite_free(&suite);
     if (!ok)
@@ -209,9 +209,9 @@ static void print_cases(const bench_cases *cases)
 int cmd_bench(int argc, char **argv)
 {
     static const char *const passes[] = { "fwd", "bwd", "both" }, *const caches[] = { "hot", "cold" };
-    bench_flags given = { .passes = "fwd", .threads = "1", .caches = "hot,cold", .percent = 2 };
-    bench_settings settings = { .least = 7, .most = 101, .warm_up = 0.05, .row_seconds = 10,
-                                .seed = 1, .stop = cli_is_interrupted, .progress = show_progress };
+    bench_flags given = { .passes = "fwd", .threads = "1", .caches = "hot,cold", .percent = 1 };
+    bench_settings settings = { .rule = bench_stop_rule_default(), .seed = 1,
+                                .stop = cli_is_interrupted, .progress = show_progress };
     char provider_room[128], simd_room[64];
     bool cache[2] = { false };
     const cli_flag flags[] = {
@@ -225,10 +225,10 @@ int cmd_bench(int argc, char **argv)
         { "--device", CLI_TEXT, &settings.device, "NAME", "cpu, ref, cuda-sim, cuda (cpu)" },
         { "--cache", CLI_TEXT, &given.caches, "LIST", "hot, cold" },
         { "--error", CLI_POSITIVE, &given.percent, "PERCENT", "stop when the median is known so well" },
-        { "--least", CLI_NUMBER, &settings.least, "N", "timed runs of a row" },
-        { "--most", CLI_NUMBER, &settings.most, "N", "timed runs of a row" },
-        { "--seconds", CLI_POSITIVE, &settings.row_seconds, "S", "the most for one problem" },
-        { "--warm-up", CLI_POSITIVE, &settings.warm_up, "S", "before a problem is timed" },
+        { "--least", CLI_NUMBER, &settings.rule.least, "N", "timed runs of a row" },
+        { "--most", CLI_NUMBER, &settings.rule.most, "N", "timed runs of a row" },
+        { "--seconds", CLI_POSITIVE, &settings.rule.seconds, "S", "the most for one row, others run by turns" },
+        { "--warm-up", CLI_POSITIVE, &settings.rule.warm_up_seconds, "S", "before a problem is timed" },
         { "--time-budget", CLI_REAL, &settings.budget, "S", "for everything; 0: no end" },
         { "--filter", CLI_TEXT, &given.filter, "TEXT", "only problems whose line has it" },
         { "--seed", CLI_SEED, &settings.seed, "N", "of values and order" },
@@ -249,7 +249,7 @@ int cmd_bench(int argc, char **argv)
     settings.user = &given.plugins;
     settings.hot = cache[0];
     settings.cold = cache[1];
-    settings.goal = given.percent / 100;
+    settings.rule.goal = given.percent / 100;
     if (split(given.providers, provider_room, sizeof provider_room, settings.providers, BENCH_LIST - 1) < 0 ||
         split(given.simd, simd_room, sizeof simd_room, settings.simd, BENCH_LIST - 1) < 0)
         return cli_misused("bench", "--provider and --simd take up to %d names", BENCH_LIST - 1);

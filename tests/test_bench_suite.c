@@ -101,8 +101,8 @@ static bench_settings settings_for(const char *provider)
     fake.known = false;
     fake.runs = fake.skipped = 0;
     return (bench_settings){ .providers = { provider }, .threads = { 1 }, .thread_counts = 1,
-                             .passes = { true }, .hot = true, .cold = true, .least = 5,
-                             .most = 15, .goal = 0.01, .row_seconds = 2, .seed = 1,
+                             .passes = { true }, .hot = true, .cold = true, .seed = 1,
+                             .rule = { .least = 5, .most = 15, .goal = 0.01, .seconds = 2 },
                              .prepare = add_fakes };
 }
 
@@ -192,7 +192,7 @@ static void a_known_time_is_measured_within_5_percent(void **state)
     bench_suite suite = run(&settings, &cases, INPUTS);
     for (int i = 0; i < suite.count; i++) {
         const bench_summary *time = &suite.results[i].summary;
-        assert_true(time->count >= settings.least && time->count <= settings.most);
+        assert_true(time->count >= settings.rule.least && time->count <= settings.rule.most);
         if (fabs(time->median / SPIN - 1) > 0.05)
             fail_msg("%s: %g s measured, %g s spent", suite.results[i].cold ? "cold" : "hot",
                      time->median, SPIN);
@@ -221,7 +221,7 @@ static void what_does_not_fit_in_memory_is_skipped_with_a_reason(void **state)
     bench_cases cases = { 0 };
     bench_suite suite = run(&settings, &cases, "a=[4000000,1000000] b=[1000000,8]");
     assert_int_equal(suite.count, 2);
-    assert_int_equal(suite.results[0].end, BENCH_SKIPPED);
+    assert_true(suite.results[0].skipped);
     assert_non_null(strstr(suite.results[0].why, "does not fit in memory"));
     bench_suite_free(&suite);
     bench_cases_free(&cases);
@@ -242,7 +242,7 @@ static void an_interruption_keeps_what_was_measured(void **state)
     const tern_op *op = tern_op_find("matmul", &error);
     for (int i = 0; i < 3; i++)
         assert_true(bench_cases_add(&cases, op, INPUTS, "", NULL, &error));
-    settings.least = settings.most = 8;
+    settings.rule.least = settings.rule.most = 8;
     settings.stop = stop;
     fake.stop_after = 40; /* in the second problem */
     bench_suite suite = run(&settings, &cases, NULL);
@@ -250,7 +250,7 @@ static void an_interruption_keeps_what_was_measured(void **state)
     assert_int_equal(suite.count, 4);
     assert_int_equal(suite.results[0].summary.count, 8);
     assert_string_equal(bench_result_verdict(&suite.results[0]), "ok");
-    assert_int_equal(suite.results[2].end, BENCH_INTERRUPTED);
+    assert_int_equal(suite.results[2].stop, BENCH_STOP_INTERRUPTED);
     assert_in_range(suite.results[2].summary.count, 1, 7);
     bench_suite_free(&suite);
     bench_cases_free(&cases);
@@ -268,8 +268,8 @@ static void a_budget_that_is_used_up_skips_the_rest(void **state)
     settings.budget = 0.03;
     bench_suite suite = run(&settings, &cases, NULL);
     assert_int_equal(suite.count, 4);
-    assert_int_equal(suite.results[0].end, BENCH_TIME);
-    assert_int_equal(suite.results[2].end, BENCH_SKIPPED);
+    assert_int_equal(suite.results[0].stop, BENCH_STOP_TIME);
+    assert_true(suite.results[2].skipped);
     assert_non_null(strstr(suite.results[2].why, "budget"));
     bench_suite_free(&suite);
     bench_cases_free(&cases);

@@ -8,7 +8,7 @@ static const double ABOVE_THE_ROOF = 1.02;
 
 const char *bench_result_verdict(const bench_result *result)
 {
-    if (result->end == BENCH_SKIPPED)
+    if (result->skipped)
         return result->why;
     if (!(result->error[0] <= 1) || !(result->error[1] <= 1))
         return "WRONG VALUES";
@@ -42,7 +42,7 @@ void bench_row_command(const bench_suite *suite, const bench_result *result, cha
 
 static void print_time(FILE *to, const bench_result *result)
 {
-    if (!result || result->end == BENCH_SKIPPED) {
+    if (!result || result->skipped) {
         fprintf(to, " %10s %5s", "", "");
         return;
     }
@@ -72,7 +72,7 @@ static void print_line(FILE *to, const bench_result *hot, const bench_result *co
             any->simd);
     print_time(to, hot);
     print_time(to, cold);
-    if (any->end != BENCH_SKIPPED)
+    if (!any->skipped)
         fprintf(to, " %8.1f %7.1f %4.0f%%", any->flops / any->summary.median * 1e-9,
                 any->bytes / any->summary.median * 1e-9,
                 any->fma_peak > 0 ? 100 * any->flops / any->summary.median / any->fma_peak : 0);

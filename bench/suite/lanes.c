@@ -87,7 +87,7 @@ static void skip_result(bench_suite *suite, int number, const char *why)
     if (number < 0)
         return;
     bench_result *result = &suite->results[number];
-    result->end = BENCH_SKIPPED;
+    result->skipped = true;
     snprintf(result->why, sizeof result->why, "%.*s", BENCH_WHY - 1, why);
 }
 

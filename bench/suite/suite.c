@@ -20,12 +20,6 @@ const char *bench_pass_name(bench_pass pass)
     return names[pass];
 }
 
-const char *bench_end_name(bench_end end)
-{
-    static const char *const names[] = { "met", "rounds", "time", "interrupted", "skipped" };
-    return names[end];
-}
-
 /* --------------------------------------------------------------- memory -- */
 
 /* Elements of all inputs; a great number if they cannot be counted. */
@@ -68,7 +62,7 @@ typedef struct turn {
     bench_lane *lane;
     int result; /* -1: the peak */
     bool cold;
-    double peak;
+    double peak, since; /* since: the first sample's time */
 } turn;
 
 typedef struct rounds {
@@ -107,7 +101,7 @@ static bool rounds_open(rounds *r, bench_lanes *lanes, tern_error *error)
     const bench_settings *settings = lanes->suite->settings;
     *r = (rounds){ .lanes = lanes, .rng = tern_rng_make(settings->seed, TERN_STREAM_SHUFFLE, 0) };
     r->turns = calloc((size_t)lanes->count * 3 + 1, sizeof *r->turns);
-    r->scratch = calloc((size_t)settings->most + 1, sizeof *r->scratch);
+    r->scratch = calloc((size_t)settings->rule.most + 1, sizeof *r->scratch);
     bool ok = r->turns && r->scratch;
     for (int i = 0; ok && i < lanes->count; i++) {
         bench_lane *lane = &lanes->lane[i];
@@ -119,7 +113,7 @@ static bool rounds_open(rounds *r, bench_lanes *lanes, tern_error *error)
                 continue;
             add_turn(r, lane, number, cold);
             double **samples = &lanes->suite->results[number].samples;
-            ok = (*samples = calloc((size_t)settings->most + 1, sizeof **samples));
+            ok = (*samples = calloc((size_t)settings->rule.most + 1, sizeof **samples));
         }
         if (!peak_is_known(lanes, i))
             add_turn(r, lane, -1, false);
@@ -142,25 +136,24 @@ static void settle(void)
 
 static void add_sample(rounds *r, turn *at, double seconds)
 {
-    const bench_settings *settings = r->lanes->suite->settings;
+    const bench_stop_rule *rule = &r->lanes->suite->settings->rule;
     bench_result *result = &r->lanes->suite->results[at->result];
     bench_row *row = &at->lane->row;
+    if (!result->summary.count)
+        at->since = bench_seconds();
     result->samples[result->summary.count++] = seconds;
     result->left_out += bench_row_left_out(row);
     result->flops = row->flops;
     result->bytes = row->bytes;
+    result->stop = bench_should_stop(rule, result->samples, result->summary.count,
+                                     bench_seconds() - at->since, r->scratch);
     if (!tern_ok(at->lane->ctx))
         bench_lane_skip(r->lanes, at->lane, "");
-    else if (result->summary.count >= settings->least || result->summary.count == settings->most)
-        result->summary = bench_summarise(result->samples, result->summary.count, r->scratch);
 }
 
 static bool has_ended(const rounds *r, const turn *at)
 {
-    const bench_settings *settings = r->lanes->suite->settings;
-    const bench_summary *summary = &r->lanes->suite->results[at->result].summary;
-    return !at->lane->ready || summary->count >= settings->most ||
-           (summary->count >= settings->least && summary->relative_error <= settings->goal);
+    return !at->lane->ready || r->lanes->suite->results[at->result].stop != BENCH_GO_ON;
 }
 
 static void run_turn(rounds *r, turn *at)
@@ -195,15 +188,15 @@ static bool run_round(rounds *r, double deadline)
     return any;
 }
 
-/* Until the clocks are up and every buffer was touched. */
 static void warm_up(rounds *r)
 {
-    double until = bench_seconds() + r->lanes->suite->settings->warm_up;
-    do
-        for (int i = 0; i < r->count && !is_stopped(r->lanes->suite); i++)
+    double start = bench_seconds();
+    for (int calls = 0; !is_stopped(r->lanes->suite) &&
+                        !bench_is_warm(&r->lanes->suite->settings->rule, calls,
+                                       bench_seconds() - start); calls++)
+        for (int i = 0; i < r->count; i++)
             if (r->turns[i].lane->ready && r->turns[i].result >= 0)
                 bench_lane_run(r->turns[i].lane, r->turns[i].cold);
-    while (bench_seconds() < until && !is_stopped(r->lanes->suite));
 }
 
 static double peak_for(const rounds *r, const bench_lane *lane)
@@ -225,14 +218,12 @@ static void end_rounds(rounds *r)
         if (at->result < 0)
             continue;
         bench_result *result = &suite->results[at->result];
-        if (result->end == BENCH_SKIPPED)
+        if (result->skipped)
             continue;
         result->summary = bench_summarise(result->samples, result->summary.count, r->scratch);
         result->fma_peak = peak_for(r, at->lane);
-        result->end = result->summary.count >= suite->settings->least &&
-                              result->summary.relative_error <= suite->settings->goal ? BENCH_MET
-                      : result->summary.count >= suite->settings->most ? BENCH_MOST
-                      : is_stopped(suite) ? BENCH_INTERRUPTED : BENCH_TIME;
+        if (result->stop == BENCH_GO_ON)
+            result->stop = is_stopped(suite) ? BENCH_STOP_INTERRUPTED : BENCH_STOP_TIME;
         if (!result->summary.count)
             bench_lane_skip(r->lanes, at->lane, is_stopped(suite) ? "interrupted"
                                                                   : "no time was left");
@@ -293,8 +284,7 @@ static bool time_lanes(bench_lanes *lanes, const tern_problem *first, const tern
     bool ok = rounds_open(&r, lanes, error);
     if (ok) {
         warm_up(&r);
-        double until = bench_seconds() + settings->row_seconds;
-        while (run_round(&r, until < deadline ? until : deadline))
+        while (run_round(&r, deadline))
             continue;
         end_rounds(&r);
     }

@@ -12,6 +12,7 @@
 #define TERN_BENCH_SUITE_SUITE_H
 
 #include "bench/measure/statistics.h"
+#include "bench/measure/stopping.h"
 #include "bench/suite/cases.h"
 #include "bench/suite/row.h"
 
@@ -23,20 +24,15 @@ typedef struct bench_settings {
     const char *simd[BENCH_LIST];       /* none: the best there is         */
     int threads[BENCH_LIST], thread_counts;
     bool passes[BENCH_PASSES], hot, cold;
-    int least, most;     /* timed runs of a row                                   */
-    double goal;         /* relative error of the median at which a row may stop  */
-    double warm_up;      /* seconds for which a problem's rows run before         */
-    double row_seconds;  /* the most that one problem's rounds may take           */
-    double budget;       /* seconds for everything; 0: no end                     */
-    bool once;           /* run each row once, for a profiler: no check, no round */
+    bench_stop_rule rule; /* of each row, its seconds going by while the others run too */
+    double budget;        /* seconds for everything; 0: no end                          */
+    bool once;            /* run each row once, for a profiler: no check, no round      */
     uint64_t seed;
     void (*prepare)(tern_ctx *ctx, void *user); /* of each context, to add providers; or NULL */
     bool (*stop)(void *user);           /* asked between runs; may be NULL */
     void (*progress)(int problem, int problems, const char *text, void *user); /* may be NULL */
     void *user;
 } bench_settings;
-
-typedef enum bench_end { BENCH_MET, BENCH_MOST, BENCH_TIME, BENCH_INTERRUPTED, BENCH_SKIPPED } bench_end;
 
 /* What was found of one row. */
 typedef struct bench_result {
@@ -52,7 +48,8 @@ typedef struct bench_result {
     double fma_peak;                  /* FLOPs a second, best of this problem's rounds */
     double error[2];                  /* before and after, as parts of what is allowed */
     int left_out;                     /* runs that left NaN                            */
-    bench_end end;
+    bench_stop stop;
+    bool skipped;
     char why[BENCH_WHY];              /* it was skipped */
 } bench_result;
 
@@ -75,6 +72,5 @@ int bench_providers_of(const tern_op *op, const bench_settings *settings,
                        char names[BENCH_LIST][BENCH_NAME], tern_error *error);
 
 const char *bench_pass_name(bench_pass pass); /* "fwd", "bwd", "both" */
-const char *bench_end_name(bench_end end);
 
 #endif
