@@ -210,7 +210,7 @@ int cmd_bench(int argc, char **argv)
 {
     static const char *const passes[] = { "fwd", "bwd", "both" }, *const caches[] = { "hot", "cold" };
     bench_flags given = { .passes = "fwd", .threads = "1", .caches = "hot,cold", .percent = 1 };
-    bench_settings settings = { .rule = bench_stop_rule_default(), .seed = 1,
+    bench_settings settings = { .rule = bench_stop_rule_default(), .ceilings = 1, .seed = 1,
                                 .stop = cli_is_interrupted, .progress = show_progress };
     char provider_room[128], simd_room[64];
     bool cache[2] = { false };

@@ -122,7 +122,7 @@ size_t bench_cache_bytes(const bench_caches *caches, bench_level level, int thre
     if (level == BENCH_MEMORY)
         return SIZE_MAX;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    int sharers = caches->level[level].sharers;
+    int sharers = caches->level[level].sharers > 0 ? caches->level[level].sharers : 1;
     /* A cache that every core has is not shared by threads on cores of their own. */
     long instances = cores > sharers ? (cores + sharers - 1) / sharers : 1;
     return caches->level[level].bytes * (size_t)(threads < instances ? threads : instances);

@@ -3,7 +3,9 @@
 #include <math.h>
 #include <string.h>
 
-/* Timings of the peak loop and of a row are a few per cent apart without meaning. */
+#include "kernels/matmul/openblas.h"
+
+/* Timings of a ceiling and of a row are a few per cent apart without meaning. */
 static const double ABOVE_THE_ROOF = 1.02;
 
 const char *bench_result_verdict(const bench_result *result)
@@ -14,9 +16,8 @@ const char *bench_result_verdict(const bench_result *result)
         return "WRONG VALUES";
     if (result->left_out)
         return "WRONG: left values unwritten";
-    if (result->fma_peak > 0 &&
-        result->flops / result->summary.least > ABOVE_THE_ROOF * result->fma_peak)
-        return "suspect: faster than the FMA peak";
+    if (result->summary.median * ABOVE_THE_ROOF < result->roof.seconds)
+        return "suspect: faster than the roofline";
     return "ok";
 }
 
@@ -73,19 +74,50 @@ static void print_line(FILE *to, const bench_result *hot, const bench_result *co
     print_time(to, hot);
     print_time(to, cold);
     if (!any->skipped)
-        fprintf(to, " %8.1f %7.1f %4.0f%%", any->flops / any->summary.median * 1e-9,
+        fprintf(to, " %8.1f %7.1f %4.0f%% %4.0f%% %-6s", any->flops / any->summary.median * 1e-9,
                 any->bytes / any->summary.median * 1e-9,
-                any->fma_peak > 0 ? 100 * any->flops / any->summary.median / any->fma_peak : 0);
+                100 * any->roof.fma_seconds / any->summary.median,
+                100 * any->roof.seconds / any->summary.median, any->roof.binds ? any->roof.binds : "");
     else
-        fprintf(to, " %8s %7s %5s", "", "", "");
-    fprintf(to, " %8.2g  %s\n", fmax(any->error[0], any->error[1]), bench_result_verdict(any));
+        fprintf(to, " %8s %7s %5s %5s %-6s", "", "", "", "", "");
+    if (any->has_ratio)
+        fprintf(to, " %5.2f [%4.2f %4.2f]", any->ratio.value, any->ratio.low, any->ratio.high);
+    else
+        fprintf(to, " %5s  %9s ", "", "");
+    fprintf(to, " %7.2g  %s\n", fmax(any->error[0], any->error[1]), bench_result_verdict(any));
+}
+
+static void print_host(FILE *to, const bench_suite *suite)
+{
+    bench_host host = bench_host_read();
+    const bench_disturbance *d = &suite->disturbance;
+    fprintf(to, "%s; %d cores; %s; governor %s\n", host.cpu, host.cores, host.kernel,
+            *host.governor ? host.governor : "not shown");
+    fprintf(to, "load %.2f before, %.2f after; other programs had %.1f %% of the cores' time, the host "
+                "took %.1f %%; %ld times put off a core\n", d->load_before, d->load_after,
+            d->other_percent, d->steal_percent, d->involuntary_switches);
+    if (tern_openblas_corename())
+        fprintf(to, "OpenBLAS takes its kernels for %s\n", tern_openblas_corename());
+    for (int i = 0; i < suite->ceilings.count; i++) {
+        const bench_ceiling *c = &suite->ceilings.ceiling[i];
+        if (c->kind == BENCH_CEILING_FMA)
+            fprintf(to, "ceiling  %d thread%s %-7s %8.1f GFLOP/s\n", c->threads,
+                    c->threads > 1 ? "s" : " ", c->simd, c->per_second * 1e-9);
+        else
+            fprintf(to, "ceiling  %d thread%s %-7s %8.1f GB/s %s\n", c->threads,
+                    c->threads > 1 ? "s" : " ", bench_level_name(c->level), c->per_second * 1e-9,
+                    bench_ceiling_kind_name(c->kind));
+    }
+    fprintf(to, "\n");
 }
 
 void bench_print_table(FILE *to, const bench_suite *suite)
 {
     const bench_case *last = NULL;
-    fprintf(to, "  %-4s %-9s %3s %-6s %10s %5s %10s %5s %8s %7s %5s %8s\n", "pass", "provider",
-            "thr", "simd", "hot us", "+-", "cold us", "+-", "GFLOP/s", "GB/s", "FMA", "error");
+    print_host(to, suite);
+    fprintf(to, "  %-4s %-9s %3s %-6s %10s %5s %10s %5s %8s %7s %5s %5s %-6s %18s %7s\n", "pass",
+            "provider", "thr", "simd", "hot us", "+-", "cold us", "+-", "GFLOP/s", "GB/s", "FMA",
+            "roof", "by", "x best other [95%]", "error");
     for (int i = 0; i < suite->count; i++) {
         const bench_result *result = &suite->results[i];
         const bench_result *cold = cold_of(suite, result);

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "bench/measure/machine.h"
-#include "bench/measure/peak.h"
 #include "bench/suite/check.h"
 #include "bench/suite/lanes.h"
 
@@ -57,12 +56,12 @@ static bool fits_memory(const bench_case *of, int lanes, char why[BENCH_WHY])
 
 /* --------------------------------------------------------------- rounds -- */
 
-/* What is run in a round: a lane's hot or cold row, or the peak of a pool. */
+/* What is run in a round: a lane's hot or cold row. */
 typedef struct turn {
     bench_lane *lane;
-    int result; /* -1: the peak */
+    int result;
     bool cold;
-    double peak, since; /* since: the first sample's time */
+    double since; /* when the first sample was taken */
 } turn;
 
 typedef struct rounds {
@@ -78,45 +77,22 @@ static bool is_stopped(const bench_suite *suite)
     return suite->settings->stop && suite->settings->stop(suite->settings->user);
 }
 
-/* The peak of this lane's threads and SIMD level is measured by an earlier lane. */
-static bool peak_is_known(const bench_lanes *lanes, int lane)
-{
-    for (int i = 0; i < lane; i++)
-        if (lanes->lane[i].ready &&
-            tern_pool_threads(tern_ctx_pool(lanes->lane[i].ctx)) ==
-                tern_pool_threads(tern_ctx_pool(lanes->lane[lane].ctx)) &&
-            strcmp(tern_simd_level(lanes->lane[i].ctx),
-                   tern_simd_level(lanes->lane[lane].ctx)) == 0)
-            return true;
-    return false;
-}
-
-static void add_turn(rounds *r, bench_lane *lane, int result, bool cold)
-{
-    r->turns[r->count++] = (turn){ .lane = lane, .result = result, .cold = cold };
-}
-
 static bool rounds_open(rounds *r, bench_lanes *lanes, tern_error *error)
 {
     const bench_settings *settings = lanes->suite->settings;
     *r = (rounds){ .lanes = lanes, .rng = tern_rng_make(settings->seed, TERN_STREAM_SHUFFLE, 0) };
-    r->turns = calloc((size_t)lanes->count * 3 + 1, sizeof *r->turns);
+    r->turns = calloc((size_t)lanes->count * 2 + 1, sizeof *r->turns);
     r->scratch = calloc((size_t)settings->rule.most + 1, sizeof *r->scratch);
     bool ok = r->turns && r->scratch;
-    for (int i = 0; ok && i < lanes->count; i++) {
-        bench_lane *lane = &lanes->lane[i];
-        if (!lane->ready)
+    for (int i = 0; ok && i < 2 * lanes->count; i++) {
+        bench_lane *lane = &lanes->lane[i / 2];
+        bool cold = i % 2;
+        int number = cold ? lane->cold : lane->hot;
+        if (!lane->ready || number < 0)
             continue;
-        for (int cold = 0; cold < 2 && ok; cold++) {
-            int number = cold ? lane->cold : lane->hot;
-            if (number < 0)
-                continue;
-            add_turn(r, lane, number, cold);
-            double **samples = &lanes->suite->results[number].samples;
-            ok = (*samples = calloc((size_t)settings->rule.most + 1, sizeof **samples));
-        }
-        if (!peak_is_known(lanes, i))
-            add_turn(r, lane, -1, false);
+        r->turns[r->count++] = (turn){ .lane = lane, .result = number, .cold = cold };
+        double **samples = &lanes->suite->results[number].samples;
+        ok = (*samples = calloc((size_t)settings->rule.most + 1, sizeof **samples));
     }
     return ok || tern_error_set(error, TERN_ERR_MEMORY, "no memory for samples");
 }
@@ -156,17 +132,6 @@ static bool has_ended(const rounds *r, const turn *at)
     return !at->lane->ready || r->lanes->suite->results[at->result].stop != BENCH_GO_ON;
 }
 
-static void run_turn(rounds *r, turn *at)
-{
-    settle();
-    if (at->result >= 0) {
-        add_sample(r, at, bench_lane_run(at->lane, at->cold));
-        return;
-    }
-    double peak = bench_fma_peak(tern_ctx_pool(at->lane->ctx), tern_simd_level(at->lane->ctx));
-    at->peak = fmax(at->peak, peak);
-}
-
 /* Every turn that has not ended, once, in random order; false if all had. */
 static bool run_round(rounds *r, double deadline)
 {
@@ -178,12 +143,14 @@ static bool run_round(rounds *r, double deadline)
         r->turns[other] = held;
     }
     for (int i = 0; i < r->count; i++)
-        any = any || (r->turns[i].result >= 0 && !has_ended(r, &r->turns[i]));
+        any = any || !has_ended(r, &r->turns[i]);
     for (int i = 0; any && i < r->count; i++) {
         if (is_stopped(r->lanes->suite) || bench_seconds() > deadline)
             return false;
-        if (r->turns[i].lane->ready && (r->turns[i].result < 0 || !has_ended(r, &r->turns[i])))
-            run_turn(r, &r->turns[i]);
+        if (has_ended(r, &r->turns[i]))
+            continue;
+        settle();
+        add_sample(r, &r->turns[i], bench_lane_run(r->turns[i].lane, r->turns[i].cold));
     }
     return any;
 }
@@ -195,19 +162,8 @@ static void warm_up(rounds *r)
                         !bench_is_warm(&r->lanes->suite->settings->rule, calls,
                                        bench_seconds() - start); calls++)
         for (int i = 0; i < r->count; i++)
-            if (r->turns[i].lane->ready && r->turns[i].result >= 0)
+            if (r->turns[i].lane->ready)
                 bench_lane_run(r->turns[i].lane, r->turns[i].cold);
-}
-
-static double peak_for(const rounds *r, const bench_lane *lane)
-{
-    for (int i = 0; i < r->count; i++)
-        if (r->turns[i].result < 0 &&
-            tern_pool_threads(tern_ctx_pool(r->turns[i].lane->ctx)) ==
-                tern_pool_threads(tern_ctx_pool(lane->ctx)) &&
-            strcmp(tern_simd_level(r->turns[i].lane->ctx), tern_simd_level(lane->ctx)) == 0)
-            return r->turns[i].peak;
-    return 0;
 }
 
 static void end_rounds(rounds *r)
@@ -215,13 +171,10 @@ static void end_rounds(rounds *r)
     bench_suite *suite = r->lanes->suite;
     for (int i = 0; i < r->count; i++) {
         const turn *at = &r->turns[i];
-        if (at->result < 0)
-            continue;
         bench_result *result = &suite->results[at->result];
         if (result->skipped)
             continue;
         result->summary = bench_summarise(result->samples, result->summary.count, r->scratch);
-        result->fma_peak = peak_for(r, at->lane);
         if (result->stop == BENCH_GO_ON)
             result->stop = is_stopped(suite) ? BENCH_STOP_INTERRUPTED : BENCH_STOP_TIME;
         if (!result->summary.count)
@@ -334,12 +287,12 @@ static bool has_gradient(const tern_op *op)
     return false;
 }
 
-bool bench_suite_run(bench_suite *suite, const bench_settings *settings, const bench_cases *cases,
-                     tern_error *error)
+static bool time_cases(bench_suite *suite, tern_error *error)
 {
+    const bench_settings *settings = suite->settings;
+    const bench_cases *cases = suite->cases;
     double deadline = settings->budget > 0 ? bench_seconds() + settings->budget : HUGE_VAL;
     int passes = settings->passes[0] + settings->passes[1] + settings->passes[2], done = 0;
-    *suite = (bench_suite){ .settings = settings, .cases = cases };
     for (int i = 0; i < cases->count; i++)
         for (int number = 0; number < BENCH_PASSES; number++) {
             bench_pass pass = (bench_pass)number;
@@ -358,9 +311,71 @@ bool bench_suite_run(bench_suite *suite, const bench_settings *settings, const b
                 ok = time_case(suite, of, pass, deadline, error);
             if (!ok)
                 return false;
+            if (!settings->once)
+                bench_ceilings_measure(&suite->ceilings, 0);
         }
     suite->interrupted = suite->interrupted || is_stopped(suite);
     return true;
+}
+
+/* ------------------------------------------------- what is known at the end -- */
+
+static void find_roof(const bench_suite *suite, bench_result *result)
+{
+    bench_work work = { .simd = result->simd, .threads = result->threads, .flops = result->flops,
+                        .bytes = result->bytes, .working_set = result->bytes,
+                        .cold = result->cold };
+    if (strcmp(result->device, "cpu") == 0)
+        result->roof = bench_roofline(&suite->ceilings, &work);
+}
+
+static bool is_same_but_provider(const bench_result *a, const bench_result *b)
+{
+    return a->of == b->of && a->pass == b->pass && a->threads == b->threads &&
+           a->cold == b->cold && strcmp(a->simd, b->simd) == 0;
+}
+
+/* Of hand's row: the fastest other provider's time over its own. */
+static bool find_ratio(const bench_suite *suite, int number, tern_error *error)
+{
+    bench_result *result = &suite->results[number];
+    const bench_result *other = NULL;
+    for (int i = 0; i < suite->count; i++) {
+        const bench_result *at = &suite->results[i];
+        if (i != number && !at->skipped && is_same_but_provider(at, result) &&
+            (!other || at->summary.median < other->summary.median))
+            other = at;
+    }
+    if (!other || strcmp(result->provider, "hand") != 0)
+        return true;
+    result->has_ratio = true;
+    memcpy(result->ratio_to, other->provider, sizeof result->ratio_to);
+    return bench_ratio_of_medians(other->samples, other->summary.count, result->samples,
+                                  result->summary.count,
+                                  (bench_ratio_opts){ .seed = suite->settings->seed,
+                                                      .stream = (uint32_t)number },
+                                  &result->ratio, error);
+}
+
+bool bench_suite_run(bench_suite *suite, const bench_settings *settings, const bench_cases *cases,
+                     tern_error *error)
+{
+    bench_usage start = bench_usage_now();
+    *suite = (bench_suite){ .settings = settings, .cases = cases };
+    if (!bench_ceilings_open(&suite->ceilings, settings->threads, settings->thread_counts, error))
+        return false;
+    if (!settings->once)
+        bench_ceilings_measure(&suite->ceilings, settings->ceilings);
+    bool ok = time_cases(suite, error);
+    bench_ceilings_close(&suite->ceilings);
+    for (int i = 0; i < suite->count && ok; i++)
+        if (!suite->results[i].skipped) {
+            find_roof(suite, &suite->results[i]);
+            ok = find_ratio(suite, i, error);
+        }
+    bench_usage end = bench_usage_now();
+    suite->disturbance = bench_usage_between(&start, &end);
+    return ok;
 }
 
 void bench_suite_free(bench_suite *suite)

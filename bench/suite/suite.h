@@ -1,16 +1,21 @@
 /* Timing many problems: which rows there are, in what order they run, when they have run
  * often enough.
  *
+ * What the machine can do (bench/measure/ceilings.h) is measured before and after each problem;
+ * the best counts.
+ *
  * Rows of one problem and pass (its providers, numbers of threads, SIMD levels, hot and cold)
- * are timed together, by turns, in an order drawn anew in each round; so is, for each number
- * of threads and SIMD level, the loop that measures the FMA peak, for clocks change.  Before
- * the first round and after the last, every row's results are compared with ref's
+ * are timed together, by turns, in an order drawn anew in each round.  Before the first
+ * round and after the last, every row's results are compared with ref's
  * (bench/suite/check.h), the second time on inputs that it was never given; between, every
  * run is looked through for NaN, with which its memory was filled.
  */
 #ifndef TERN_BENCH_SUITE_SUITE_H
 #define TERN_BENCH_SUITE_SUITE_H
 
+#include "bench/measure/bootstrap.h"
+#include "bench/measure/ceilings.h"
+#include "bench/measure/machine.h"
 #include "bench/measure/statistics.h"
 #include "bench/measure/stopping.h"
 #include "bench/suite/cases.h"
@@ -25,6 +30,7 @@ typedef struct bench_settings {
     int threads[BENCH_LIST], thread_counts;
     bool passes[BENCH_PASSES], hot, cold;
     bench_stop_rule rule; /* of each row, its seconds going by while the others run too */
+    double ceilings;      /* seconds for them before the first problem; at least a few tries */
     double budget;        /* seconds for everything; 0: no end                          */
     bool once;            /* run each row once, for a profiler: no check, no round      */
     uint64_t seed;
@@ -42,15 +48,18 @@ typedef struct bench_result {
     char provider[BENCH_NAME], simd[BENCH_NAME];
     int threads;
     bool cold;
-    double flops, bytes, working_set; /* bytes of inputs and outputs in all */
-    double *samples;                  /* seconds, in the order measured     */
+    double flops, bytes;
+    double *samples;      /* seconds, in the order measured                        */
     bench_summary summary;
-    double fma_peak;                  /* FLOPs a second, best of this problem's rounds */
-    double error[2];                  /* before and after, as parts of what is allowed */
-    int left_out;                     /* runs that left NaN                            */
+    double error[2];      /* before and after, as parts of what is allowed         */
+    int left_out;         /* runs that left NaN                                    */
+    bench_roof roof;      /* of the device cpu; seconds 0: not known               */
+    bool has_ratio;
+    char ratio_to[BENCH_NAME];
+    bench_ratio ratio;    /* that provider's time over this one's, hand's row only */
     bench_stop stop;
     bool skipped;
-    char why[BENCH_WHY];              /* it was skipped */
+    char why[BENCH_WHY];  /* it was skipped */
 } bench_result;
 
 typedef struct bench_suite {
@@ -59,6 +68,8 @@ typedef struct bench_suite {
     bench_result *results;
     int count;
     bool interrupted;
+    bench_ceilings ceilings;
+    bench_disturbance disturbance;
 } bench_suite;
 
 /* Time all cases.  What was measured before an interruption, or before the budget was used
