@@ -4,6 +4,7 @@
 #include "cli/open.h"
 
 #include "bench/report/table.h"
+#include "bench/report/write.h"
 #include "bench/suite/suite.h"
 #include "core/registry.h"
 #include "kernels/table.h"
@@ -25,9 +26,9 @@ static const cli_command command = {
 
 typedef struct bench_flags {
     const char *inputs, *shape, *passes, *providers, *threads, *simd, *caches, *filter;
-    cli_list set, plugins;
+    cli_list set, plugins, out, tags;
     double percent;
-    bool list, dry_run;
+    bool list;
 } bench_flags;
 
 /* ---------------------------------------------------------------- flags -- */
@@ -178,7 +179,34 @@ static void show_progress(int problem, int problems, const char *text, void *use
         fprintf(stderr, "\r\033[K%d/%d  %.90s", problem + 1, problems, text);
 }
 
-static int run(const bench_settings *settings, const bench_cases *cases)
+/* NAME=VALUE; false if one has no name or value. */
+static bool split_tags(const cli_list *given, bench_tag *tags, char room[][64])
+{
+    for (int i = 0; i < given->count; i++) {
+        const char *equals = strchr(given->items[i], '=');
+        if (!equals || equals == given->items[i] || equals - given->items[i] >= 64)
+            return false;
+        snprintf(room[i], 64, "%.*s", (int)(equals - given->items[i]), given->items[i]);
+        tags[i] = (bench_tag){ room[i], equals + 1 };
+    }
+    return true;
+}
+
+static int write_reports(const bench_suite *suite, const bench_flags *flags, const char *typed)
+{
+    static char room[CLI_MAX_REPEAT][64];
+    bench_tag tags[CLI_MAX_REPEAT];
+    tern_error error = { 0 };
+    split_tags(&flags->tags, tags, room);
+    bench_about about = { .command = typed, .tags = tags, .tag_count = flags->tags.count };
+    for (int i = 0; i < flags->out.count; i++)
+        if (!bench_report_write(suite, &about, flags->out.items[i], &error))
+            return cli_fail("bench", "%s", error.message);
+    return CLI_OK;
+}
+
+static int run(const bench_settings *settings, const bench_cases *cases, const bench_flags *flags,
+               const char *typed)
 {
     tern_error error = { 0 };
     bench_suite suite;
@@ -187,6 +215,7 @@ static int run(const bench_settings *settings, const bench_cases *cases)
     if (isatty(STDERR_FILENO))
         fprintf(stderr, "\r\033[K");
     bench_print_table(stdout, &suite);
+    int written = ok ? write_reports(&suite, flags, typed) : CLI_OK;
     bool interrupted = suite.interrupted, wrong = false;
     for (int i = 0; i < suite.count; i++)
         wrong = wrong || (!suite.results[i].skipped &&
@@ -194,9 +223,21 @@ static int run(const bench_settings *settings, const bench_cases *cases)
     bench_suite_free(&suite);
     if (!ok)
         return cli_fail("bench", "%s", error.message);
+    if (written != CLI_OK)
+        return written;
     if (interrupted)
         return cli_interrupt_status();
     return wrong ? cli_fail("bench", "some rows are wrong or suspect: see the last column") : CLI_OK;
+}
+
+/* The command line once more, for the report. */
+static void join(int argc, char **argv, char *text, size_t size)
+{
+    size_t used = (size_t)snprintf(text, size, "tern");
+    for (int i = 0; i < argc && used < size; i++) {
+        const char *quote = strpbrk(argv[i], " []{}*") ? "'" : "";
+        used += (size_t)snprintf(text + used, size - used, " %s%s%s", quote, argv[i], quote);
+    }
 }
 
 static void print_cases(const bench_cases *cases)
@@ -212,7 +253,7 @@ int cmd_bench(int argc, char **argv)
     bench_flags given = { .passes = "fwd", .threads = "1", .caches = "hot,cold", .percent = 1 };
     bench_settings settings = { .rule = bench_stop_rule_default(), .ceilings = 1, .seed = 1,
                                 .stop = cli_is_interrupted, .progress = show_progress };
-    char provider_room[128], simd_room[64];
+    char provider_room[128], simd_room[64], typed[2048];
     bool cache[2] = { false };
     const cli_flag flags[] = {
         { "--inputs", CLI_TEXT, &given.inputs, "TEXT", "shapes, in which letters may stand for sizes" },
@@ -231,6 +272,8 @@ int cmd_bench(int argc, char **argv)
         { "--warm-up", CLI_POSITIVE, &settings.rule.warm_up_seconds, "S", "before a problem is timed" },
         { "--time-budget", CLI_REAL, &settings.budget, "S", "for everything; 0: no end" },
         { "--filter", CLI_TEXT, &given.filter, "TEXT", "only problems whose line has it" },
+        { "--out", CLI_REPEAT, &given.out, "FILE", "also write a report: .json (all samples), .csv, .md" },
+        { "--tags", CLI_REPEAT, &given.tags, "NAME=VALUE", "to tell this report's rows by" },
         { "--seed", CLI_SEED, &settings.seed, "N", "of values and order" },
         { "--list", CLI_FLAG, &given.list, NULL, "print the problems and end" },
         { "--profile", CLI_FLAG, &settings.once, NULL, "run each once, unchecked, for a profiler" },
@@ -253,6 +296,14 @@ int cmd_bench(int argc, char **argv)
     if (split(given.providers, provider_room, sizeof provider_room, settings.providers, BENCH_LIST - 1) < 0 ||
         split(given.simd, simd_room, sizeof simd_room, settings.simd, BENCH_LIST - 1) < 0)
         return cli_misused("bench", "--provider and --simd take up to %d names", BENCH_LIST - 1);
+    static char tag_room[CLI_MAX_REPEAT][64];
+    bench_tag tags[CLI_MAX_REPEAT];
+    if (!split_tags(&given.tags, tags, tag_room))
+        return cli_misused("bench", "--tags wants NAME=VALUE");
+    for (int i = 0; i < given.out.count; i++)
+        if (!bench_report_knows(given.out.items[i], &error))
+            return cli_misused("bench", "--out: %s", error.message);
+    join(argc, argv, typed, sizeof typed);
     if (!collect(&cases, &words, &given, &error))
         status = cli_fail("bench", "%s", error.message);
     else if (!cases.count)
@@ -260,7 +311,7 @@ int cmd_bench(int argc, char **argv)
     else if (given.list)
         print_cases(&cases);
     else
-        status = run(&settings, &cases);
+        status = run(&settings, &cases, &given, typed);
     bench_cases_free(&cases);
     return status < 0 ? CLI_OK : status;
 }
