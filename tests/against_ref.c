@@ -69,7 +69,8 @@ static tern_ctx *open_movable(const tern_op *op)
 /* How far off ref a device may be; the header says more. */
 typedef struct bound {
     enum { BY_MOVING, BY_TERMS, BY_LARGEST } kind;
-    double tolerance; /* BY_LARGEST */
+    double tolerance;     /* BY_LARGEST */
+    bool bits_may_differ; /* with the number of threads: of providers that promise nothing */
 } bound;
 
 typedef struct trial {
@@ -267,7 +268,7 @@ static void check_trial(tern_ctx *movable, tern_ctx *const *contexts, int count,
     for (int c = 0; c < count; c++) {
         found[c] = run(contexts[c], t, &t->problem, NULL);
         compare(t, &found[c], contexts[c]);
-        if (c > 0 && must_be_equal(contexts[c], contexts[c - 1]))
+        if (c > 0 && !limit.bits_may_differ && must_be_equal(contexts[c], contexts[c - 1]))
             assert_same_bits(describe(t, text), &found[c], &found[c - 1]);
     }
     for (int c = 0; c < count; c++)
@@ -347,5 +348,6 @@ void assert_cpu_follows_ref(const char *op, const char *inputs, const char *opti
 void assert_sums_follow_ref(const char *op, const char *provider, const char *inputs,
                             const char *options)
 {
-    check_on_cpus(op, provider, inputs, options, (bound){ .kind = BY_TERMS });
+    check_on_cpus(op, provider, inputs, options,
+                  (bound){ .kind = BY_TERMS, .bits_may_differ = provider != NULL });
 }

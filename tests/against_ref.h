@@ -48,7 +48,7 @@ void assert_cpu_follows_ref(const char *op, const char *inputs, const char *opti
                             double tolerance);
 
 /* The same for an op that adds up products, and may put an activation behind them; with
- * a provider of it, or NULL for the default. */
+ * a provider of it, whose bits may depend on the threads, or NULL for the default. */
 void assert_sums_follow_ref(const char *op, const char *provider, const char *inputs,
                             const char *options);
 
