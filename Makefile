@@ -124,7 +124,7 @@ $(BUILD)/%.o: %.c Makefile
 # At every make, but the file changes only when what it says does.
 BUILT := $(BUILD)/bench/measure/built.h
 NO_MACHINE_CODE := $(WARN) -Werror -I. -D_GNU_SOURCE -DTERN_VERSION=%
-GIT_COMMIT = $(if $(wildcard .git),$(shell git describe --always --dirty --exclude '*' 2>/dev/null))
+GIT_COMMIT = $(if $(wildcard .git),$(shell GIT_OPTIONAL_LOCKS=0 git describe --always --dirty --exclude '*' 2>/dev/null))
 escaped = $(subst ",\",$(subst \,\\,$(filter-out $(NO_MACHINE_CODE),$(1))))
 define BUILT_TEXT
 #define GIT "$(GIT_COMMIT)"
