@@ -1,13 +1,13 @@
 /* The loops of bandwidth_cpu.c on all threads at once, each in its own part of memory. */
 #include "bench/measure/bandwidth.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bench/measure/evict.h"
 #include "bench/measure/machine.h"
 #include "bench/measure/region.h"
+#include "bench/measure/together.h"
 
 typedef void (*copy_loop)(float *to, const float *from, size_t bytes, int passes);
 
@@ -56,7 +56,7 @@ struct bench_bandwidth {
     const loops *loops;
     bench_traffic traffic;
     bench_level level;
-    atomic_int arrived;
+    bench_meeting meeting;
 };
 
 static size_t whole_loops(size_t bytes)
@@ -131,8 +131,7 @@ static void run_loop(const bench_bandwidth *b, char *data, int passes)
         b->loops->copy(to, (const float *)data, bytes / 2, passes);
 }
 
-/* Each tile waits for all others, so that every thread has one, and all pull at the same
- * time.  A thread's data is where its core left it, hence its place by worker. */
+/* All pull at the same time, each what is in its own caches. */
 static void bandwidth_tile(void *argument, int64_t tile, int worker)
 {
     bench_bandwidth *b = argument;
@@ -149,9 +148,7 @@ static void bandwidth_tile(void *argument, int64_t tile, int worker)
         run_loop(b, data, 2);
     else if (!bench_flush(data, bytes))
         run_loop(b, data, 1);
-    atomic_fetch_add(&b->arrived, 1);
-    while (atomic_load(&b->arrived) < b->threads)
-        continue;
+    bench_meet(&b->meeting);
     b->times[worker].start = bench_seconds();
     run_loop(b, data, passes);
     b->times[worker].end = bench_seconds();
@@ -168,8 +165,8 @@ double bench_bandwidth_measure(bench_bandwidth *b, bench_traffic traffic, bench_
         return 0;
     b->traffic = traffic;
     b->level = level;
-    atomic_store(&b->arrived, 0);
-    tern_parallel(b->pool, b->threads, bandwidth_tile, b);
+    b->meeting = (bench_meeting){ .threads = b->threads };
+    bench_on_every_thread(b->pool, bandwidth_tile, b);
 
     double start = b->times[0].start, end = b->times[0].end;
     for (int i = 1; i < b->threads; i++) {

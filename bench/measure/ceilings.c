@@ -7,6 +7,7 @@
 #include "bench/measure/bandwidth.h"
 #include "bench/measure/machine.h"
 #include "bench/measure/peak.h"
+#include "bench/measure/together.h"
 #include "kernels/table.h"
 
 enum { LEAST_ROUNDS = 3 };
@@ -86,18 +87,27 @@ static double try_once(const struct bench_ceilings_threads *m, const thread_coun
     return bench_bandwidth_measure(of->bandwidth, traffic, ceiling->level, m->widest);
 }
 
+/* Every ceiling of one thread count, once. */
+static void try_all(bench_ceilings *c, const thread_count *of)
+{
+    cpu_set_t before = bench_bind(of->pool);
+    for (int i = 0; i < c->count; i++) {
+        bench_ceiling *ceiling = &c->ceiling[i];
+        if (ceiling->threads != tern_pool_threads(of->pool))
+            continue;
+        double rate = try_once(c->measuring, of, ceiling);
+        if (rate > ceiling->per_second)
+            ceiling->per_second = rate;
+    }
+    bench_unbind_caller(&before);
+}
+
 void bench_ceilings_measure(bench_ceilings *c, double seconds)
 {
     double end = bench_seconds() + seconds;
     for (int round = 0; c->measuring && (round < LEAST_ROUNDS || bench_seconds() < end); round++)
-        for (int i = 0, of = 0; i < c->count; i++) {
-            /* Ceilings follow one another in the order of the thread counts. */
-            if (i > 0 && c->ceiling[i].threads != c->ceiling[i - 1].threads)
-                of++;
-            double rate = try_once(c->measuring, &c->measuring->of[of], &c->ceiling[i]);
-            if (rate > c->ceiling[i].per_second)
-                c->ceiling[i].per_second = rate;
-        }
+        for (int i = 0; i < c->measuring->count; i++)
+            try_all(c, &c->measuring->of[i]);
 }
 
 const char *bench_ceiling_kind_name(bench_ceiling_kind kind)

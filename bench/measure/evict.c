@@ -1,11 +1,11 @@
 /* Flushing line by line where the CPU can, else filling the caches with something else. */
 #include "bench/measure/evict.h"
 
-#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 
 #include "bench/measure/region.h"
+#include "bench/measure/together.h"
 
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>
@@ -69,7 +69,6 @@ struct bench_evictor {
     int threads;
     size_t swept_bytes; /* by each thread; allocated when first needed */
     bench_region region;
-    atomic_int arrived;
 };
 
 static size_t bytes_to_sweep(const bench_caches *caches, int threads)
@@ -112,19 +111,11 @@ bool bench_evicts_all(const bench_evictor *evictor)
     return bench_can_flush() || evictor->swept_bytes < MOST_SWEPT_BYTES;
 }
 
-/* Each tile waits for all others, so that every thread has one. */
-static void meet(bench_evictor *evictor)
+static void awake_tile(void *argument, int64_t tile, int worker)
 {
-    atomic_fetch_add(&evictor->arrived, 1);
-    while (atomic_load(&evictor->arrived) < evictor->threads)
-        continue;
-}
-
-static void meet_tile(void *argument, int64_t tile, int worker)
-{
+    (void)argument;
     (void)tile;
     (void)worker;
-    meet(argument);
 }
 
 static void sweep_tile(void *argument, int64_t tile, int worker)
@@ -132,21 +123,14 @@ static void sweep_tile(void *argument, int64_t tile, int worker)
     bench_evictor *evictor = argument;
     volatile char *bytes = (char *)evictor->region.data + (size_t)worker * evictor->swept_bytes;
     (void)tile;
-    meet(evictor);
     for (size_t i = 0; i < evictor->swept_bytes; i += evictor->caches.line_bytes)
         bytes[i] = (char)(bytes[i] + 1);
 }
 
-static void on_every_thread(bench_evictor *evictor, tern_tile_fn tile)
-{
-    atomic_store(&evictor->arrived, 0);
-    tern_parallel(evictor->pool, evictor->threads, tile, evictor);
-}
-
 void bench_sweep(bench_evictor *evictor)
 {
-    on_every_thread(evictor, sweep_tile);
-    on_every_thread(evictor, meet_tile);
+    bench_on_every_thread(evictor->pool, sweep_tile, evictor);
+    bench_on_every_thread(evictor->pool, awake_tile, NULL);
 }
 
 void bench_evict(bench_evictor *evictor, const bench_buffer *buffers, int count)
@@ -158,5 +142,5 @@ void bench_evict(bench_evictor *evictor, const bench_buffer *buffers, int count)
     for (int i = 0; i < count; i++)
         if (buffers[i].data)
             bench_flush(buffers[i].data, buffers[i].bytes);
-    on_every_thread(evictor, meet_tile);
+    bench_on_every_thread(evictor->pool, awake_tile, NULL);
 }

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "bench/measure/machine.h"
+#include "bench/measure/together.h"
 
 float bench_fma_loop_avx2(int passes);
 float bench_fma_loop_avx512(int passes);
@@ -43,7 +44,7 @@ double bench_fma_peak(tern_pool *pool, const char *level)
             peak_job job = { .level = &levels[i] };
             int threads = tern_pool_threads(pool);
             double start = bench_seconds();
-            tern_parallel(pool, threads, peak_tile, &job);
+            bench_on_every_thread(pool, peak_tile, &job);
             return levels[i].flops() * PASSES * threads / (bench_seconds() - start);
         }
     return 0;
