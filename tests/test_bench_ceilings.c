@@ -116,11 +116,11 @@ static void a_working_set_lies_in_the_first_cache_that_holds_it(void **state)
 static void measured_ceilings_are_ordered_and_stay(void **state)
 {
     bench_ceilings c;
-    tern_error error = { TERN_OK };
+    tern_error error = { .code = TERN_OK };
     const int threads[] = { 1, 2 };
     (void)state;
     assert_false(bench_ceilings_open(&c, threads, 0, &error));
-    error = (tern_error){ TERN_OK };
+    error = (tern_error){ .code = TERN_OK };
     assert_true(bench_ceilings_open(&c, threads, 2, &error));
     bench_ceilings_measure(&c, 0.1);
     bench_ceilings before = c;
@@ -162,7 +162,7 @@ static void no_plain_copy_is_faster_than_the_ceiling(void **state)
 {
     bench_ceilings c;
     bench_region region;
-    tern_error error = { TERN_OK };
+    tern_error error = { .code = TERN_OK };
     (void)state;
     if (SANITIZED)
         skip();
@@ -183,7 +183,7 @@ static void no_plain_copy_is_faster_than_the_ceiling(void **state)
 
 static void an_unknown_level_measures_nothing(void **state)
 {
-    tern_error error = { TERN_OK };
+    tern_error error = { .code = TERN_OK };
     tern_pool *pool = tern_pool_new(1, &error);
     bench_bandwidth *bandwidth = bench_bandwidth_new(pool, &error);
     (void)state;

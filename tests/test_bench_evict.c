@@ -9,7 +9,7 @@
 
 /* Less than an L2, so that it is hot as long as nobody removes it.  The least of many times
  * is compared with the least of many, whatever else runs. */
-enum { BYTES = 256 << 10, TRIES = 200 };
+enum { BYTES = 256 << 10, TRIES = 60 };
 
 typedef struct fixture {
     tern_pool *pool;
@@ -20,7 +20,7 @@ typedef struct fixture {
 static fixture open_fixture(void)
 {
     fixture f = { 0 };
-    tern_error error = { TERN_OK };
+    tern_error error = { .code = TERN_OK };
     f.pool = tern_pool_new(2, &error);
     f.evictor = f.pool ? bench_evictor_new(f.pool, &error) : NULL;
     if (!f.evictor || !bench_region_open(&f.region, BYTES, &error))

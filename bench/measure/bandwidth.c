@@ -119,6 +119,13 @@ size_t bench_bandwidth_bytes(const bench_bandwidth *bandwidth, bench_level level
     return bandwidth->working_set[level];
 }
 
+/* Passes over its working set that each thread makes in one try. */
+static int passes_of(const bench_bandwidth *b)
+{
+    size_t bytes = b->working_set[b->level];
+    return (int)((traffic_bytes[b->level] + bytes - 1) / bytes);
+}
+
 static void run_loop(const bench_bandwidth *b, char *data, int passes)
 {
     size_t bytes = b->working_set[b->level];
@@ -137,7 +144,6 @@ static void bandwidth_tile(void *argument, int64_t tile, int worker)
     bench_bandwidth *b = argument;
     size_t bytes = b->working_set[b->level];
     char *data = (char *)b->region.data + (size_t)worker * b->stride;
-    int passes = (int)((traffic_bytes[b->level] + bytes - 1) / bytes);
     (void)tile;
 
     /* Pages are made by the thread that uses them, hence near its core; one that is only read
@@ -150,7 +156,7 @@ static void bandwidth_tile(void *argument, int64_t tile, int worker)
         run_loop(b, data, 1);
     bench_meet(&b->meeting);
     b->times[worker].start = bench_seconds();
-    run_loop(b, data, passes);
+    run_loop(b, data, passes_of(b));
     b->times[worker].end = bench_seconds();
 }
 
@@ -173,7 +179,5 @@ double bench_bandwidth_measure(bench_bandwidth *b, bench_traffic traffic, bench_
         start = b->times[i].start < start ? b->times[i].start : start;
         end = b->times[i].end > end ? b->times[i].end : end;
     }
-    size_t bytes = b->working_set[level];
-    double passes = (double)((traffic_bytes[level] + bytes - 1) / bytes);
-    return passes * (double)bytes * b->threads / (end - start);
+    return (double)passes_of(b) * (double)b->working_set[level] * b->threads / (end - start);
 }

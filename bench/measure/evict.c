@@ -39,6 +39,8 @@ bool bench_flush(const void *data, size_t bytes)
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(d & CPUID_CLFLUSH))
         return false;
     size_t line = (b >> 8 & 0xff) * 8; /* CPUID counts it in eights of bytes */
+    if (line == 0)
+        line = 64; /* a hypervisor that leaves it out */
     uintptr_t first = (uintptr_t)data / line * line, end = (uintptr_t)data + bytes;
     if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & CPUID_CLFLUSHOPT))
         flush_unordered(first, end, line);
