@@ -92,7 +92,8 @@ typedef struct bench_roof {
  *
  * It errs to too little time, so that what is faster is an error: sums are taken for caches
  * whether or not the outer holds the inner's bytes too, and arithmetic and traffic overlap
- * wholly.  What could fool it: an L3 said to be greater than this guest's part of it. */
+ * wholly.  But ceilings are measured, by loops that another may beat a little (memcpy in L2 by
+ * 3 %), so a verdict should allow some 5 %.  What could fool it: an L3 said to be greater than this guest's part of it. */
 bench_roof bench_roofline(const bench_ceilings *ceilings, const bench_work *work);
 
 #endif
