@@ -214,10 +214,10 @@ examples: deps
 tests: $(TESTS) $(BUILD)/tern
 bench: deps
 	@$(MAKE) --no-print-directory build $(BENCHES)
-	@$(BUILD)/bench/kernels
+	@$(BUILD)/tern bench matmul linear conv2d attention lstm layer_norm softmax --pass fwd,bwd --threads 1,2
 	@$(BUILD)/bench/models
 bench-peers: deps
-	@$(MAKE) --no-print-directory build $(BUILD)/bench/models $(BUILD)/bench/kernels
+	@$(MAKE) --no-print-directory build $(BUILD)/bench/models
 	@BUILD=$(BUILD) bench/peers/run $(PEERS)
 
 clean:

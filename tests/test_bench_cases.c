@@ -47,7 +47,8 @@ static void a_sample_gets_the_contracts_letters(void **state)
     assert_case("matmul", NULL, "", "M=7", 0, 1, "a=[7,256] b=[256,256]", "M=7");
     assert_case("matmul", NULL, "", "32", 0, 1, "a=[32,32] b=[32,32]", "size=32");
     assert_case("lstm", NULL, "", "H=24", 0, 1,
-                "x=[1,100,128] w_ih=[96,128] w_hh=[96,24] b_ih=[96] b_hh=[96]", "H=24");
+                "x=[1,100,128] w_ih=[96,128]{-0.1..0.1} w_hh=[96,24]{-0.1..0.1} b_ih=[96] b_hh=[96]",
+                "H=24");
     assert_case("attention", NULL, "heads=4", "D=8,Dv=16", 0, 1,
                 "q=[1,128,32] k=[1,128,32] v=[1,128,64]", "D=8 Dv=16");
     assert_case("attention", NULL, "heads=4", "Lk=5", 0, 1,

@@ -79,12 +79,14 @@ def torch_libraries(environment):
 
 def kernel_rows(build):
     """Products and convolutions of tern beside the FMA peak of the same run."""
-    square = [f"a=[{n},{n}] b=[{n},{n}]" for n in (512, 1024)]
-    asked = [["-t", "1,2", "matmul", inputs, ""] for inputs in square]
-    asked += [["-t", "2", "--pass", "fwd,bwd", "conv2d"]]
+    asked = [
+        ["matmul", "--inputs", "a=[n,n] b=[n,n]", "--shape", "n=512,1024", "--threads", "1,2"],
+        ["conv2d", "--pass", "fwd,bwd", "--threads", "2"],
+    ]
     rows, kept = [], build / "peers-work/kernels.json"
     for one in asked:
-        command = [build / "bench/kernels", "-r", "9", "-p", "hand", "--json", kept, *one]
+        command = [build / "tern", "bench", *one, "--provider", "hand", "--cache", "hot"]
+        command += ["--out", kept]
         subprocess.run(command, capture_output=True)  # its verdicts are in the file
         rows += json.loads(kept.read_text())["rows"]
     return rows

@@ -128,7 +128,7 @@ def allocation_lines(rows):
 
 
 def kernel_bar(row):
-    """Of one row of bench/kernels: the bar, None if it has none."""
+    """Of one row of `tern bench`: the bar, None if it has none."""
     if row["threads"] != BAR_THREADS:
         return None
     sizes = [int(n) for n in re.findall(r"\d+", row["inputs"].split()[1])]
@@ -142,7 +142,7 @@ def kernel_bar_lines(rows):
     for row in rows:
         bar = kernel_bar(row)
         if bar:
-            part = row["gflops_median"] / row["gflops_peak"]
+            part = row["ceilings"]["fma"]
             text = f"{row['op']} {row['pass']} {row['inputs']} {row['options']}".rstrip()
             text += f": {100 * part:.0f} % of the FMA peak, bar {100 * bar:.0f}"
             if row["verdict"] != "ok":
@@ -173,8 +173,9 @@ def away_lines(rows):
 
 def machine_lines(facts):
     ours = next(row for row in facts["kernels"] if "1024" in row["inputs"])
-    peak, torch = ours["gflops_peak"], ("torch_sgemm", "torch_sgemm_installed")
-    rates = {"tern": ours["gflops_median"]} | {name: facts[name] for name in torch}
+    rate, torch = ours["flops"] / ours["median"] * 1e-9, ("torch_sgemm", "torch_sgemm_installed")
+    peak = rate / ours["ceilings"]["fma"]
+    rates = {"tern": rate} | {name: facts[name] for name in torch}
     share = {name: f"{rate:.0f} ({100 * rate / peak:.0f} %)" for name, rate in rates.items()}
     lines = [
         f"{facts['cpu']}; {facts['cores']} cores; {facts['system']}; governor {facts['governor']}",

@@ -5,8 +5,8 @@
 
 #include "kernels/matmul/openblas.h"
 
-/* Timings of a ceiling and of a row are a few per cent apart without meaning. */
-static const double ABOVE_THE_ROOF = 1.02;
+/* memcpy in L2 was seen 3 % above the copy ceiling: that close means nothing. */
+static const double ABOVE_THE_ROOF = 1.05;
 
 const char *bench_result_verdict(const bench_result *result)
 {
@@ -77,7 +77,8 @@ static void print_line(FILE *to, const bench_result *hot, const bench_result *co
         fprintf(to, " %8.1f %7.1f %4.0f%% %4.0f%% %-6s", any->flops / any->summary.median * 1e-9,
                 any->bytes / any->summary.median * 1e-9,
                 100 * any->roof.fma_seconds / any->summary.median,
-                100 * any->roof.seconds / any->summary.median, any->roof.binds ? any->roof.binds : "");
+                100 * any->roof.seconds / any->summary.median,
+                any->roof.binds ? any->roof.binds : "");
     else
         fprintf(to, " %8s %7s %5s %5s %-6s", "", "", "", "", "");
     if (any->has_ratio)
@@ -93,8 +94,8 @@ static void print_host(FILE *to, const bench_suite *suite)
     const bench_disturbance *d = &suite->disturbance;
     fprintf(to, "%s; %d cores; %s; governor %s\n", host.cpu, host.cores, host.kernel,
             *host.governor ? host.governor : "not shown");
-    fprintf(to, "load %.2f before, %.2f after; other programs had %.1f %% of the cores' time, the host "
-                "took %.1f %%; %ld times put off a core\n", d->load_before, d->load_after,
+    fprintf(to, "load %.2f before, %.2f after; other programs had %.1f %% of the cores' time, "
+                "the host took %.1f %%; %ld times put off a core\n", d->load_before, d->load_after,
             d->other_percent, d->steal_percent, d->involuntary_switches);
     if (tern_openblas_corename())
         fprintf(to, "OpenBLAS takes its kernels for %s\n", tern_openblas_corename());

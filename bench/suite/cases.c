@@ -195,13 +195,19 @@ bool bench_cases_add(bench_cases *cases, const tern_op *op, const char *inputs,
     return ok;
 }
 
+void bench_cases_remove(bench_cases *cases, int index)
+{
+    bench_case *gone = &cases->of[index];
+    free(gone->inputs);
+    free(gone->options);
+    free(gone->axes);
+    memmove(gone, gone + 1, (size_t)(--cases->count - index) * sizeof *gone);
+}
+
 void bench_cases_free(bench_cases *cases)
 {
-    for (int i = 0; i < cases->count; i++) {
-        free(cases->of[i].inputs);
-        free(cases->of[i].options);
-        free(cases->of[i].axes);
-    }
+    while (cases->count)
+        bench_cases_remove(cases, cases->count - 1);
     free(cases->of);
     *cases = (bench_cases){ 0 };
 }

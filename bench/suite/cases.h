@@ -51,6 +51,7 @@ bool bench_cases_add_samples(bench_cases *cases, const tern_op *op, tern_error *
 bool bench_cases_add(bench_cases *cases, const tern_op *op, const char *inputs,
                      const char *options, const bench_axes *sweep, tern_error *error);
 
+void bench_cases_remove(bench_cases *cases, int index);
 void bench_cases_free(bench_cases *cases);
 
 /* --- letters.c --- */

@@ -186,7 +186,8 @@ char *bench_letters(const tern_op *op, const char *inputs, const char *options,
             const char *name = axis_name(dimensions, count, spec.rank, axis);
             if (!name || !spell(op, problem.options, sweep, name, spelt))
                 snprintf(spelt, sizeof spelt, "%lld", (long long)spec.shape[axis]);
-            append(&made, part, (size_t)snprintf(part, sizeof part, "%s%s", axis ? "," : "", spelt));
+            append(&made, ",", axis > 0);
+            append(&made, spelt, strlen(spelt));
         }
         append(&made, "]", 1);
         if (spec.has_range)

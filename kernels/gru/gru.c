@@ -32,9 +32,11 @@ static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK, "x=[2,0,3] w_ih=[6,3] w_hh=[6,2] b_ih=[6] h0=[2,2]", "" },
     { TERN_SAMPLE_CHECK, "x=[0,3,2] w_ih=[6,2] w_hh=[6,2] b_ih=[6]", "" },
     { TERN_SAMPLE_BENCH,
-      "x=[1,100,128] w_ih=[384,128] w_hh=[384,128] b_ih=[384] b_hh=[384]", "" },
+      "x=[1,100,128] w_ih=[384,128]{-0.1..0.1} w_hh=[384,128]{-0.1..0.1} "
+      "b_ih=[384] b_hh=[384]", "" },
     { TERN_SAMPLE_BENCH,
-      "x=[16,100,128] w_ih=[384,128] w_hh=[384,128] b_ih=[384] b_hh=[384] lengths=[16]{60..100}",
+      "x=[16,100,128] w_ih=[384,128]{-0.1..0.1} w_hh=[384,128]{-0.1..0.1} "
+      "b_ih=[384] b_hh=[384] lengths=[16]{60..100}",
       "" },
     { 0, NULL, NULL },
 };

@@ -1,0 +1,75 @@
+/* Which problems `tern bench` times. */
+#include "cli/bench_flags.h"
+#include "cli/open.h"
+
+#include "core/registry.h"
+#include "kernels/table.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool add_op(const bench_flags *flags, bench_cases *cases, const tern_op *op,
+                   tern_error *error)
+{
+    bench_axes axes = { 0 };
+    char options[512] = "";
+    size_t used = 0;
+    for (int i = 0; i < flags->set.count && used < sizeof options; i++)
+        used += (size_t)snprintf(options + used, sizeof options - used, "%s%s", i ? " " : "",
+                                 flags->set.items[i]);
+    if (used >= sizeof options)
+        return tern_error_set(error, TERN_ERR_ARGUMENT, "--set: too many options");
+    if (!flags->inputs && !flags->shape && !flags->set.count)
+        return bench_cases_add_samples(cases, op, error);
+    return (!flags->shape || bench_axes_parse(&axes, flags->shape, error)) &&
+           bench_cases_add(cases, op, flags->inputs, options, &axes, error);
+}
+
+/* The ops of that folder, or all; how many. */
+static int add_group(const bench_flags *flags, bench_cases *cases, const char *folder,
+                     tern_error *error)
+{
+    int found = 0;
+    for (const tern_op *const *op = tern_op_table(); *op && !error->code; op++)
+        if (!folder || strcmp(tern_op_folder(*op), folder) == 0) {
+            found++;
+            add_op(flags, cases, *op, error);
+        }
+    return found;
+}
+
+static void add_word(const bench_flags *flags, bench_cases *cases, const tern_ctx *ctx,
+                     const char *word, tern_error *error)
+{
+    tern_error unknown = { 0 };
+    const tern_op *op = tern_ctx_op_find(ctx, word, &unknown);
+    if (op)
+        add_op(flags, cases, op, error);
+    else if (!add_group(flags, cases, word, error))
+        *error = unknown;
+}
+
+static bool filter(const bench_flags *flags, bench_cases *cases, tern_error *error)
+{
+    for (int i = cases->count - 1; flags->filter && i >= 0; i--) {
+        char line[1024];
+        snprintf(line, sizeof line, "%s %s %s", cases->of[i].op->name, cases->of[i].inputs,
+                 cases->of[i].options);
+        if (!strstr(line, flags->filter))
+            bench_cases_remove(cases, i);
+    }
+    return cases->count ||
+           tern_error_set(error, TERN_ERR_ARGUMENT, "there is no such problem%s%s",
+                          flags->filter ? " with " : "", flags->filter ? flags->filter : "");
+}
+
+bool bench_flags_cases(const bench_flags *flags, bench_cases *cases, tern_error *error)
+{
+    tern_ctx *ctx = cli_open((tern_ctx_opts){ .device = "meta" }, &flags->plugins, error);
+    for (int i = 0; ctx && i < flags->words.count && !error->code; i++)
+        add_word(flags, cases, ctx, flags->words.items[i], error);
+    if (ctx && !flags->words.count && !error->code)
+        add_group(flags, cases, NULL, error);
+    tern_ctx_free(ctx);
+    return !error->code && filter(flags, cases, error);
+}

@@ -1,0 +1,28 @@
+/* What `tern bench` was asked for: its flags, and the problems that they name. */
+#ifndef TERN_CLI_BENCH_FLAGS_H
+#define TERN_CLI_BENCH_FLAGS_H
+
+#include "bench/report/write.h"
+#include "bench/suite/suite.h"
+#include "cli/args.h"
+
+enum { BENCH_LISTS = 2 }; /* of providers, of SIMD levels */
+
+typedef struct bench_flags {
+    const char *inputs, *shape, *passes, *providers, *threads, *simd, *caches, *filter;
+    cli_list set, plugins, out, tags, words;
+    double percent; /* relative error of the median */
+    bool list;
+    bench_settings settings;
+    bench_tag tag[CLI_MAX_REPEAT];
+    char room[BENCH_LISTS][128], tag_names[CLI_MAX_REPEAT][64]; /* texts that others point into */
+    char typed[2048];                                           /* the command line             */
+} bench_flags;
+
+/* Parses the command line; -1 to go on, or the exit status (the message has been printed). */
+int bench_flags_parse(bench_flags *flags, int argc, char **argv);
+
+/* All problems of the words, --inputs, --shape and --filter. */
+bool bench_flags_cases(const bench_flags *flags, bench_cases *cases, tern_error *error);
+
+#endif
