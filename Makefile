@@ -135,9 +135,9 @@ $(foreach level,$(LEVELS),    { "$(level)", "$(call escaped,$(ALL_FLAGS_$(level)
 endef
 .PHONY: always
 always:
+# $(file) writes before any line of a recipe runs, hence $(shell) for the folder.
 $(BUILT): always
-	@mkdir -p $(@D)
-	@$(file >$@.new,$(BUILT_TEXT))
+	@$(shell mkdir -p $(@D))$(file >$@.new,$(BUILT_TEXT))
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 $(BUILD)/bench/measure/build.o: $(BUILT)
 $(BUILD)/bench/measure/build.o: private override CFLAGS_ALL += -I$(BUILD)/bench/measure
