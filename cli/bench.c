@@ -1,4 +1,5 @@
-/* tern bench: how fast ops are, each beside other libraries, checked in the same run. */
+/* tern bench: how fast ops are, each beside other libraries, checked in the same run; and
+ * what is done with its reports. */
 #include "cli/bench_flags.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
@@ -74,6 +75,10 @@ static void print_cases(const bench_cases *cases)
 int cmd_bench(int argc, char **argv)
 {
     static bench_flags flags;
+    if (argc > 1 && strcmp(argv[1], "compare") == 0)
+        return cmd_bench_compare(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "plot") == 0)
+        return cmd_bench_plot(argc - 1, argv + 1);
     bench_cases cases = { 0 };
     tern_error error = { 0 };
     int status = bench_flags_parse(&flags, argc, argv);

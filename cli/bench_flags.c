@@ -11,7 +11,9 @@ static const cli_command command = {
     "bench", "[OP|GROUP]...",
     "Times ops on the sample problems of their contracts, or on --inputs, by every provider\n"
     "there is, by turns; checks every result against the float64 loops of ref before and\n"
-    "after.  A group is a folder of kernels/, such as elementwise; none: all ops.",
+    "after.  A group is a folder of kernels/, such as elementwise; none: all ops.\n"
+    "`tern bench compare A.json B.json` says what became faster or slower; `tern bench plot`\n"
+    "draws rooflines and speed along a size.  Each has a --help of its own.",
     "  tern bench matmul --shape M=1:128:x2,K=512,N=512 --pass fwd,bwd\n"
     "  tern bench conv2d --inputs 'x=[16,32,32,64] weight=[64,3,3,64]' --set pad=1,1",
     .least = 0, .most = CLI_MAX_REPEAT,

@@ -14,6 +14,9 @@ int cmd_bench(int argc, char **argv);
 int cmd_train(int argc, char **argv);
 int cmd_eval(int argc, char **argv);
 int cmd_predict(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
+int cmd_bench_compare(int argc, char **argv);
+int cmd_bench_plot(int argc, char **argv);
 int cmd_version(int argc, char **argv); /* tern --version */
 
 #endif

@@ -21,6 +21,7 @@ static const subcommand subcommands[] = {
     { "predict", "what a run says of one sample", cmd_predict },
     { "ops", "the ops, where they run, and their documentation", cmd_ops },
     { "op", "run one op on tensors of a file, forward and backward", cmd_op },
+    { "bench", "compare and plot reports of timings", cmd_bench },
     { "gradcheck", "check every op's gradient against differences", cmd_gradcheck },
     { "bench", "time ops beside the vendors', each result checked", cmd_bench },
 };

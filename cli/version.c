@@ -5,6 +5,7 @@
 #include "kernels/matmul/openblas.h"
 #include "kernels/table.h"
 
+#include <cairo/cairo.h>
 #include <jansson.h>
 #include <png.h>
 #include <sndfile.h>
@@ -24,7 +25,7 @@
 static const cli_command command = {
     "--version", "[--json]",
     "What this program was built with and found on this machine: compiler, SIMD level, OpenBLAS\n"
-    "and its kernels, libraries for media and files, CUDA.",
+    "and its kernels, libraries for media, files and plots, CUDA.",
     "  tern --version",
     .least = 0, .most = 0,
 };
@@ -33,7 +34,7 @@ typedef struct library {
     const char *name, *use, *version;
 } library;
 
-enum { LIBRARIES = 7 };
+enum { LIBRARIES = 8 };
 
 /* Those that the program is linked with; there is no program without them. */
 static void find_libraries(library list[LIBRARIES])
@@ -46,6 +47,7 @@ static void find_libraries(library list[LIBRARIES])
         { "libzip", ".npz files", zip_libzip_version() },
         { "jansson", "JSON", jansson_version_str() },
         { "utf8proc", "text", utf8proc_version() },
+        { "cairo", "plots", cairo_version_string() },
     };
     memcpy(list, found, sizeof found);
     for (int i = 0; i < LIBRARIES; i++) { /* "libsoxr-0.1.3" */
