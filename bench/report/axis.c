@@ -6,6 +6,9 @@
 
 static const double TICK_SIZE = 8.5, TITLE_SIZE = 9.5;
 
+/* Points for a decade from which on 2 and 5 have room between powers of ten. */
+static const double LEAST_DECADE = 60;
+
 double bench_axis_place(const bench_axis *axis, double value)
 {
     double part = axis->is_log ? log(value / axis->low) / log(axis->high / axis->low)
@@ -15,13 +18,13 @@ double bench_axis_place(const bench_axis *axis, double value)
 
 static int log_ticks(const bench_axis *axis, double ticks[BENCH_MOST_TICKS])
 {
-    double decades = log10(axis->high / axis->low);
+    double decade = fabs(axis->to - axis->from) / log10(axis->high / axis->low);
     int count = 0;
     for (int power = (int)floor(log10(axis->low)); power <= log10(axis->high); power++)
         for (int digit = 1; digit <= 5; digit += digit == 1 ? 1 : 3) {
             double value = digit * pow(10, power);
             bool fits = value >= axis->low * (1 - 1e-9) && value <= axis->high * (1 + 1e-9);
-            if (fits && (digit == 1 || decades < 3.2) && count < BENCH_MOST_TICKS)
+            if (fits && (digit == 1 || decade > LEAST_DECADE) && count < BENCH_MOST_TICKS)
                 ticks[count++] = value;
         }
     return count;
@@ -38,7 +41,7 @@ int bench_axis_ticks(const bench_axis *axis, double ticks[BENCH_MOST_TICKS])
         return log_ticks(axis, ticks);
     double rough = (axis->high - axis->low) / 6, step = pow(10, floor(log10(rough)));
     step *= rough / step > 5 ? 10 : rough / step > 2 ? 5 : rough / step > 1 ? 2 : 1;
-    for (double at = ceil(axis->low / step - 1e-9);
+    for (double at = ceil(axis->low / step - 1e-9) + 0.0; /* of -0, 0 */
          at * step <= axis->high + 1e-9 * step && count < BENCH_MOST_TICKS; at++)
         ticks[count++] = at * step;
     return count;

@@ -6,7 +6,7 @@
 enum { DIRECTIONS = 16 };
 
 /* Costs, in points of distance. */
-static const double ON_A_POINT = 60, ON_A_LINE = 12;
+static const double ON_A_POINT = 60, ON_A_TEXT = 80, ON_A_LINE = 12;
 
 bool bench_boxes_touch(bench_box a, bench_box b)
 {
@@ -52,8 +52,7 @@ typedef struct placing {
     int count;
     bench_box frame;
     double radius;
-    const bench_segment *lines;
-    int line_count;
+    const bench_obstacles *obstacles;
 } placing;
 
 static double cost_of(const placing *p, bench_box box, double distance)
@@ -67,8 +66,10 @@ static double cost_of(const placing *p, bench_box box, double distance)
             return HUGE_VAL;
         cost += bench_boxes_touch(box, mark) ? ON_A_POINT : 0;
     }
-    for (int i = 0; i < p->line_count; i++)
-        cost += passes(&p->lines[i], box) ? ON_A_LINE : 0;
+    for (int i = 0; i < p->obstacles->line_count; i++)
+        cost += passes(&p->obstacles->lines[i], box) ? ON_A_LINE : 0;
+    for (int i = 0; i < p->obstacles->text_count; i++)
+        cost += bench_boxes_touch(box, p->obstacles->texts[i]) ? ON_A_TEXT : 0;
     return cost;
 }
 
@@ -100,9 +101,9 @@ static int crowd(const placing *p, const bench_label *label)
 }
 
 void bench_labels_place(bench_label *labels, int count, bench_box frame, double radius,
-                        const bench_segment *lines, int line_count)
+                        const bench_obstacles *obstacles)
 {
-    const placing p = { labels, count, frame, radius, lines, line_count };
+    const placing p = { labels, count, frame, radius, obstacles };
     int most = 0;
     for (int i = 0; i < count; i++) {
         int near = crowd(&p, &labels[i]);

@@ -6,18 +6,19 @@
 #include <math.h>
 #include <stdio.h>
 
-static const double WIDTH = 860, NAMES = 400, TIMES = 130, TOP = 66, LINE = 13, BELOW = 40,
-                    NAME_SIZE = 8;
+static const double WIDTH = 980, PROBLEMS = 340, FACTS = 180, TIMES = 120, TOP = 66, LINE = 13,
+                    BELOW = 40, NAME_SIZE = 8;
 
-/* Changes beyond these, in per cent, are drawn at the edge. */
-static const double LEAST_CHANGE = -70, MOST_CHANGE = 150;
+/* In per cent: intervals of what is ambiguous do not stretch the axis beyond this, and nothing
+ * does beyond those; what is farther ends at the frame. */
+static const double AMBIGUOUS_CHANGE = 20, LEAST_CHANGE = -70, MOST_CHANGE = 150;
 
 /* A longer page is none that a person reads. */
 enum { MOST_ROWS = 1000 };
 
-static double per_cent(double ratio)
+static double clamped(double value, double low, double high)
 {
-    return fmin(fmax(100 * (ratio - 1), LEAST_CHANGE), MOST_CHANGE);
+    return fmin(fmax(value, low), high);
 }
 
 static bench_colour colour_of(bench_verdict verdict)
@@ -33,15 +34,25 @@ static bench_axis find_x(const bench_comparison *c, int count)
 {
     double low = -200 * c->opts.threshold, high = 200 * c->opts.threshold;
     for (int i = 0; i < count; i++) {
-        low = fmin(low, per_cent(c->rows[i].ratio.low));
-        high = fmax(high, per_cent(c->rows[i].ratio.high));
+        bench_ratio r = c->rows[i].ratio;
+        double reach = c->rows[i].verdict == BENCH_AMBIGUOUS ? AMBIGUOUS_CHANGE : HUGE_VAL;
+        low = fmin(low, fmin(100 * (r.value - 1), fmax(100 * (r.low - 1), -reach)));
+        high = fmax(high, fmax(100 * (r.value - 1), fmin(100 * (r.high - 1), reach)));
     }
+    low = fmax(low, LEAST_CHANGE);
+    high = fmin(high, MOST_CHANGE);
     double room = 0.04 * (high - low);
-    return (bench_axis){ .low = low - room, .high = high + room, .from = NAMES + 12,
+    return (bench_axis){ .low = low - room, .high = high + room, .from = PROBLEMS + FACTS,
                          .to = WIDTH - TIMES };
 }
 
-/* What counts lies outside the white band. */
+/* The place of a change, or the end of the axis that it lies beyond. */
+static double place(const bench_axis *x, double ratio)
+{
+    return bench_axis_place(x, clamped(100 * (ratio - 1), x->low, x->high));
+}
+
+/* What counts lies outside the band. */
 static void draw_threshold(cairo_t *cairo, const bench_axis *x, const bench_axis *y, double t)
 {
     double left = bench_axis_place(x, 100 * (1 / (1 + t) - 1)), right = bench_axis_place(x, 100 * t);
@@ -53,24 +64,34 @@ static void draw_threshold(cairo_t *cairo, const bench_axis *x, const bench_axis
     bench_line(cairo, none, y->to, none, y->from, 0.9);
 }
 
+static void draw_texts(cairo_t *cairo, const bench_compared_row *row, double y)
+{
+    char text[BENCH_ROW_NAME_BYTES], a[BENCH_TIME_BYTES], b[BENCH_TIME_BYTES];
+    const bench_recorded_row *of = row->b;
+    bench_set_colour(cairo, bench_black);
+    bench_problem_text(of, text, sizeof text);
+    bench_text_fit(cairo, NAME_SIZE, PROBLEMS - 20, text, sizeof text);
+    bench_text(cairo, 12, y, NAME_SIZE, BENCH_LEFT, text);
+    snprintf(text, sizeof text, "%s %s %s %s %s, %d thread%s", of->pass, of->provider, of->dtype,
+             of->simd, of->cache, of->threads, of->threads > 1 ? "s" : "");
+    bench_text_fit(cairo, NAME_SIZE, FACTS - 6, text, sizeof text);
+    bench_text(cairo, PROBLEMS, y, NAME_SIZE, BENCH_LEFT, text);
+    snprintf(text, sizeof text, "%s \u2192 %s", bench_time_text(row->a->time.median, a),
+             bench_time_text(of->time.median, b));
+    bench_text(cairo, WIDTH - 10, y, NAME_SIZE, BENCH_RIGHT, text);
+}
+
+/* The interval with its ends, but an end that lies beyond the axis has none. */
 static void draw_row(cairo_t *cairo, const bench_compared_row *row, const bench_axis *x, double y)
 {
-    char name[BENCH_ROW_NAME_BYTES], a[BENCH_TIME_BYTES], b[BENCH_TIME_BYTES];
-    char times[2 * BENCH_TIME_BYTES + 4];
-    double low = bench_axis_place(x, per_cent(row->ratio.low));
-    double high = bench_axis_place(x, per_cent(row->ratio.high));
-    bench_row_name(row->b, name);
-    bench_set_colour(cairo, bench_black);
-    bench_text_fit(cairo, NAME_SIZE, NAMES - 8, name, sizeof name);
-    bench_text(cairo, NAMES + 4, y + 3, NAME_SIZE, BENCH_RIGHT, name);
-    snprintf(times, sizeof times, "%s \u2192 %s", bench_time_text(row->a->time.median, a),
-             bench_time_text(row->b->time.median, b));
-    bench_text(cairo, WIDTH - 10, y + 3, NAME_SIZE, BENCH_RIGHT, times);
+    double ends[2] = { place(x, row->ratio.low), place(x, row->ratio.high) };
+    draw_texts(cairo, row, y + 3);
     bench_set_colour(cairo, colour_of(row->verdict));
-    bench_line(cairo, low, y, high, y, 1.4);
-    bench_line(cairo, low, y - 2.5, low, y + 2.5, 1);
-    bench_line(cairo, high, y - 2.5, high, y + 2.5, 1);
-    bench_draw_mark(cairo, bench_axis_place(x, per_cent(row->ratio.value)), y, 3,
+    bench_line(cairo, ends[0], y, ends[1], y, 1.4);
+    for (int i = 0; i < 2; i++)
+        if (ends[i] > x->from && ends[i] < x->to)
+            bench_line(cairo, ends[i], y - 2.5, ends[i], y + 2.5, 1);
+    bench_draw_mark(cairo, place(x, row->ratio.value), y, 3,
                     row->verdict == BENCH_SAME        ? BENCH_CIRCLE
                     : row->verdict == BENCH_AMBIGUOUS ? BENCH_DIAMOND
                                                       : BENCH_SQUARE,

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double PANEL_WIDTH = 430, PANEL_HEIGHT = 310, LEFT = 50, RIGHT = 12, TOP = 46,
-                    BELOW = 48, MARK = 3.4, NUMBER_SIZE = 8;
+static const double WIDTH = 760, PANEL_HEIGHT = 340, LEFT = 50, RIGHT = 12, TOP = 46,
+                    BELOW = 60, MARK = 3.4, NUMBER_SIZE = 8;
 
 static double intensity(const bench_recorded_row *row)
 {
@@ -57,8 +57,8 @@ static bool find_panels(bench_roofline *plot, tern_error *error)
     return true;
 }
 
-/* From under the lowest point to above the highest roof; wide enough for the ridge of the
- * slowest memory, where the model turns. */
+/* From under the lowest point to above the highest roof; wide enough for the ridges, where
+ * the model turns: that of memory at the right, that of the fastest cache at the left. */
 static void find_axes(bench_roofline *plot)
 {
     double low_x = HUGE_VAL, high_x = 0, low_y = HUGE_VAL, high_y = 0;
@@ -75,6 +75,12 @@ static void find_axes(bench_roofline *plot)
         high_y = fmax(high_y, 1e-9 * top);
         if (top > 0 && memory > 0)
             high_x = fmax(high_x, top / memory);
+        for (int i = 0; i < plot->report->ceiling_count && top > 0; i++) {
+            const bench_recorded_ceiling *c = &plot->report->ceilings[i];
+            double rate = bench_read_ceiling(plot->report, plot->threads[p], c->level);
+            if (*c->level && rate > 0)
+                low_x = fmin(low_x, top / rate);
+        }
     }
     plot->x = (bench_axis){ .low = low_x / 2.5, .high = high_x * 2, .is_log = true };
     plot->y = (bench_axis){ .low = low_y / 2, .high = high_y * 1.7, .is_log = true };
@@ -139,8 +145,8 @@ static void draw_label(cairo_t *cairo, const bench_label *label, int entry)
     double far = hypot(x - label->x, y - label->y);
     if (!label->placed)
         return;
-    if (far > 16) {
-        double part = (far - 6) / far;
+    if (far > 13) {
+        double part = (far - 5) / far;
         bench_set_colour(cairo, bench_grey);
         bench_line(cairo, label->x, label->y, label->x + part * (x - label->x),
                    label->y + part * (y - label->y), 0.5);
@@ -151,34 +157,34 @@ static void draw_label(cairo_t *cairo, const bench_label *label, int entry)
 }
 
 static void draw_points(cairo_t *cairo, const bench_roofline *plot, int threads,
-                        bench_label *labels, const bench_segment *roofs, int roof_count)
+                        bench_label *labels, const bench_obstacles *roofs)
 {
     int count = 0;
     bench_box frame = { plot->x.from + 2, plot->y.to + 2, plot->x.to - 2, plot->y.from - 2 };
     for (int i = 0; i < plot->count; i++)
         if (plot->rows[i]->threads == threads)
             labels[count++] = draw_point(cairo, plot, i);
-    bench_labels_place(labels, count, frame, MARK, roofs, roof_count);
+    bench_labels_place(labels, count, frame, MARK, roofs);
     count = 0;
     for (int i = 0; i < plot->count; i++)
         if (plot->rows[i]->threads == threads)
             draw_label(cairo, &labels[count++], plot->entry[i]);
 }
 
-static void draw_panel(cairo_t *cairo, bench_roofline *plot, int panel, double left, double top,
+static void draw_panel(cairo_t *cairo, bench_roofline *plot, int panel, double top,
                        bench_label *labels)
 {
     char title[32];
-    bench_segment roofs[BENCH_MOST_ROOFS];
+    bench_obstacles roofs;
     int threads = plot->threads[panel];
-    plot->x.from = left + LEFT;
-    plot->x.to = left + PANEL_WIDTH - RIGHT;
+    plot->x.from = LEFT;
+    plot->x.to = WIDTH - RIGHT;
     plot->y.from = top + PANEL_HEIGHT;
     plot->y.to = top;
     snprintf(title, sizeof title, "%d thread%s", threads, threads > 1 ? "s" : "");
     bench_axes_draw(cairo, &plot->x, &plot->y, "FLOPs a byte", "GFLOP/s");
-    int count = bench_roofs_draw(cairo, plot, threads, roofs);
-    draw_points(cairo, plot, threads, labels, roofs, count);
+    bench_roofs_draw(cairo, plot, threads, &roofs);
+    draw_points(cairo, plot, threads, labels, &roofs);
     bench_set_colour(cairo, bench_black);
     bench_text(cairo, (plot->x.from + plot->x.to) / 2, top - 6, 10, BENCH_MIDDLE, title);
 }
@@ -188,19 +194,16 @@ static bool draw_page(bench_roofline *plot, const char *path, bench_label *label
 {
     bench_canvas page;
     char source[256];
-    int across = plot->panel_count > 1 ? 2 : 1, down = (plot->panel_count + across - 1) / across;
-    double line = PANEL_HEIGHT + BELOW, width = across > 1 ? 2 * PANEL_WIDTH : 1.4 * PANEL_WIDTH;
-    double height = TOP + down * line + bench_roofline_key_height(plot);
-    if (!bench_canvas_open(&page, path, width, height, error))
+    const double panel = PANEL_HEIGHT + BELOW, key = TOP + panel * plot->panel_count;
+    if (!bench_canvas_open(&page, path, WIDTH, key + bench_roofline_key_height(plot), error))
         return false;
     bench_source_text(plot->report, source, sizeof source);
     bench_set_colour(page.cairo, bench_black);
     bench_text(page.cairo, 12, 18, 11, BENCH_LEFT,
-               bench_text_fit(page.cairo, 11, width - 24, source, sizeof source));
+               bench_text_fit(page.cairo, 11, WIDTH - 24, source, sizeof source));
     for (int p = 0; p < plot->panel_count; p++)
-        draw_panel(page.cairo, plot, p, across > 1 ? p % 2 * PANEL_WIDTH : 0.2 * PANEL_WIDTH,
-                   TOP + p / across * line, labels);
-    bench_roofline_key_draw(page.cairo, plot, 12, TOP + down * line, width - 24);
+        draw_panel(page.cairo, plot, p, TOP + panel * p, labels);
+    bench_roofline_key_draw(page.cairo, plot, 12, key, WIDTH - 24);
     return bench_canvas_finish(&page);
 }
 

@@ -18,12 +18,11 @@ typedef struct bench_roofline {
     bench_axis x, y;         /* FLOPs a byte, GFLOP/s; the same in all panels */
 } bench_roofline;
 
-enum { BENCH_MOST_ROOFS = 24, BENCH_MOST_PANELS = 4 };
+enum { BENCH_MOST_PANELS = 4 };
 
-/* Roofs of so many threads, labelled; as segments, which labels of points stay off.  Returns
- * how many. */
-int bench_roofs_draw(cairo_t *cairo, const bench_roofline *plot, int threads,
-                     bench_segment segments[BENCH_MOST_ROOFS]);
+/* Roofs of so many threads, with their names; labels of points stay off both. */
+void bench_roofs_draw(cairo_t *cairo, const bench_roofline *plot, int threads,
+                      bench_obstacles *obstacles);
 
 /* The key below the panels: what each number is and how fast. */
 double bench_roofline_key_height(const bench_roofline *plot);

@@ -13,6 +13,9 @@
 
 static const double NAME_SIZE = 8;
 
+/* Of the cache, and of SIMD; together no more than BENCH_MOST_OBSTACLES. */
+enum { MOST_LEVELS = 12 };
+
 typedef struct slope {
     const char *level;
     double per_second; /* gigabytes */
@@ -25,7 +28,7 @@ static int by_rate(const void *a, const void *b)
 }
 
 /* Levels measured with so many threads, fastest first. */
-static int find_slopes(const bench_recorded *report, int threads, slope slopes[BENCH_MOST_ROOFS])
+static int find_slopes(const bench_recorded *report, int threads, slope slopes[MOST_LEVELS])
 {
     int count = 0;
     for (int i = 0; i < report->ceiling_count; i++) {
@@ -33,7 +36,7 @@ static int find_slopes(const bench_recorded *report, int threads, slope slopes[B
         bool known = c->threads != threads || !*c->level;
         for (int s = 0; s < count && !known; s++)
             known = strcmp(slopes[s].level, c->level) == 0;
-        if (!known && count < BENCH_MOST_ROOFS / 2)
+        if (!known && count < MOST_LEVELS)
             slopes[count++] =
                 (slope){ c->level, 1e-9 * bench_read_ceiling(report, threads, c->level) };
     }
@@ -53,11 +56,11 @@ static bench_segment slope_segment(const bench_roofline *plot, double per_second
 }
 
 static void draw_slopes(cairo_t *cairo, const bench_roofline *plot, const slope *slopes, int count,
-                        double top, bench_segment *segments)
+                        double top, bench_obstacles *obstacles)
 {
     double before = -HUGE_VAL, along = 0;
     for (int i = 0; i < count; i++) {
-        bench_segment s = segments[i] = slope_segment(plot, slopes[i].per_second, top);
+        bench_segment s = slope_segment(plot, slopes[i].per_second, top);
         char name[64];
         double angle = atan2(s.y1 - s.y0, s.x1 - s.x0);
         /* Distance from the line before, across; lines too near each other for names beside
@@ -70,6 +73,7 @@ static void draw_slopes(cairo_t *cairo, const bench_roofline *plot, const slope 
             continue; /* the frame holds none of it */
         bench_set_colour(cairo, bench_grey);
         bench_line(cairo, s.x0, s.y0, s.x1, s.y1, 1.1);
+        obstacles->lines[obstacles->line_count++] = s;
         bench_set_colour(cairo, bench_black);
         bench_text_over(cairo, s.x0 + along * cos(angle) + 3 * sin(angle),
                         s.y0 + along * sin(angle) - 3 * cos(angle), NAME_SIZE, BENCH_LEFT, angle,
@@ -77,38 +81,41 @@ static void draw_slopes(cairo_t *cairo, const bench_roofline *plot, const slope 
     }
 }
 
-/* The best roof of a SIMD level from where the fastest memory reaches it. */
-static bench_segment draw_level(cairo_t *cairo, const bench_roofline *plot, const char *simd,
-                                double gflops, double fastest)
+/* The roof of a SIMD level, from where the fastest memory reaches it. */
+static void draw_level(cairo_t *cairo, const bench_roofline *plot, const char *simd, double gflops,
+                       double fastest, bench_obstacles *obstacles)
 {
     char name[64];
     double from = fastest > 0 ? fmax(gflops / fastest, plot->x.low) : plot->x.low;
     double y = bench_axis_place(&plot->y, gflops), right = plot->x.to;
     bench_segment s = { bench_axis_place(&plot->x, from), y, right, y };
     snprintf(name, sizeof name, "FMA %s %.3g GFLOP/s", simd, gflops);
+    double left = right - 4 - bench_text_width(cairo, NAME_SIZE, name);
     bench_set_colour(cairo, bench_grey);
     bench_line(cairo, s.x0, y, right, y, 1.1);
     bench_set_colour(cairo, bench_black);
     bench_text_over(cairo, right - 4, y - 4, NAME_SIZE, BENCH_RIGHT, 0, name);
-    return s;
+    obstacles->lines[obstacles->line_count++] = s;
+    obstacles->texts[obstacles->text_count++] =
+        (bench_box){ left, y - 4 - NAME_SIZE, right, y };
 }
 
-int bench_roofs_draw(cairo_t *cairo, const bench_roofline *plot, int threads,
-                     bench_segment segments[BENCH_MOST_ROOFS])
+void bench_roofs_draw(cairo_t *cairo, const bench_roofline *plot, int threads,
+                      bench_obstacles *obstacles)
 {
-    slope slopes[BENCH_MOST_ROOFS];
+    slope slopes[MOST_LEVELS];
     bench_names levels = { 0 };
     double top = 1e-9 * bench_fma_ceiling(plot->report, threads, NULL);
-    int count = find_slopes(plot->report, threads, slopes), slope_count = count;
-    draw_slopes(cairo, plot, slopes, count, top > 0 ? top : plot->y.high, segments);
+    int count = find_slopes(plot->report, threads, slopes);
+    *obstacles = (bench_obstacles){ .line_count = 0 };
+    draw_slopes(cairo, plot, slopes, count, top > 0 ? top : plot->y.high, obstacles);
     for (int i = 0; i < plot->count; i++) /* of levels at which nothing was run, no roof */
         if (plot->rows[i]->threads == threads)
             bench_names_find(&levels, plot->rows[i]->simd);
-    for (int i = 0; i < levels.count && count < BENCH_MOST_ROOFS; i++) {
+    for (int i = 0; i < levels.count && i < MOST_LEVELS; i++) {
         double gflops = 1e-9 * bench_fma_ceiling(plot->report, threads, levels.names[i]);
         if (gflops > 0)
-            segments[count++] = draw_level(cairo, plot, levels.names[i], gflops,
-                                           slope_count ? slopes[0].per_second : 0);
+            draw_level(cairo, plot, levels.names[i], gflops, count ? slopes[0].per_second : 0,
+                       obstacles);
     }
-    return count;
 }

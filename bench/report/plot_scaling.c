@@ -137,6 +137,7 @@ static double y_of(const scaling *plot, const bench_axis *y, quantity of, int ro
 static void draw_band(cairo_t *cairo, const scaling *plot, const line *of, const bench_axis *x,
                       const bench_axis *y, quantity what)
 {
+    cairo_new_path(cairo);
     for (int i = 0; i < of->count; i++)
         cairo_line_to(cairo, bench_axis_place(x, plot->places[of->at[i]].size),
                       y_of(plot, y, what, of->at[i],
@@ -161,6 +162,7 @@ static void draw_line(cairo_t *cairo, const scaling *plot, line *of, const bench
     set_style(cairo, plot, of);
     draw_band(cairo, plot, of, x, y, what);
     set_style(cairo, plot, of);
+    cairo_new_path(cairo);
     for (int i = 0; i < of->count; i++)
         cairo_line_to(cairo, bench_axis_place(x, plot->places[of->at[i]].size),
                       of->name_y = y_of(plot, y, what, of->at[i],
