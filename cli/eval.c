@@ -118,9 +118,10 @@ static bool write_predictions(const char *path, const tern_score *score, tern_er
     return ok;
 }
 
-int cmd_eval(int argc, char **argv)
+int cli_eval(int argc, char **argv, const tern_observer *observer)
 {
-    tern_score_opts opts = { .resamples = 1000, .split = "test", .batch = 32 };
+    tern_score_opts opts = { .resamples = 1000, .split = "test", .batch = 32,
+                             .observer = observer };
     const char *predictions = NULL;
     bool json = false;
     cli_list runs = { { NULL }, 0 }, words;
@@ -159,4 +160,9 @@ int cmd_eval(int argc, char **argv)
         status = cli_fail("eval", "%s", error.message);
     tern_score_free(&score);
     return status;
+}
+
+int cmd_eval(int argc, char **argv)
+{
+    return cli_eval(argc, argv, NULL);
 }

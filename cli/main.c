@@ -19,6 +19,7 @@ static const subcommand subcommands[] = {
     { "train", "train a classifier from a manifest", cmd_train },
     { "eval", "evaluate a run on a split of any manifest", cmd_eval },
     { "predict", "what a run says of one sample", cmd_predict },
+    { "profile", "where the time and memory of train, eval or predict go", cmd_profile },
     { "ops", "the ops, where they run, and their documentation", cmd_ops },
     { "op", "run one op on tensors of a file, forward and backward", cmd_op },
     { "bench", "compare and plot reports of timings", cmd_bench },

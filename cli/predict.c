@@ -37,7 +37,7 @@ static void print_json(const tern_model_config *config, const double *probabilit
     json_decref(json);
 }
 
-int cmd_predict(int argc, char **argv)
+int cli_predict(int argc, char **argv, const tern_observer *observer)
 {
     const char *path = NULL, *device = NULL;
     int threads = 0;
@@ -62,8 +62,12 @@ int cmd_predict(int argc, char **argv)
     tern_error error = { 0 };
     tern_loaded_run run;
     double probability[TERN_MAX_CLASSES];
-    if (!tern_run_open(path, device, threads, &run, &error))
+    tern_span_begin(observer, "prepare");
+    bool opened = tern_run_open(path, device, threads, &run, &error);
+    tern_span_end(observer);
+    if (!opened)
         return cli_fail("predict", "%s", error.message);
+    tern_observe(run.ctx, observer);
     status = CLI_OK;
     if (!tern_predict_sample(&run, &sample, probability, &error))
         status = cli_fail("predict", "%s", error.message);
@@ -73,4 +77,9 @@ int cmd_predict(int argc, char **argv)
         print_text(&run.config.model, probability);
     tern_run_close(&run);
     return status;
+}
+
+int cmd_predict(int argc, char **argv)
+{
+    return cli_predict(argc, argv, NULL);
 }

@@ -130,10 +130,10 @@ static int train(const tern_trainer_opts *opts, bool json)
     return CLI_OK;
 }
 
-int cmd_train(int argc, char **argv)
+int cli_train(int argc, char **argv, const tern_observer *observer)
 {
     tern_trainer_opts opts = { .train = tern_train_opts_default(), .progress = cli_show_progress,
-                               .stop = cli_is_interrupted };
+                               .stop = cli_is_interrupted, .observer = observer };
     const char *modalities = "face,audio,text", *fusion = "concat";
     long epochs = (long)opts.train.epochs, batch = (long)opts.train.batch;
     bool json = false, quiet = false;
@@ -192,4 +192,9 @@ int cmd_train(int argc, char **argv)
         (!opts.resume && !tern_train_opts_resolve(&opts.train, &error)))
         return cli_misused("train", "%s", error.message);
     return train(&opts, json);
+}
+
+int cmd_train(int argc, char **argv)
+{
+    return cli_train(argc, argv, NULL);
 }

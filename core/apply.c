@@ -314,7 +314,9 @@ static bool run_forward(tern_call *call, const tern_impl *impl)
     size_t workspace = tern_call_workspace(call, impl->forward_workspace);
     call->workspace = workspace ? tern_allocate_workspace(call->ctx, workspace) : NULL;
     if (tern_ok(call->ctx) && !tern_is_idle(call->ctx))
-        impl->forward(call);
+        tern_run_kernel(impl->forward, call,
+                        (tern_observed_op){ call, impl, TERN_PASS_FORWARD, call->ctx->scope,
+                                            workspace });
     for (int i = 0; i < call->inputs; i++)
         if (call->in[i] && input_arg(call->op, i)->flags & TERN_MUTATED)
             tern_note_write(call->ctx, call->in[i]);

@@ -87,6 +87,7 @@ void tern_ctx_free(tern_ctx *ctx)
 {
     if (!ctx)
         return;
+    tern_observe_context_end(ctx);
     tern_pool_free(ctx->pool);
     for (int i = 0; i < ctx->kept_count; i++)
         tern_region_release(ctx, &ctx->kept[i]);

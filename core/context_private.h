@@ -4,6 +4,7 @@
 
 #include "core/bump.h"
 #include "core/context.h"
+#include "core/observer.h"
 #include "core/params.h"
 #include "core/plan.h"
 #include "core/registry.h"
@@ -71,6 +72,7 @@ struct tern_ctx {
     tern_error error;
     void (*on_error)(const tern_error *error, void *user);
     void *on_error_user;
+    const tern_observer *observer; /* NULL: nobody */
 
     const tern_backend *backend;
     void *backend_state;
@@ -157,6 +159,21 @@ bool tern_upload(tern_ctx *ctx, tern_tensor *tensor, tern_dtype host_dtype, cons
 /* --- apply.c --- */
 void tern_add_cost(tern_call *call, bool in_backward);
 size_t tern_call_workspace(const tern_call *call, size_t (*bytes)(const tern_call *call));
+
+/* --- observer.c --- */
+void tern_observe_kernel(tern_kernel kernel, tern_call *call, const tern_observed_op *op);
+void tern_observe_step_end(tern_ctx *ctx);
+void tern_observe_step_begin(tern_ctx *ctx);
+void tern_observe_context_end(tern_ctx *ctx);
+
+/* The one way in which kernels are called. */
+static inline void tern_run_kernel(tern_kernel kernel, tern_call *call, tern_observed_op op)
+{
+    if (!call->ctx->observer)
+        kernel(call);
+    else
+        tern_observe_kernel(kernel, call, &op);
+}
 
 /* --- packing.c --- */
 /* A tensor's values are about to change, or have: if they are parameters', what was made

@@ -207,6 +207,10 @@ tern_tensor *tern_apply(tern_ctx *ctx, const tern_op *op, tern_tensor *const *in
 bool tern_option_parse(const tern_op *op, void *options, const char *name, const char *value,
                        tern_error *error);
 
+/* The reverse: what differs from the defaults as "stride=2,1 activation=relu", cut off at
+ * size - 1 characters.  Returns the length of the whole text. */
+size_t tern_options_text(const tern_op *op, const void *options, char *text, size_t size);
+
 /* The samples' and command line's inputs text, one item after the other:
  * "x=[2,5]{0..1}" -> name, rank, shape, range.  Returns the rest of the text, or
  * NULL at its end or on an error. */

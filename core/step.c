@@ -42,8 +42,12 @@ static void remember_plan(tern_ctx *ctx)
 
 static void begin(tern_ctx *ctx, uint64_t signature, bool dry)
 {
-    if (ctx->step && !ctx->step_failed && tern_trace_needs_plan(&ctx->trace))
+    tern_observe_step_end(ctx);
+    if (ctx->step && !ctx->step_failed && tern_trace_needs_plan(&ctx->trace)) {
+        tern_span_begin(ctx->observer, "plan memory");
         remember_plan(ctx);
+        tern_span_end(ctx->observer);
+    }
     ctx->step_failed = !tern_ok(ctx);
     /* Two generations of headers take turns, so that a pointer from the step
      * before still finds its own header, which says that its step is over. */
@@ -71,6 +75,7 @@ static void begin(tern_ctx *ctx, uint64_t signature, bool dry)
         peak = ctx->plans[i].peak > peak ? ctx->plans[i].peak : peak;
     if (plan && !dry)
         tern_region_commit(ctx, &ctx->arena, peak);
+    tern_observe_step_begin(ctx);
 }
 
 void tern_step_begin(tern_ctx *ctx, uint64_t signature)

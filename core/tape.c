@@ -119,7 +119,9 @@ static void bring_back(tern_ctx *ctx, tern_tensor *tensor)
         if (call.saved[i])
             tern_touch(ctx, call.saved[i]);
     if (tern_allocate(ctx, tensor) && !tern_is_idle(ctx))
-        record->impl->restore(&call);
+        tern_run_kernel(record->impl->restore, &call,
+                        (tern_observed_op){ &call, record->impl, TERN_PASS_RESTORE, record->scope,
+                                            0 });
 }
 
 /* Kernels see only what their contract says backward reads: the memory of the
@@ -189,7 +191,9 @@ static void run_backward(tern_ctx *ctx, const tern_record *record)
     size_t workspace = impl ? tern_call_workspace(&call, impl->backward_workspace) : 0;
     call.workspace = workspace ? tern_allocate_workspace(ctx, workspace) : NULL;
     if (tern_ok(ctx) && !tern_is_idle(ctx))
-        impl->backward(&call);
+        tern_run_kernel(impl->backward, &call,
+                        (tern_observed_op){ &call, impl, TERN_PASS_BACKWARD, record->scope,
+                                            workspace });
     for (int i = 0; i < call.inputs; i++) {
         if (!call.grad_in[i])
             continue;
@@ -260,6 +264,7 @@ void tern_backward(tern_ctx *ctx, tern_tensor *loss)
         return;
     }
     ctx->backward_done = true;
+    tern_span_begin(ctx->observer, "backward");
     for (int i = ctx->tape_count - 1; i >= 0 && tern_ok(ctx); i--) {
         ctx->op = ctx->tape[i].call.op->name;
         ctx->op_scope = ctx->tape[i].scope;
@@ -267,6 +272,7 @@ void tern_backward(tern_ctx *ctx, tern_tensor *loss)
     }
     ctx->op = ctx->op_scope = NULL;
     zero_untouched_params(ctx);
+    tern_span_end(ctx->observer);
 }
 
 void tern_seed_grad(tern_ctx *ctx, tern_tensor *tensor, tern_dtype host_dtype, const void *host)

@@ -62,11 +62,9 @@ static tern_dtype device_type(const tern_ctx *ctx, tern_dtype host_dtype)
     return host_dtype == TERN_I64 ? TERN_I32 : host_dtype;
 }
 
-tern_tensor *tern_input(tern_ctx *ctx, const char *name, tern_dtype host_dtype, int rank,
-                        const int64_t *shape, const void *host)
+static tern_tensor *input(tern_ctx *ctx, const char *name, tern_dtype host_dtype, int rank,
+                          const int64_t *shape, const void *host)
 {
-    if (!tern_ok(ctx))
-        return &ctx->nil;
     if (name && !(name = tern_bump_text(&ctx->step_memory, name)))
         tern_fail(ctx, TERN_ERR_MEMORY, "no memory for an input's name");
     tern_tensor *tensor = tern_new_header(ctx, name, device_type(ctx, host_dtype), rank, shape);
@@ -74,6 +72,17 @@ tern_tensor *tern_input(tern_ctx *ctx, const char *name, tern_dtype host_dtype, 
         return &ctx->nil;
     if (!tern_allocate(ctx, tensor) || !tern_upload(ctx, tensor, host_dtype, host))
         return &ctx->nil;
+    return tensor;
+}
+
+tern_tensor *tern_input(tern_ctx *ctx, const char *name, tern_dtype host_dtype, int rank,
+                        const int64_t *shape, const void *host)
+{
+    if (!tern_ok(ctx))
+        return &ctx->nil;
+    tern_span_begin(ctx->observer, "upload");
+    tern_tensor *tensor = input(ctx, name, host_dtype, rank, shape, host);
+    tern_span_end(ctx->observer);
     return tensor;
 }
 

@@ -145,9 +145,12 @@ static bool score_one(const tern_score_opts *opts, int r, tern_split split, tern
 {
     tern_loaded_run run;
     tern_predictions predictions = { 0 };
-    if (!tern_run_open(opts->runs[r], opts->device, opts->threads, &run, error))
+    tern_span_begin(opts->observer, "prepare");
+    bool ok = tern_run_open(opts->runs[r], opts->device, opts->threads, &run, error);
+    tern_span_end(opts->observer);
+    if (!ok)
         return false;
-    bool ok = true;
+    tern_observe(run.ctx, opts->observer);
     if (r == 0) {
         score->model = run.config.model;
         *clips = read_manifest(opts, &run.config.model, split, error);
@@ -175,7 +178,9 @@ bool tern_score_runs(const tern_score_opts *opts, tern_score *score, tern_error 
         ok = score_one(opts, r, (tern_split)split, &clips, score, error);
     if (ok) {
         normalise(&score->predictions, opts->run_count);
+        tern_span_begin(opts->observer, "metrics");
         ok = measure(opts, clips, score, error);
+        tern_span_end(opts->observer);
     }
     tern_clips_free(clips);
     if (!ok)

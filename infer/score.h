@@ -2,6 +2,7 @@
 #ifndef TERN_INFER_SCORE_H
 #define TERN_INFER_SCORE_H
 
+#include "core/observer.h"
 #include "train/evaluate.h"
 #include "train/run.h"
 
@@ -17,6 +18,7 @@ typedef struct tern_score_opts {
     int batch;            /* default 32 */
     bool allow_shared_speakers;
     int resamples;        /* of the bootstrap; 0: no intervals */
+    const tern_observer *observer; /* hears of every kernel; may be NULL */
 } tern_score_opts;
 
 typedef struct tern_score {

@@ -1,5 +1,6 @@
 #include "train/evaluate.h"
 
+#include "core/observer.h"
 #include "train/feed.h"
 
 #include <math.h>
@@ -46,9 +47,12 @@ static bool make_room(tern_predictions *predictions, int64_t samples, int64_t cl
 static tern_tensor *forward(tern_ctx *ctx, const tern_classifier *model,
                             const tern_model_arrays *arrays)
 {
+    tern_span_begin(tern_observer_of(ctx), "forward");
     tern_model_inputs inputs =
         tern_model_inputs_upload(ctx, tern_classifier_config(model), arrays);
-    return tern_classifier_forward(ctx, model, &inputs, NULL);
+    tern_tensor *logits = tern_classifier_forward(ctx, model, &inputs, NULL);
+    tern_span_end(tern_observer_of(ctx));
+    return logits;
 }
 
 /* The batch's logits, read to the host. */
@@ -56,14 +60,19 @@ static bool run_batch(tern_ctx *ctx, const tern_classifier *model, const tern_ba
                       double *logits, tern_error *error)
 {
     tern_model_arrays arrays = tern_feed_arrays(batch);
+    const tern_observer *observer = tern_observer_of(ctx);
     if (!tern_step_is_planned(ctx, EVALUATION)) {
+        tern_span_begin(observer, "plan step");
         tern_step_begin_dry(ctx, EVALUATION);
         forward(ctx, model, &arrays);
+        tern_span_end(observer);
     }
     tern_step_begin(ctx, EVALUATION);
+    tern_span_begin(observer, "predict step");
     tern_tensor *out = forward(ctx, model, &arrays);
     if (tern_ok(ctx))
         tern_read(ctx, out, TERN_F64, logits);
+    tern_span_end(observer);
     return tern_ok(ctx) || tern_error_set(error, tern_ctx_error(ctx)->code, "%s",
                                           tern_ctx_error(ctx)->message);
 }
@@ -109,7 +118,8 @@ bool tern_predict_split(tern_ctx *ctx, const tern_classifier *model, tern_loader
     bool ok = make_room(predictions, tern_loader_samples(loader), classes, error) && logits &&
               tern_loader_start(loader, 0, error);
     tern_set_training(ctx, false);
-    for (const tern_batch *batch; ok && (batch = tern_loader_next(loader, error));) {
+    for (const tern_batch *batch;
+         ok && (batch = tern_feed_next(loader, tern_observer_of(ctx), error));) {
         ok = run_batch(ctx, model, batch, logits, error) &&
              check_logits(config, tern_loader_clips(loader), batch, logits, error);
         if (ok) {

@@ -16,6 +16,15 @@ tern_model_arrays tern_feed_arrays(const tern_batch *batch)
     };
 }
 
+const tern_batch *tern_feed_next(tern_loader *loader, const tern_observer *observer,
+                                 tern_error *error)
+{
+    tern_span_begin(observer, "wait for data");
+    const tern_batch *batch = tern_loader_next(loader, error);
+    tern_span_end(observer);
+    return batch;
+}
+
 tern_loader_opts tern_feed_loader_opts(const tern_model_config *config)
 {
     return (tern_loader_opts){

@@ -25,6 +25,7 @@ static tern_tensor *step_ops(trainer *t, const tern_model_arrays *arrays, int64_
     const tern_train_opts *train = &t->config.train;
     tern_ctx *ctx = t->ctx;
     tern_tensor *class_weight = NULL;
+    tern_span_begin(t->opts->observer, "forward");
     tern_model_inputs inputs = tern_model_inputs_upload(ctx, &t->config.model, arrays);
     if (t->class_weight)
         class_weight = tern_input(ctx, "class_weight", TERN_F32, 1, &t->config.model.classes,
@@ -36,9 +37,12 @@ static tern_tensor *step_ops(trainer *t, const tern_model_arrays *arrays, int64_
             .focal_gamma = train->loss == TERN_LOSS_FOCAL ? train->gamma : 0,
             .auxiliary = train->auxiliary,
             .modality_dropout = train->modality_dropout }, NULL);
+    tern_span_end(t->opts->observer);
     tern_backward(ctx, loss);
+    tern_span_begin(t->opts->observer, "update");
     double lr = t->plateau.scale * tern_schedule_rate(&t->schedule, step);
     tern_optimiser_step(ctx, &t->optimiser, lr, step);
+    tern_span_end(t->opts->observer);
     return loss;
 }
 
@@ -48,19 +52,23 @@ static double train_step(trainer *t, const tern_batch *batch)
     tern_model_arrays arrays = tern_feed_arrays(batch);
     tern_set_training(t->ctx, true);
     if (!tern_step_is_planned(t->ctx, TRAINING)) {
+        tern_span_begin(t->opts->observer, "plan step");
         tern_step_begin_dry(t->ctx, TRAINING);
         step_ops(t, &arrays, step);
+        tern_span_end(t->opts->observer);
     }
     tern_step_begin(t->ctx, TRAINING);
     tern_set_rng_step(t->ctx, (uint32_t)step);
+    tern_span_begin(t->opts->observer, "train step");
     double loss = tern_read_scalar(t->ctx, step_ops(t, &arrays, step));
+    tern_span_end(t->opts->observer);
     t->at.step = step;
     return loss;
 }
 
 /* -------------------------------------------------------------- epochs -- */
 
-static bool validate(trainer *t, tern_progress *progress)
+static bool score_validation(trainer *t, tern_progress *progress)
 {
     tern_predictions predictions;
     tern_metrics metrics;
@@ -80,11 +88,22 @@ static bool validate(trainer *t, tern_progress *progress)
     return ok;
 }
 
+static bool validate(trainer *t, tern_progress *progress)
+{
+    tern_span_begin(t->opts->observer, "validate");
+    bool ok = score_validation(t, progress);
+    tern_span_end(t->opts->observer);
+    return ok;
+}
+
 static bool save_checkpoint(trainer *t, const char *name, const tern_optimiser *optimiser)
 {
     char path[TERN_PATH_BYTES];
-    return tern_run_path(t->opts->run, name, path, t->error) &&
-           (tern_checkpoint_save(t->ctx, path, optimiser, &t->at) || tern_trainer_pass_error(t));
+    tern_span_begin(t->opts->observer, "save checkpoint");
+    bool ok = tern_run_path(t->opts->run, name, path, t->error) &&
+              (tern_checkpoint_save(t->ctx, path, optimiser, &t->at) || tern_trainer_pass_error(t));
+    tern_span_end(t->opts->observer);
+    return ok;
 }
 
 static bool append_metrics(trainer *t, const tern_progress *p)
@@ -151,7 +170,8 @@ static bool run_batches(trainer *t, tern_progress *progress, bool *stopped)
     double sum = 0;
     if (!tern_loader_start(t->train, (uint32_t)progress->epoch, t->error))
         return false;
-    for (const tern_batch *batch; !*stopped && (batch = tern_loader_next(t->train, t->error));) {
+    for (const tern_batch *batch;
+         !*stopped && (batch = tern_feed_next(t->train, t->opts->observer, t->error));) {
         double loss = train_step(t, batch);
         if (!tern_trainer_pass_error(t) || !check_loss(t, loss, progress))
             return false;
@@ -201,7 +221,9 @@ bool tern_train(const tern_trainer_opts *opts, tern_train_result *result, tern_e
     trainer t = { .opts = opts, .error = error };
     *result = (tern_train_result){ 0 };
     clock_gettime(CLOCK_MONOTONIC, &t.begun);
+    tern_span_begin(opts->observer, "prepare");
     bool ok = tern_trainer_prepare(&t);
+    tern_span_end(opts->observer);
     int64_t last = ok ? t.config.train.epochs : 0;
     if (ok && opts->stop_after && t.at.epoch + opts->stop_after < last)
         last = t.at.epoch + opts->stop_after;

@@ -10,6 +10,7 @@
 #ifndef TERN_TRAIN_TRAINER_H
 #define TERN_TRAIN_TRAINER_H
 
+#include "core/observer.h"
 #include "train/options.h"
 #include "train/run.h"
 
@@ -45,6 +46,7 @@ typedef struct tern_trainer_opts {
     bool (*stop)(void *user); /* asked after every step: true ends the call, in
                                  good order, with what the last epoch left     */
     void *user;
+    const tern_observer *observer; /* hears of every kernel; may be NULL */
 } tern_trainer_opts;
 
 typedef struct tern_train_result {

@@ -170,6 +170,7 @@ static bool declare_model(trainer *t)
     t->ctx = tern_run_ctx(t->opts->device, t->opts->threads, t->config.train.seed, t->error);
     if (!t->ctx)
         return false;
+    tern_observe(t->ctx, t->opts->observer);
     t->model = tern_classifier_new(t->ctx, &t->config.model);
     if (!group_params(t))
         return false;

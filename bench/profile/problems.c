@@ -1,0 +1,286 @@
+/* Telling problems apart, and describing each of them once; see problems.h. */
+#include "bench/profile/problems.h"
+
+#include "core/context.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --------------------------------------------------------------- index -- */
+
+uint64_t bench_hash(uint64_t hash, const void *bytes, size_t size)
+{
+    const unsigned char *at = bytes;
+    for (; size >= sizeof hash; at += sizeof hash, size -= sizeof hash) {
+        uint64_t word;
+        memcpy(&word, at, sizeof word);
+        hash = (hash ^ word) * 0x100000001B3u;
+        hash ^= hash >> 29; /* or the high bits of a word would never reach the low ones */
+    }
+    for (; size; at++, size--)
+        hash = (hash ^ *at) * 0x100000001B3u;
+    return hash ^ (hash >> 32);
+}
+
+/* Where the key is, or could be put. */
+static int slot_of(const bench_index *index, uint64_t key)
+{
+    int mask = index->capacity - 1, slot = (int)(key & (uint64_t)mask);
+    while (index->numbers[slot] >= 0 && index->keys[slot] != key)
+        slot = (slot + 1) & mask;
+    return slot;
+}
+
+int bench_index_find(const bench_index *index, uint64_t key)
+{
+    return index->capacity ? index->numbers[slot_of(index, key)] : -1;
+}
+
+static bool grow(bench_index *index)
+{
+    bench_index more = { .capacity = index->capacity ? 2 * index->capacity : 1024 };
+    more.keys = malloc((size_t)more.capacity * sizeof *more.keys);
+    more.numbers = malloc((size_t)more.capacity * sizeof *more.numbers);
+    if (!more.keys || !more.numbers) {
+        bench_index_free(&more);
+        return false;
+    }
+    memset(more.numbers, 0xFF, (size_t)more.capacity * sizeof *more.numbers);
+    for (int i = 0; i < index->capacity; i++)
+        if (index->numbers[i] >= 0)
+            bench_index_add(&more, index->keys[i], index->numbers[i]);
+    bench_index_free(index);
+    *index = more;
+    return true;
+}
+
+bool bench_index_add(bench_index *index, uint64_t key, int number)
+{
+    if (2 * index->count >= index->capacity && !grow(index))
+        return false;
+    int slot = slot_of(index, key);
+    index->keys[slot] = key;
+    index->numbers[slot] = number;
+    index->count++;
+    return true;
+}
+
+void bench_index_free(bench_index *index)
+{
+    free(index->keys);
+    free(index->numbers);
+    *index = (bench_index){ 0 };
+}
+
+/* ---------------------------------------------------------------- keys -- */
+
+static const tern_arg *argument(const tern_op *op, int i)
+{
+    int last = tern_op_input_count(op) - 1;
+    return &op->in[i < last ? i : last];
+}
+
+static bool changes_inputs(const tern_call *call)
+{
+    for (int i = 0; i < call->inputs; i++)
+        if (call->in[i] && argument(call->op, i)->flags & TERN_MUTATED)
+            return true;
+    return false;
+}
+
+/* Of op and shapes, which forward and backward have in common. */
+static uint64_t shape_key(const tern_call *call)
+{
+    uint64_t hash = bench_hash(BENCH_HASH_START, &call->op, sizeof call->op);
+    for (int i = 0; i < call->inputs; i++) {
+        const tern_tensor *in = call->in[i];
+        int64_t head[2] = { i, in ? in->rank : -1 };
+        hash = bench_hash(hash, head, sizeof head);
+        if (in)
+            hash = bench_hash(hash, in->shape, (size_t)in->rank * sizeof *in->shape);
+    }
+    return hash;
+}
+
+/* Field by field: what lies between them is not defined. */
+static uint64_t add_options(uint64_t hash, const tern_op *op, const char *options)
+{
+    for (const tern_option *option = op->options; option && option->type; option++) {
+        size_t size = option->type == TERN_OPTION_BOOL     ? sizeof(bool)
+                      : option->type == TERN_OPTION_CHOICE ? sizeof(int)
+                                                           : sizeof(int64_t);
+        size_t length = option->length > 1 ? (size_t)option->length : 1;
+        hash = bench_hash(hash, options + option->offset, length * size);
+        if (option->count_offset)
+            hash = bench_hash(hash, options + option->count_offset, sizeof(int64_t));
+        if (option->has_offset)
+            hash = bench_hash(hash, options + option->has_offset, sizeof(bool));
+    }
+    return hash;
+}
+
+uint64_t bench_problem_key(const tern_observed_op *op)
+{
+    const tern_call *call = op->call;
+    uint64_t hash = shape_key(call), wanted = (uint64_t)op->pass << TERN_MAX_ARGS;
+    for (int i = 0; i < call->inputs; i++)
+        wanted |= (uint64_t)(op->pass == TERN_PASS_BACKWARD && call->grad_in[i]) << i;
+    hash = bench_hash(hash, &wanted, sizeof wanted);
+    hash = bench_hash(hash, &op->impl, sizeof op->impl);
+    return changes_inputs(call) ? hash : add_options(hash, call->op, call->options);
+}
+
+/* --------------------------------------------------------------- texts -- */
+
+/* Indices matter to the time of an op (which rows of a table are read, how long sequences
+ * are), so their range is kept; looked at where the device's memory is the host's. */
+static bool index_range(const tern_call *call, const tern_tensor *in, int32_t range[2])
+{
+    const char *device = tern_device(call->ctx);
+    if (in->dtype != TERN_I32 || !in->data || in->count == 0 ||
+        (strcmp(device, "cpu") != 0 && strcmp(device, "ref") != 0))
+        return false;
+    const int32_t *values = in->data;
+    range[0] = range[1] = values[0];
+    for (int64_t i = 1; i < in->count; i++) {
+        range[0] = values[i] < range[0] ? values[i] : range[0];
+        range[1] = values[i] > range[1] ? values[i] : range[1];
+    }
+    return true;
+}
+
+static char *inputs_text(const tern_call *call)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    for (int i = 0, shown = 0; out && i < call->inputs; i++) {
+        const tern_tensor *in = call->in[i];
+        int32_t range[2];
+        if (!in)
+            continue;
+        fprintf(out, "%s%s=[", shown++ ? " " : "", argument(call->op, i)->name);
+        for (int axis = 0; axis < in->rank; axis++)
+            fprintf(out, "%s%lld", axis ? "," : "", (long long)in->shape[axis]);
+        fputc(']', out);
+        if (index_range(call, in, range))
+            fprintf(out, "{%d..%d}", (int)range[0], (int)range[1]);
+    }
+    if (!out || fclose(out) != 0) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+static char *options_text(const tern_call *call)
+{
+    size_t length = tern_options_text(call->op, call->options, NULL, 0);
+    char *text = malloc(length + 1);
+    if (text)
+        tern_options_text(call->op, call->options, text, length + 1);
+    return text;
+}
+
+/* The inputs whose gradients are computed; at_most: some that could be are not. */
+static char *gradients_text(const tern_observed_op *op, bool *at_most)
+{
+    const tern_call *call = op->call;
+    char text[TERN_MAX_ARGS * 40] = "";
+    for (int i = 0; op->pass == TERN_PASS_BACKWARD && i < call->inputs; i++) {
+        size_t used = strlen(text);
+        if (call->grad_in[i])
+            snprintf(text + used, sizeof text - used, "%s%s", used ? "," : "",
+                     argument(call->op, i)->name);
+        else if (call->in[i] && argument(call->op, i)->flags & TERN_DIFF)
+            *at_most = true;
+    }
+    return strdup(text);
+}
+
+/* --------------------------------------------------------------- table -- */
+
+/* What an earlier call on the same inputs was given: backward may not see the values. */
+static char *known_inputs(const bench_problems *problems, uint64_t shapes, tern_pass pass)
+{
+    for (int i = 0; pass != TERN_PASS_FORWARD && i < problems->count; i++)
+        if (problems->seen[i].shape_key == shapes)
+            return strdup(problems->seen[i].inputs);
+    return NULL;
+}
+
+/* Of tensors that are there: in backward, those that it does not read have no data. */
+static double bytes_of(tern_tensor *const *tensors, int count)
+{
+    double bytes = 0;
+    for (int i = 0; i < count; i++)
+        if (tensors[i] && tensors[i]->data)
+            bytes += (double)tern_tensor_bytes(tensors[i]);
+    return bytes;
+}
+
+/* The contract's; where it names no bytes, those of all that is read and written. */
+static tern_cost cost_of(const tern_observed_op *op)
+{
+    const tern_call *call = op->call;
+    tern_cost forward = { 0 }, backward = { 0 };
+    double bytes = bytes_of(call->in, call->inputs) + bytes_of(call->out, call->outputs) +
+                   bytes_of(call->saved, call->saveds);
+    if (call->op->cost)
+        call->op->cost(call, &forward, &backward);
+    if (op->pass == TERN_PASS_RESTORE)
+        return (tern_cost){ .bytes = bytes };
+    if (op->pass == TERN_PASS_BACKWARD) {
+        bytes += bytes_of(call->grad_out, call->outputs) + bytes_of(call->grad_in, call->inputs);
+        return (tern_cost){ backward.flops, backward.bytes > 0 ? backward.bytes : bytes };
+    }
+    return (tern_cost){ forward.flops, forward.bytes > 0 ? forward.bytes : bytes };
+}
+
+int bench_problems_note(bench_problems *problems, const tern_observed_op *op, uint64_t key)
+{
+    int number = bench_index_find(&problems->index, key);
+    if (number >= 0)
+        return number;
+    if (problems->count == problems->capacity) {
+        int capacity = problems->capacity ? 2 * problems->capacity : 128;
+        bench_problem_seen *grown = realloc(problems->seen, (size_t)capacity * sizeof *grown);
+        if (!grown)
+            return -1;
+        problems->seen = grown;
+        problems->capacity = capacity;
+    }
+    bench_problem_seen *seen = &problems->seen[problems->count];
+    *seen = (bench_problem_seen){ .key = key, .shape_key = shape_key(op->call),
+                                  .op = op->call->op, .pass = op->pass, .cost = cost_of(op) };
+    snprintf(seen->provider, sizeof seen->provider, "%s", op->impl->provider);
+    seen->inputs = known_inputs(problems, seen->shape_key, op->pass);
+    if (!seen->inputs)
+        seen->inputs = inputs_text(op->call);
+    seen->options = options_text(op->call);
+    seen->gradients = gradients_text(op, &seen->at_most);
+    if (!seen->inputs || !seen->options || !seen->gradients ||
+        !bench_index_add(&problems->index, key, problems->count)) {
+        free(seen->inputs), free(seen->options), free(seen->gradients);
+        return -1;
+    }
+    return problems->count++;
+}
+
+void bench_problems_free(bench_problems *problems)
+{
+    for (int i = 0; i < problems->count; i++) {
+        free(problems->seen[i].inputs);
+        free(problems->seen[i].options);
+        free(problems->seen[i].gradients);
+    }
+    free(problems->seen);
+    bench_index_free(&problems->index);
+    *problems = (bench_problems){ 0 };
+}
+
+const char *bench_pass_name(tern_pass pass)
+{
+    return pass == TERN_PASS_FORWARD ? "fwd" : pass == TERN_PASS_BACKWARD ? "bwd" : "restore";
+}
