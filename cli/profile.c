@@ -121,10 +121,22 @@ static int report(bench_recorder *recorder, const profile_flags *flags)
     return status;
 }
 
+/* A file that cannot be written is better told before an hour of training than after. */
+static bool can_write(const char *path)
+{
+    FILE *file = path ? fopen(path, "a") : NULL;
+    bool ok = !path || (file && fclose(file) == 0);
+    if (!ok)
+        cli_fail("profile", "%s: it cannot be written: %s", path, strerror(errno));
+    return ok;
+}
+
 static int watch(const watched *what, int argc, char **argv, const profile_flags *flags)
 {
     bench_recorder recorder;
     char text[BENCH_MODEL_BYTES];
+    if (!can_write(flags->trace) || !can_write(flags->shapes))
+        return CLI_FAILED;
     command_text(argc, argv, text, sizeof text);
     if (!bench_recorder_begin(&recorder, what->name, flags->trace != NULL))
         return cli_fail("profile", "no memory to record with");
@@ -164,6 +176,9 @@ int cmd_profile(int argc, char **argv)
     int own = 1; /* arguments before -- */
     while (own < argc && strcmp(argv[own], "--") != 0)
         own++;
+    if (own == argc && argc > 1 && *argv[1] != '-')
+        return cli_misused("profile", "-- is wanted before the command: tern profile -- %s ...",
+                           argv[1]);
     int status = cli_parse(&command, table, own, argv, &words);
     if (status >= 0)
         return status;

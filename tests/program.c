@@ -129,6 +129,12 @@ void program_run_into(program *p, const char *path, const char *const *arguments
 
 void program_train(program *p, const char *data, const char *run, const char *const *more)
 {
+    program_train_after(p, (const char *const[]){ NULL }, data, run, more);
+}
+
+void program_train_after(program *p, const char *const *before, const char *data, const char *run,
+                         const char *const *more)
+{
     static const char *const first[] = {
         "train", "--epochs", "2", "--batch", "6", "--lr", "1e-2", "--threads", "1",
         "--set", "model.size=8", "--set", "model.heads=2", "--set", "model.frames=2",
@@ -138,8 +144,14 @@ void program_train(program *p, const char *data, const char *run, const char *co
     };
     enum { FIRST = sizeof first / sizeof first[0] };
     const char *arguments[PROGRAM_ARGUMENTS + 1] = { NULL };
-    int count = FIRST;
-    memcpy(arguments, first, sizeof first);
+    int count = 0;
+    while (before[count]) {
+        arguments[count] = before[count];
+        count++;
+    }
+    assert_true(count + FIRST + 4 <= PROGRAM_ARGUMENTS);
+    memcpy(arguments + count, first, sizeof first);
+    count += FIRST;
     arguments[count++] = "--data";
     arguments[count++] = data;
     arguments[count++] = "--run";

@@ -40,5 +40,8 @@ void program_wait_for(program *p, const char *text);
 /* Start `tern train` of the smallest model on a tiny set; `more` are further arguments,
  * ended by NULL, or NULL. */
 void program_train(program *p, const char *data, const char *run, const char *const *more);
+/* The same with `tern BEFORE train ...`. */
+void program_train_after(program *p, const char *const *before, const char *data, const char *run,
+                         const char *const *more);
 
 #endif

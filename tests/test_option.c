@@ -8,6 +8,7 @@
 #include "kernels/conv2d/conv2d.h"
 #include "kernels/elementwise/unary.h"
 #include "kernels/reduce/reduce.h"
+#include "kernels/problem.h"
 #include "kernels/table.h"
 
 static void parse(const tern_op *op, void *options, const char *name, const char *value)
@@ -97,6 +98,53 @@ static void what_is_no_value_of_an_option_is_refused(void **state)
                         "conv2d has no option strid, did you mean stride?");
 }
 
+/* Options from text, with defaults in place of zeros as kernels see them. */
+static void resolve(const tern_op *op, const char *text, char *options, size_t size)
+{
+    tern_problem problem = { .op = op, .options = options };
+    tern_error error = { 0 };
+    assert_true(op->options_size <= size);
+    memset(options, 0, size);
+    if (!tern_problem_set_options(&problem, text, &error))
+        fail_msg("%s: %s: %s", op->name, text, error.message);
+}
+
+static void options_as_text_are_read_back_the_same(void **state)
+{
+    (void)state;
+    char options[512], again[512], text[512], second[512];
+    int compared = 0;
+    for (const tern_op *const *op = tern_op_table(); *op; op++)
+        for (const tern_sample *sample = (*op)->samples; sample && sample->uses; sample++) {
+            resolve(*op, sample->options, options, sizeof options);
+            size_t length = tern_options_text(*op, options, text, sizeof text);
+            assert_int_equal(length, strlen(text));
+            resolve(*op, text, again, sizeof again);
+            tern_options_text(*op, again, second, sizeof second);
+            assert_string_equal(text, second);
+            compared += *text != '\0';
+        }
+    assert_true(compared > 100);
+}
+
+/* What differs from the defaults, with as many digits as it takes. */
+static void options_as_text_name_what_was_given(void **state)
+{
+    (void)state;
+    char text[128];
+    const tern_conv2d_opts conv = { .stride = { 2, 1 }, .pad = { 0, 3 }, .activation = 1 };
+    tern_options_text(&tern_op_conv2d, &conv, text, sizeof text);
+    assert_string_equal(text, "stride=2,1 pad=0,3 activation=relu");
+    const tern_adamw_opts adamw = { .lr = 0.1, .has_beta1 = true, .eps = 1.0 / 3, .step = 2 };
+    tern_options_text(&tern_op_adamw, &adamw, text, sizeof text);
+    assert_string_equal(text, "lr=0.1 beta1=0 eps=0.3333333333333333 step=2");
+    const tern_var_opts var = { .over = { .axes = { 0, 2 }, .axis_count = 2 } };
+    tern_options_text(&tern_op_var, &var, text, sizeof text);
+    assert_string_equal(text, "axes=0,2");
+    assert_int_equal(tern_options_text(&tern_op_conv2d, &conv, text, 9), 34);
+    assert_string_equal(text, "stride=2");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -104,6 +152,8 @@ int main(void)
         cmocka_unit_test(a_zero_that_is_written_is_not_the_default),
         cmocka_unit_test(a_zero_that_cannot_be_is_refused),
         cmocka_unit_test(what_is_no_value_of_an_option_is_refused),
+        cmocka_unit_test(options_as_text_are_read_back_the_same),
+        cmocka_unit_test(options_as_text_name_what_was_given),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
