@@ -83,36 +83,36 @@ static int64_t most_resident_bytes(void)
     return getrusage(RUSAGE_SELF, &usage) == 0 ? (int64_t)usage.ru_maxrss * 1024 : 0;
 }
 
-static void print_json(const bench_profile *profile)
+static void print_json(const profile_report *profile)
 {
-    json_t *json = bench_profile_json(profile);
+    json_t *json = profile_json(profile);
     json_dumpf(json, stdout, JSON_REAL_PRECISION(9) | JSON_INDENT(1));
     printf("\n");
     json_decref(json);
 }
 
 /* Everything that was asked for; what fails does not keep the rest from being told. */
-static int report(bench_recorder *recorder, const profile_flags *flags)
+static int report(profile_recorder *recorder, const profile_flags *flags)
 {
-    bench_profile profile = { .recorder = recorder, .process_bytes = most_resident_bytes(),
+    profile_report profile = { .recorder = recorder, .process_bytes = most_resident_bytes(),
                               .least = flags->least / 100 };
-    bench_ceilings ceilings;
+    profile_roof roof;
     tern_error error = { 0 };
     int status = CLI_OK;
     if (strcmp(recorder->device, "cpu") == 0) {
-        if (!bench_ceilings_measure(&ceilings, recorder->threads, recorder->simd, &error))
+        if (!profile_roof_measure(&roof, recorder->threads, recorder->simd, &error))
             return cli_fail("profile", "%s", error.message);
-        bench_ceilings_apply(&ceilings, recorder);
-        profile.ceilings = &ceilings;
+        profile_roof_apply(&roof, recorder);
+        profile.roof = &roof;
     }
     if (flags->json)
         print_json(&profile);
     else
-        bench_profile_print(&profile, stdout);
-    if (flags->trace && !bench_trace_write(recorder, flags->trace, &error))
+        profile_print(&profile, stdout);
+    if (flags->trace && !profile_trace_write(recorder, flags->trace, &error))
         status = cli_fail("profile", "%s", error.message);
     error = (tern_error){ 0 };
-    if (flags->shapes && !bench_problems_save(&recorder->problems, flags->shapes,
+    if (flags->shapes && !profile_problems_save(&recorder->problems, flags->shapes,
                                               recorder->command, recorder->steps, &error))
         status = cli_fail("profile", "%s", error.message);
     if (recorder->events_left_out)
@@ -133,17 +133,17 @@ static bool can_write(const char *path)
 
 static int watch(const watched *what, int argc, char **argv, const profile_flags *flags)
 {
-    bench_recorder recorder;
-    char text[BENCH_MODEL_BYTES];
+    profile_recorder recorder;
+    char text[PROFILE_MODEL_BYTES];
     if (!can_write(flags->trace) || !can_write(flags->shapes))
         return CLI_FAILED;
     command_text(argc, argv, text, sizeof text);
-    if (!bench_recorder_begin(&recorder, what->name, flags->trace != NULL))
+    if (!profile_recorder_begin(&recorder, what->name, flags->trace != NULL))
         return cli_fail("profile", "no memory to record with");
     snprintf(recorder.command, sizeof recorder.command, "%s", text);
     int kept = flags->json ? divert_output() : -1;
     int status = what->run(argc, argv, &recorder.observer);
-    bench_recorder_end(&recorder);
+    profile_recorder_end(&recorder);
     if (kept >= 0)
         restore_output(kept);
     if (flags->json && kept < 0)
@@ -154,7 +154,7 @@ static int watch(const watched *what, int argc, char **argv, const profile_flags
         int reported = report(&recorder, flags);
         status = reported == CLI_OK ? status : reported;
     }
-    bench_recorder_free(&recorder);
+    profile_recorder_free(&recorder);
     return status;
 }
 

@@ -102,11 +102,11 @@ static void slow_step(tern_ctx *ctx, const tern_observer *observer)
 enum { STEPS = 4 };
 
 /* The steps, recorded, with 3 ms of "wait for data" before each. */
-static void record(bench_recorder *r, bool keep_events)
+static void record(profile_recorder *r, bool keep_events)
 {
     tern_ctx *ctx = open_context((tern_ctx_opts){ .threads = 1 });
     tern_add_impl(ctx, &slow_impl);
-    assert_true(bench_recorder_begin(r, "run", keep_events));
+    assert_true(profile_recorder_begin(r, "run", keep_events));
     tern_observe(ctx, &r->observer);
     tern_set_recording(ctx, true);
     for (int i = 0; i < STEPS; i++) {
@@ -117,12 +117,12 @@ static void record(bench_recorder *r, bool keep_events)
     }
     assert_tern_ok(ctx);
     tern_ctx_free(ctx);
-    bench_recorder_end(r);
+    profile_recorder_end(r);
     assert_false(r->failed);
 }
 
 /* The node at a path of names, "train step/backward/one/a/slow"; fails if there is none. */
-static const bench_node *node_at(const bench_recorder *r, const char *path, bool first)
+static const profile_node *node_at(const profile_recorder *r, const char *path, bool first)
 {
     int at = 0;
     for (const char *part = path; *part;) {
@@ -152,50 +152,51 @@ static void assert_about(int64_t ns, int64_t wanted)
 static void own_times_and_the_recorder_are_the_wall_time(void **state)
 {
     (void)state;
-    bench_recorder r;
-    bench_part parts[BENCH_MOST_PARTS];
+    profile_recorder r;
+    profile_part parts[PROFILE_MOST_PARTS];
     int64_t before = now_ns();
     record(&r, false);
     int64_t around = now_ns() - before, sum = r.recorder_ns, parted = 0;
     for (int i = 0; i < r.node_count; i++) {
-        assert_true(bench_node_own_ns(&r.nodes[i]) >= 0);
-        sum += bench_node_own_ns(&r.nodes[i]);
+        assert_true(profile_node_own_ns(&r.nodes[i]) >= 0);
+        sum += profile_node_own_ns(&r.nodes[i]);
     }
     assert_int_equal(sum, r.wall_ns);
-    for (int i = bench_profile_parts(&r, parts) - 1; i >= 0; i--)
+    for (int i = profile_parts(&r, parts) - 1; i >= 0; i--)
         parted += parts[i].ns;
     assert_int_equal(parted, r.wall_ns);
     assert_true(r.wall_ns <= around);
     assert_about(r.wall_ns, STEPS * (3000000 + 1000000 + 2 * FORWARD_NS + 2 * BACKWARD_NS));
-    bench_recorder_free(&r);
+    profile_recorder_free(&r);
 }
 
 static void an_ops_time_is_found_under_its_layer_in_its_direction(void **state)
 {
     (void)state;
-    bench_recorder r;
+    profile_recorder r;
     record(&r, false);
-    const bench_node *forward = node_at(&r, "train step/forward/one/b/slow", false);
-    const bench_node *backward = node_at(&r, "train step/backward/one/b/slow", false);
+    const profile_node *forward = node_at(&r, "train step/forward/one/b/slow", false);
+    const profile_node *backward = node_at(&r, "train step/backward/one/b/slow", false);
     assert_int_equal(forward->calls, STEPS - 1);
     assert_int_equal(backward->calls, STEPS - 1);
     assert_about(forward->total_ns, (STEPS - 1) * FORWARD_NS);
     assert_about(backward->total_ns, (STEPS - 1) * BACKWARD_NS);
-    const bench_node *layer = node_at(&r, "train step/forward/one", false);
+    const profile_node *layer = node_at(&r, "train step/forward/one", false);
     assert_int_equal(layer->total_ns,
                      forward->total_ns +
                          node_at(&r, "train step/forward/one/a/slow", false)->total_ns);
     assert_true(layer->flops == 2 * (STEPS - 1) * FORWARD_FLOPS);
     assert_true(backward->flops == (STEPS - 1) * BACKWARD_FLOPS && backward->bytes == 48);
-    assert_about(bench_node_own_ns(node_at(&r, "train step/forward", false)), (STEPS - 1) * 1000000);
+    const profile_node *around = node_at(&r, "train step/forward", false);
+    assert_about(profile_node_own_ns(around), (STEPS - 1) * 1000000);
     assert_about(node_at(&r, "wait for data", false)->total_ns, STEPS * 3000000);
-    bench_recorder_free(&r);
+    profile_recorder_free(&r);
 }
 
 static void the_first_step_of_a_shape_is_kept_apart(void **state)
 {
     (void)state;
-    bench_recorder r;
+    profile_recorder r;
     record(&r, false);
     assert_int_equal(r.steps, STEPS);
     assert_int_equal(r.first_steps, 1);
@@ -203,39 +204,39 @@ static void the_first_step_of_a_shape_is_kept_apart(void **state)
     assert_int_equal(node_at(&r, "train step/forward/one/a/slow", true)->calls, 1);
     assert_int_equal(node_at(&r, "train step/backward/one/a/slow", true)->calls, 1);
     assert_int_equal(node_at(&r, "wait for data", false)->calls, STEPS);
-    bench_profile profile = { .recorder = &r };
+    profile_report profile = { .recorder = &r };
     int count;
-    bench_op_sum *sums = bench_profile_ops(&profile, &count);
+    profile_op_sum *sums = profile_ops(&profile, &count);
     assert_int_equal(count, 2);
     assert_true(sums[0].pass == TERN_PASS_BACKWARD && sums[0].calls == 2 * (STEPS - 1));
     free(sums);
-    bench_recorder_free(&r);
+    profile_recorder_free(&r);
 }
 
 static void the_share_of_the_roofline_is_of_the_longer_of_both(void **state)
 {
     (void)state;
-    bench_recorder r;
-    const bench_ceilings ceilings = { .flops = 1e6, .bandwidth = 1e3 };
+    profile_recorder r;
+    const profile_roof roof = { .flops = 1e6, .bandwidth = 1e3 };
     record(&r, false);
-    bench_ceilings_apply(&ceilings, &r);
+    profile_roof_apply(&roof, &r);
     /* forward: 1 ms by its FLOPs, 8 ms by its bytes */
     double seconds = node_at(&r, "train step/forward/one/a/slow", false)->roof_seconds;
     assert_true(seconds > 0.0239 && seconds < 0.0241);
-    bench_recorder_free(&r);
+    profile_recorder_free(&r);
 }
 
 static void events_of_a_trace_nest_and_last_as_long_as_the_run(void **state)
 {
     (void)state;
-    bench_recorder r;
+    profile_recorder r;
     char path[TEMPORARY_PATH_BYTES];
     tern_error error = { 0 };
     const char *open[64];
     int depth = 0, ops = 0, deepest = 0;
     double last = 0;
     record(&r, true);
-    assert_true(bench_trace_write(&r, temporary_path(path, test_folder, "trace.json"), &error));
+    assert_true(profile_trace_write(&r, temporary_path(path, test_folder, "trace.json"), &error));
     json_t *json = json_load_file(path, JSON_REJECT_DUPLICATES, NULL), *event;
     size_t i;
     json_array_foreach(json_object_get(json, "traceEvents"), i, event)
@@ -262,14 +263,14 @@ static void events_of_a_trace_nest_and_last_as_long_as_the_run(void **state)
     assert_int_equal(deepest, 6); /* run, train step, forward, one, a, slow */
     assert_true(last > 0.999e-3 * (double)r.wall_ns && last < 1.001e-3 * (double)r.wall_ns);
     json_decref(json);
-    bench_recorder_free(&r);
+    profile_recorder_free(&r);
 }
 
 /* --------------------------------------------------------------- problems -- */
 
 /* An embedding, two linears that differ in an option, and an optimiser with another step each
  * time; three steps of them. */
-static void record_problems(bench_recorder *r)
+static void record_problems(profile_recorder *r)
 {
     tern_ctx *ctx = open_context((tern_ctx_opts){ .threads = 1 });
     tern_tensor *table = tern_param(ctx, "table", 2, (int64_t[]){ 9, 4 }, (tern_param_opts){ 0 });
@@ -277,7 +278,7 @@ static void record_problems(bench_recorder *r)
     const int32_t tokens[3] = { 8, 2, 5 };
     const float x[8] = { 0 };
     tern_params_freeze(ctx);
-    assert_true(bench_recorder_begin(r, "problems", false));
+    assert_true(profile_recorder_begin(r, "problems", false));
     tern_observe(ctx, &r->observer);
     tern_set_training(ctx, true);
     for (int step = 1; step <= 3; step++) {
@@ -291,18 +292,19 @@ static void record_problems(bench_recorder *r)
         tern_linear(ctx, other, weight, NULL, (tern_linear_opts){ 0 });
         tern_seed_grad(ctx, y, TERN_F64, grad);
         tern_backward(ctx, NULL);
-        tern_adamw(ctx, tern_blocks(ctx), NULL, (tern_adamw_opts){ .lr = 0.1 / step, .step = step });
+        tern_adamw(ctx, tern_blocks(ctx), NULL,
+                   (tern_adamw_opts){ .lr = 0.1 / step, .step = step });
     }
     assert_tern_ok(ctx);
     tern_ctx_free(ctx);
-    bench_recorder_end(r);
+    profile_recorder_end(r);
 }
 
-static const bench_problem_seen *problem_of(const bench_recorder *r, const char *op, tern_pass pass,
+static const profile_problem *problem_of(const profile_recorder *r, const char *op, tern_pass pass,
                                             const char *inputs, const char *options)
 {
     for (int i = 0; i < r->problems.count; i++) {
-        const bench_problem_seen *seen = &r->problems.seen[i];
+        const profile_problem *seen = &r->problems.seen[i];
         if (strcmp(seen->op->name, op) == 0 && seen->pass == pass &&
             strcmp(seen->inputs, inputs) == 0 && (!options || strcmp(seen->options, options) == 0))
             return seen;
@@ -314,7 +316,7 @@ static const bench_problem_seen *problem_of(const bench_recorder *r, const char 
 static void problems_are_told_apart_by_shapes_options_and_pass(void **state)
 {
     (void)state;
-    bench_recorder r;
+    profile_recorder r;
     record_problems(&r);
     const char *const linear = "x=[3,4] weight=[4,4]";
     assert_int_equal(problem_of(&r, "linear", TERN_PASS_FORWARD, linear, "")->calls, 3);
@@ -322,10 +324,10 @@ static void problems_are_told_apart_by_shapes_options_and_pass(void **state)
                      3);
     assert_int_equal(
         problem_of(&r, "linear", TERN_PASS_FORWARD, "x=[2,4] weight=[4,4]", "")->calls, 3);
-    const bench_problem_seen *backward = problem_of(&r, "linear", TERN_PASS_BACKWARD, linear, "");
+    const profile_problem *backward = problem_of(&r, "linear", TERN_PASS_BACKWARD, linear, "");
     assert_int_equal(backward->calls, 3);
     assert_string_equal(backward->gradients, "x,weight");
-    /* The range of the indices, in backward too, which may not see them. */
+    /* The range of the indices: how much of the table is read. */
     const char *const embedding = "table=[9,4] tokens=[3]{2..8}";
     problem_of(&r, "embedding", TERN_PASS_FORWARD, embedding, NULL);
     problem_of(&r, "embedding", TERN_PASS_BACKWARD, embedding, NULL);
@@ -333,19 +335,19 @@ static void problems_are_told_apart_by_shapes_options_and_pass(void **state)
     for (int i = 0; i < r.problems.count; i++)
         adamw += strcmp(r.problems.seen[i].op->name, "adamw") == 0;
     assert_int_equal(adamw, 1);
-    bench_recorder_free(&r);
+    profile_recorder_free(&r);
 }
 
 /* What another program makes of the file is what was run. */
 static void saved_shapes_can_be_made_again(void **state)
 {
     (void)state;
-    bench_recorder r;
+    profile_recorder r;
     char path[TEMPORARY_PATH_BYTES];
     tern_error error = { 0 };
     record_problems(&r);
     temporary_path(path, test_folder, "shapes.json");
-    assert_true(bench_problems_save(&r.problems, path, "tern train", 3, &error));
+    assert_true(profile_problems_save(&r.problems, path, "tern train", 3, &error));
     json_t *json = json_load_file(path, JSON_REJECT_DUPLICATES, NULL), *entry;
     const char *text = json_string_value(json_object_get(json, "format"));
     assert_string_equal(text, "tern shapes 1");
@@ -371,7 +373,7 @@ static void saved_shapes_can_be_made_again(void **state)
     }
     assert_true(calls >= 3 * 8);
     json_decref(json);
-    bench_recorder_free(&r);
+    profile_recorder_free(&r);
 }
 
 int main(void)

@@ -14,10 +14,10 @@ static training_set set;
 
 /* ------------------------------------------------------------- recording -- */
 
-static bool has_span(const bench_recorder *r, const char *name)
+static bool has_span(const profile_recorder *r, const char *name)
 {
     for (int i = 0; i < r->node_count; i++)
-        if (r->nodes[i].kind == BENCH_NODE_SPAN && strcmp(r->nodes[i].name, name) == 0)
+        if (r->nodes[i].kind == PROFILE_NODE_SPAN && strcmp(r->nodes[i].name, name) == 0)
             return true;
     return false;
 }
@@ -26,18 +26,18 @@ static void a_watched_run_has_the_same_bits_and_is_counted(void **state)
 {
     (void)state;
     char run[TEMPORARY_PATH_BYTES];
-    bench_recorder r;
+    profile_recorder r;
     tern_train_result result;
     tern_trainer_opts opts = training_into(&set, "watched", run);
-    assert_true(bench_recorder_begin(&r, "train", true));
+    assert_true(profile_recorder_begin(&r, "train", true));
     opts.observer = &r.observer;
     train_or_fail(&opts, &result);
-    bench_recorder_end(&r);
+    profile_recorder_end(&r);
     assert_same_run(set.whole, run, TRAINING_EPOCHS);
 
     int64_t sum = r.recorder_ns;
     for (int i = 0; i < r.node_count; i++)
-        sum += bench_node_own_ns(&r.nodes[i]);
+        sum += profile_node_own_ns(&r.nodes[i]);
     assert_int_equal(sum, r.wall_ns);
     assert_true((double)r.wall_ns >= 1e9 * result.seconds * 0.999);
     /* One step a batch, and one of validation an epoch; each has a shape of its own. */
@@ -51,7 +51,7 @@ static void a_watched_run_has_the_same_bits_and_is_counted(void **state)
     assert_true(r.memory.param_bytes > 4 * (size_t)result.parameters && r.workspace_bytes > 0);
     assert_int_equal(r.threads, 1);
     assert_string_equal(r.device, "cpu");
-    bench_recorder_free(&r);
+    profile_recorder_free(&r);
 }
 
 /* --------------------------------------------------------------- program -- */

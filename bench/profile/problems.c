@@ -9,7 +9,7 @@
 
 /* --------------------------------------------------------------- index -- */
 
-uint64_t bench_hash(uint64_t hash, const void *bytes, size_t size)
+uint64_t profile_hash(uint64_t hash, const void *bytes, size_t size)
 {
     const unsigned char *at = bytes;
     for (; size >= sizeof hash; at += sizeof hash, size -= sizeof hash) {
@@ -24,7 +24,7 @@ uint64_t bench_hash(uint64_t hash, const void *bytes, size_t size)
 }
 
 /* Where the key is, or could be put. */
-static int slot_of(const bench_index *index, uint64_t key)
+static int slot_of(const profile_index *index, uint64_t key)
 {
     int mask = index->capacity - 1, slot = (int)(key & (uint64_t)mask);
     while (index->numbers[slot] >= 0 && index->keys[slot] != key)
@@ -32,30 +32,30 @@ static int slot_of(const bench_index *index, uint64_t key)
     return slot;
 }
 
-int bench_index_find(const bench_index *index, uint64_t key)
+int profile_index_find(const profile_index *index, uint64_t key)
 {
     return index->capacity ? index->numbers[slot_of(index, key)] : -1;
 }
 
-static bool grow(bench_index *index)
+static bool grow(profile_index *index)
 {
-    bench_index more = { .capacity = index->capacity ? 2 * index->capacity : 1024 };
+    profile_index more = { .capacity = index->capacity ? 2 * index->capacity : 1024 };
     more.keys = malloc((size_t)more.capacity * sizeof *more.keys);
     more.numbers = malloc((size_t)more.capacity * sizeof *more.numbers);
     if (!more.keys || !more.numbers) {
-        bench_index_free(&more);
+        profile_index_free(&more);
         return false;
     }
     memset(more.numbers, 0xFF, (size_t)more.capacity * sizeof *more.numbers);
     for (int i = 0; i < index->capacity; i++)
         if (index->numbers[i] >= 0)
-            bench_index_add(&more, index->keys[i], index->numbers[i]);
-    bench_index_free(index);
+            profile_index_add(&more, index->keys[i], index->numbers[i]);
+    profile_index_free(index);
     *index = more;
     return true;
 }
 
-bool bench_index_add(bench_index *index, uint64_t key, int number)
+bool profile_index_add(profile_index *index, uint64_t key, int number)
 {
     if (2 * index->count >= index->capacity && !grow(index))
         return false;
@@ -66,11 +66,11 @@ bool bench_index_add(bench_index *index, uint64_t key, int number)
     return true;
 }
 
-void bench_index_free(bench_index *index)
+void profile_index_free(profile_index *index)
 {
     free(index->keys);
     free(index->numbers);
-    *index = (bench_index){ 0 };
+    *index = (profile_index){ 0 };
 }
 
 /* ---------------------------------------------------------------- keys -- */
@@ -89,16 +89,15 @@ static bool changes_inputs(const tern_call *call)
     return false;
 }
 
-/* Of op and shapes, which forward and backward have in common. */
 static uint64_t shape_key(const tern_call *call)
 {
-    uint64_t hash = bench_hash(BENCH_HASH_START, &call->op, sizeof call->op);
+    uint64_t hash = profile_hash(PROFILE_HASH_START, &call->op, sizeof call->op);
     for (int i = 0; i < call->inputs; i++) {
         const tern_tensor *in = call->in[i];
         int64_t head[2] = { i, in ? in->rank : -1 };
-        hash = bench_hash(hash, head, sizeof head);
+        hash = profile_hash(hash, head, sizeof head);
         if (in)
-            hash = bench_hash(hash, in->shape, (size_t)in->rank * sizeof *in->shape);
+            hash = profile_hash(hash, in->shape, (size_t)in->rank * sizeof *in->shape);
     }
     return hash;
 }
@@ -111,23 +110,23 @@ static uint64_t add_options(uint64_t hash, const tern_op *op, const char *option
                       : option->type == TERN_OPTION_CHOICE ? sizeof(int)
                                                            : sizeof(int64_t);
         size_t length = option->length > 1 ? (size_t)option->length : 1;
-        hash = bench_hash(hash, options + option->offset, length * size);
+        hash = profile_hash(hash, options + option->offset, length * size);
         if (option->count_offset)
-            hash = bench_hash(hash, options + option->count_offset, sizeof(int64_t));
+            hash = profile_hash(hash, options + option->count_offset, sizeof(int64_t));
         if (option->has_offset)
-            hash = bench_hash(hash, options + option->has_offset, sizeof(bool));
+            hash = profile_hash(hash, options + option->has_offset, sizeof(bool));
     }
     return hash;
 }
 
-uint64_t bench_problem_key(const tern_observed_op *op)
+uint64_t profile_problem_key(const tern_observed_op *op)
 {
     const tern_call *call = op->call;
     uint64_t hash = shape_key(call), wanted = (uint64_t)op->pass << TERN_MAX_ARGS;
     for (int i = 0; i < call->inputs; i++)
         wanted |= (uint64_t)(op->pass == TERN_PASS_BACKWARD && call->grad_in[i]) << i;
-    hash = bench_hash(hash, &wanted, sizeof wanted);
-    hash = bench_hash(hash, &op->impl, sizeof op->impl);
+    hash = profile_hash(hash, &wanted, sizeof wanted);
+    hash = profile_hash(hash, &op->impl, sizeof op->impl);
     return changes_inputs(call) ? hash : add_options(hash, call->op, call->options);
 }
 
@@ -201,15 +200,6 @@ static char *gradients_text(const tern_observed_op *op, bool *at_most)
 
 /* --------------------------------------------------------------- table -- */
 
-/* What an earlier call on the same inputs was given: backward may not see the values. */
-static char *known_inputs(const bench_problems *problems, uint64_t shapes, tern_pass pass)
-{
-    for (int i = 0; pass != TERN_PASS_FORWARD && i < problems->count; i++)
-        if (problems->seen[i].shape_key == shapes)
-            return strdup(problems->seen[i].inputs);
-    return NULL;
-}
-
 /* Of tensors that are there: in backward, those that it does not read have no data. */
 static double bytes_of(tern_tensor *const *tensors, int count)
 {
@@ -238,37 +228,34 @@ static tern_cost cost_of(const tern_observed_op *op)
     return (tern_cost){ forward.flops, forward.bytes > 0 ? forward.bytes : bytes };
 }
 
-int bench_problems_note(bench_problems *problems, const tern_observed_op *op, uint64_t key)
+int profile_problems_note(profile_problems *problems, const tern_observed_op *op, uint64_t key)
 {
-    int number = bench_index_find(&problems->index, key);
+    int number = profile_index_find(&problems->index, key);
     if (number >= 0)
         return number;
     if (problems->count == problems->capacity) {
         int capacity = problems->capacity ? 2 * problems->capacity : 128;
-        bench_problem_seen *grown = realloc(problems->seen, (size_t)capacity * sizeof *grown);
+        profile_problem *grown = realloc(problems->seen, (size_t)capacity * sizeof *grown);
         if (!grown)
             return -1;
         problems->seen = grown;
         problems->capacity = capacity;
     }
-    bench_problem_seen *seen = &problems->seen[problems->count];
-    *seen = (bench_problem_seen){ .key = key, .shape_key = shape_key(op->call),
-                                  .op = op->call->op, .pass = op->pass, .cost = cost_of(op) };
+    profile_problem *seen = &problems->seen[problems->count];
+    *seen = (profile_problem){ .op = op->call->op, .pass = op->pass, .cost = cost_of(op) };
     snprintf(seen->provider, sizeof seen->provider, "%s", op->impl->provider);
-    seen->inputs = known_inputs(problems, seen->shape_key, op->pass);
-    if (!seen->inputs)
-        seen->inputs = inputs_text(op->call);
+    seen->inputs = inputs_text(op->call);
     seen->options = options_text(op->call);
     seen->gradients = gradients_text(op, &seen->at_most);
     if (!seen->inputs || !seen->options || !seen->gradients ||
-        !bench_index_add(&problems->index, key, problems->count)) {
+        !profile_index_add(&problems->index, key, problems->count)) {
         free(seen->inputs), free(seen->options), free(seen->gradients);
         return -1;
     }
     return problems->count++;
 }
 
-void bench_problems_free(bench_problems *problems)
+void profile_problems_free(profile_problems *problems)
 {
     for (int i = 0; i < problems->count; i++) {
         free(problems->seen[i].inputs);
@@ -276,11 +263,11 @@ void bench_problems_free(bench_problems *problems)
         free(problems->seen[i].gradients);
     }
     free(problems->seen);
-    bench_index_free(&problems->index);
-    *problems = (bench_problems){ 0 };
+    profile_index_free(&problems->index);
+    *problems = (profile_problems){ 0 };
 }
 
-const char *bench_pass_name(tern_pass pass)
+const char *profile_pass_name(tern_pass pass)
 {
     return pass == TERN_PASS_FORWARD ? "fwd" : pass == TERN_PASS_BACKWARD ? "bwd" : "restore";
 }

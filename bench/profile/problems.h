@@ -12,23 +12,22 @@
 
 /* From 64-bit hashes to numbers from 0 on.  Keys are taken to be different where hashes are:
  * of a million, two are equal once in 40 million runs. */
-typedef struct bench_index {
+typedef struct profile_index {
     uint64_t *keys;
     int *numbers; /* -1: empty */
     int count, capacity;
-} bench_index;
+} profile_index;
 
 /* The number of a key, or -1. */
-int bench_index_find(const bench_index *index, uint64_t key);
-bool bench_index_add(bench_index *index, uint64_t key, int number);
-void bench_index_free(bench_index *index);
+int profile_index_find(const profile_index *index, uint64_t key);
+bool profile_index_add(profile_index *index, uint64_t key, int number);
+void profile_index_free(profile_index *index);
 
 /* FNV-1a, a word at a time. */
-uint64_t bench_hash(uint64_t hash, const void *bytes, size_t size);
-#define BENCH_HASH_START 0xCBF29CE484222325u
+uint64_t profile_hash(uint64_t hash, const void *bytes, size_t size);
+#define PROFILE_HASH_START 0xCBF29CE484222325u
 
-typedef struct bench_problem_seen {
-    uint64_t key, shape_key; /* shape_key: of op and shapes alone */
+typedef struct profile_problem {
     const tern_op *op;
     tern_pass pass;
     char provider[32];
@@ -38,21 +37,21 @@ typedef struct bench_problem_seen {
     bool at_most;    /* the cost counts gradients that were not asked for             */
     tern_cost cost;  /* of one call; bytes of the tensors where the contract names none */
     int64_t calls;
-} bench_problem_seen;
+} profile_problem;
 
-typedef struct bench_problems {
-    bench_problem_seen *seen;
+typedef struct profile_problems {
+    profile_problem *seen;
     int count, capacity;
-    bench_index index;
-} bench_problems;
+    profile_index index;
+} profile_problems;
 
 /* The number of the call's problem, a new one if it was not seen before; -1 without memory. */
-uint64_t bench_problem_key(const tern_observed_op *op);
-int bench_problems_note(bench_problems *problems, const tern_observed_op *op, uint64_t key);
-void bench_problems_free(bench_problems *problems);
+uint64_t profile_problem_key(const tern_observed_op *op);
+int profile_problems_note(profile_problems *problems, const tern_observed_op *op, uint64_t key);
+void profile_problems_free(profile_problems *problems);
 
 /* "fwd", "bwd", "restore" */
-const char *bench_pass_name(tern_pass pass);
+const char *profile_pass_name(tern_pass pass);
 
 /* Write the problems of forward and backward passes as JSON that a benchmark can replay:
  *
@@ -64,7 +63,7 @@ const char *bench_pass_name(tern_pass pass);
  * range of their values, {0..511}.  pass is fwd or bwd, count the calls in the whole run,
  * most often called first.  A bwd problem has "gradients" too: the inputs, with commas
  * between them, of which the gradient was computed. */
-bool bench_problems_save(const bench_problems *problems, const char *path, const char *model,
+bool profile_problems_save(const profile_problems *problems, const char *path, const char *model,
                          int64_t steps, tern_error *error);
 
 #endif

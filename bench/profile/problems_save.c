@@ -10,27 +10,27 @@
 /* Most often called first; among equals as they came. */
 static int by_calls(const void *left, const void *right)
 {
-    const bench_problem_seen *a = *(const bench_problem_seen *const *)left;
-    const bench_problem_seen *b = *(const bench_problem_seen *const *)right;
+    const profile_problem *a = *(const profile_problem *const *)left;
+    const profile_problem *b = *(const profile_problem *const *)right;
     if (a->calls != b->calls)
         return a->calls < b->calls ? 1 : -1;
     return (a > b) - (a < b);
 }
 
-static json_t *problem_json(const bench_problem_seen *seen)
+static json_t *problem_json(const profile_problem *seen)
 {
     json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:I}", "op", seen->op->name, "inputs",
                              seen->inputs, "options", seen->options, "pass",
-                             bench_pass_name(seen->pass), "count", (json_int_t)seen->calls);
+                             profile_pass_name(seen->pass), "count", (json_int_t)seen->calls);
     if (json && seen->pass == TERN_PASS_BACKWARD)
         json_object_set_new(json, "gradients", json_string(seen->gradients));
     return json;
 }
 
-static json_t *problems_json(const bench_problems *problems)
+static json_t *problems_json(const profile_problems *problems)
 {
     json_t *list = json_array();
-    const bench_problem_seen **order = malloc(((size_t)problems->count + 1) * sizeof *order);
+    const profile_problem **order = malloc(((size_t)problems->count + 1) * sizeof *order);
     for (int i = 0; order && i < problems->count; i++)
         order[i] = &problems->seen[i];
     if (order)
@@ -42,7 +42,7 @@ static json_t *problems_json(const bench_problems *problems)
     return order ? list : NULL;
 }
 
-bool bench_problems_save(const bench_problems *problems, const char *path, const char *model,
+bool profile_problems_save(const profile_problems *problems, const char *path, const char *model,
                          int64_t steps, tern_error *error)
 {
     json_t *json = json_pack("{s:s, s:s, s:I, s:o}", "format", "tern shapes 1", "model", model,

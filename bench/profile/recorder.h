@@ -26,10 +26,14 @@
 #include "core/context.h"
 #include "core/observer.h"
 
-typedef enum bench_node_kind { BENCH_NODE_SPAN, BENCH_NODE_LAYER, BENCH_NODE_OP } bench_node_kind;
+typedef enum profile_node_kind {
+    PROFILE_NODE_SPAN,
+    PROFILE_NODE_LAYER,
+    PROFILE_NODE_OP
+} profile_node_kind;
 
-typedef struct bench_node {
-    bench_node_kind kind;
+typedef struct profile_node {
+    profile_node_kind kind;
     int parent;       /* -1: the root, node 0 */
     char *name;       /* of an op its name, with its provider if that is not "hand" */
     tern_pass pass;   /* of an op */
@@ -37,42 +41,42 @@ typedef struct bench_node {
     int64_t calls;    /* of a span or op; of a layer 0 */
     int64_t total_ns; /* of a layer: of what is below it */
     int64_t below_ns; /* of that, in nodes below and in the recorder */
-    /* Sums over all ops at and below the node, once bench_recorder_end has been called. */
+    /* Sums over all ops at and below the node, once profile_recorder_end has been called. */
     double flops, bytes;
     double costed_seconds;  /* in ops whose contract gives a cost                           */
-    double roof_seconds;    /* that these would take at the roofline: bench_ceilings_apply  */
+    double roof_seconds;    /* that these would take at the roofline: profile_roof_apply  */
     bool at_most;           /* some gradient counted in flops and bytes was not asked for   */
-} bench_node;
+} profile_node;
 
 /* The calls of one op in one place on one problem. */
-typedef struct bench_use {
+typedef struct profile_use {
     uint64_t key;
     int node, problem;
     int64_t calls, total_ns;
-} bench_use;
+} profile_use;
 
 /* One span or kernel, for the trace file.  problem is -1 of spans. */
-typedef struct bench_event {
+typedef struct profile_event {
     int32_t node, problem;
     int64_t begin_ns, end_ns; /* from the recorder's begin */
-} bench_event;
+} profile_event;
 
-enum { BENCH_SPAN_DEPTH = 32, BENCH_MOST_EVENTS = 4000000, BENCH_MODEL_BYTES = 512 };
+enum { PROFILE_SPAN_DEPTH = 32, PROFILE_MOST_EVENTS = 4000000, PROFILE_MODEL_BYTES = 512 };
 
-typedef struct bench_recorder {
+typedef struct profile_recorder {
     tern_observer observer; /* to be given to what is watched; its user is the recorder */
-    char command[BENCH_MODEL_BYTES];
+    char command[PROFILE_MODEL_BYTES];
 
-    bench_node *nodes;
+    profile_node *nodes;
     int node_count, node_capacity;
-    bench_index node_index;
-    bench_use *uses;
+    profile_index node_index;
+    profile_use *uses;
     int use_count, use_capacity;
-    bench_index use_index;
-    bench_problems problems;
+    profile_index use_index;
+    profile_problems problems;
 
     bool keep_events;
-    bench_event *events;
+    profile_event *events;
     int64_t event_count, event_capacity, events_left_out;
 
     int64_t begin_ns, wall_ns, recorder_ns;
@@ -86,7 +90,7 @@ typedef struct bench_recorder {
     struct {
         int node;
         int64_t begin_ns, event;
-    } open[BENCH_SPAN_DEPTH];          /* spans, the root first */
+    } open[PROFILE_SPAN_DEPTH];          /* spans, the root first */
     int depth, too_deep;
     int64_t op_begin_ns;
 
@@ -95,16 +99,19 @@ typedef struct bench_recorder {
     char device[32], simd[16];         /* of the last context              */
     int threads;
     bool failed;
-} bench_recorder;
+} profile_recorder;
 
-/* Begin to record what is known by this name.  keep_events: for bench_trace_write.  False if
+/* Begin to record what is known by this name.  keep_events: for profile_trace_write.  False if
  * there is no memory; free in any case. */
-bool bench_recorder_begin(bench_recorder *recorder, const char *command, bool keep_events);
+bool profile_recorder_begin(profile_recorder *recorder, const char *command, bool keep_events);
 /* The run is over: close what is open, and sum up costs. */
-void bench_recorder_end(bench_recorder *recorder);
-void bench_recorder_free(bench_recorder *recorder);
+void profile_recorder_end(profile_recorder *recorder);
+void profile_recorder_free(profile_recorder *recorder);
+
+/* "span", "layer", "op" */
+const char *profile_kind_name(profile_node_kind kind);
 
 /* Nanoseconds of the node that no node below it has, nor the recorder; all of an op's. */
-int64_t bench_node_own_ns(const bench_node *node);
+int64_t profile_node_own_ns(const profile_node *node);
 
 #endif

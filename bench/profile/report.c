@@ -36,11 +36,11 @@ static void print_rate(FILE *out, double amount, double seconds)
 
 /* ---------------------------------------------------------------- parts -- */
 
-static void print_parts(const bench_profile *p, FILE *out)
+static void print_parts(const profile_report *p, FILE *out)
 {
-    bench_part parts[BENCH_MOST_PARTS];
-    const bench_recorder *r = p->recorder;
-    int count = bench_profile_parts(r, parts), small = 0;
+    profile_part parts[PROFILE_MOST_PARTS];
+    const profile_recorder *r = p->recorder;
+    int count = profile_parts(r, parts), small = 0;
     int64_t sum = 0, small_ns = 0;
     fprintf(out, "\n%-*s %9s %6s\n", NAME_COLUMNS, "where the time went", "ms", "%");
     for (int i = 0; i < count; i++) {
@@ -66,18 +66,18 @@ static void print_parts(const bench_profile *p, FILE *out)
 
 /* ----------------------------------------------------------------- tree -- */
 
-static void print_node(const bench_profile *p, FILE *out, const bench_node *node, int depth,
+static void print_node(const profile_report *p, FILE *out, const profile_node *node, int depth,
                        const char *name)
 {
-    const bench_recorder *r = p->recorder;
+    const profile_recorder *r = p->recorder;
     double share = (double)node->total_ns / (double)r->wall_ns;
     char text[256], calls[24] = "", own[32] = "";
     snprintf(text, sizeof text, "%*s%s%s", 2 * depth, "", name,
              node->first && !r->nodes[node->parent].first ? " (first of its shape)" : "");
     if (node->calls)
         snprintf(calls, sizeof calls, "%lld", (long long)node->calls);
-    if (node->kind != BENCH_NODE_LAYER)
-        snprintf(own, sizeof own, "%.2f", 1e-6 * (double)bench_node_own_ns(node));
+    if (node->kind != PROFILE_NODE_LAYER)
+        snprintf(own, sizeof own, "%.2f", 1e-6 * (double)profile_node_own_ns(node));
     fprintf(out, "%-*s %9.2f %6.1f %9s %7s", NAME_COLUMNS, text, 1e-6 * (double)node->total_ns,
             100 * share, own, calls);
     print_rate(out, node->flops, node->costed_seconds);
@@ -86,13 +86,13 @@ static void print_node(const bench_profile *p, FILE *out, const bench_node *node
     fputc('\n', out);
 }
 
-static bool is_long(const bench_profile *p, int64_t ns)
+static bool is_long(const profile_report *p, int64_t ns)
 {
     return (double)ns >= p->least * (double)p->recorder->wall_ns;
 }
 
 /* The only child of a layer; -1 if it has none or several. */
-static int only_child(const bench_recorder *r, int parent)
+static int only_child(const profile_recorder *r, int parent)
 {
     int found = -1;
     for (int i = parent + 1; i < r->node_count; i++)
@@ -105,22 +105,22 @@ static int only_child(const bench_recorder *r, int parent)
 }
 
 /* A layer that holds one thing alone takes no line of its own: "conv1.conv2d". */
-static int skip_single(const bench_recorder *r, int node, char *name, size_t size)
+static int skip_single(const profile_recorder *r, int node, char *name, size_t size)
 {
     snprintf(name, size, "%s", r->nodes[node].name);
-    for (int child; r->nodes[node].kind == BENCH_NODE_LAYER && (child = only_child(r, node)) >= 0;
+    for (int child; r->nodes[node].kind == PROFILE_NODE_LAYER && (child = only_child(r, node)) >= 0;
          node = child) {
         size_t used = strlen(name);
-        snprintf(name + used, size - used, "%s%s", r->nodes[child].kind == BENCH_NODE_OP ? ": " : ".",
-                 r->nodes[child].name);
+        bool is_op = r->nodes[child].kind == PROFILE_NODE_OP;
+        snprintf(name + used, size - used, "%s%s", is_op ? ": " : ".", r->nodes[child].name);
     }
     return node;
 }
 
 /* First steps are told of in one line: where their time goes says little of the rest. */
-static void print_below(const bench_profile *p, FILE *out, int parent, int depth)
+static void print_below(const profile_report *p, FILE *out, int parent, int depth)
 {
-    const bench_recorder *r = p->recorder;
+    const profile_recorder *r = p->recorder;
     char name[192];
     int64_t small_ns = 0;
     int small = 0, shown = 0;
@@ -144,7 +144,7 @@ static void print_below(const bench_profile *p, FILE *out, int parent, int depth
     }
 }
 
-static void print_tree(const bench_profile *p, FILE *out)
+static void print_tree(const profile_report *p, FILE *out)
 {
     fprintf(out, "\n%-*s %9s %6s %9s %7s %8s %7s\n", NAME_COLUMNS, "by layer", "total ms", "%",
             "self ms", "calls", "GFLOP/s", "% roof");
@@ -154,14 +154,14 @@ static void print_tree(const bench_profile *p, FILE *out)
 
 /* ------------------------------------------------------------------ ops -- */
 
-static void print_op(const bench_profile *p, FILE *out, const bench_op_sum *sum)
+static void print_op(const profile_report *p, FILE *out, const profile_op_sum *sum)
 {
     double seconds = NS * (double)sum->total_ns;
     const char *bound = sum->roof_seconds <= 0                         ? "-"
                         : sum->compute_seconds >= sum->roof_seconds / 2 ? "compute"
                                                                         : "memory";
     fprintf(out, "%-22s %-7s %-9s %7lld %9.2f %6.1f %9.1f", sum->op->name,
-            bench_pass_name(sum->pass), sum->provider, (long long)sum->calls, 1e3 * seconds,
+            profile_pass_name(sum->pass), sum->provider, (long long)sum->calls, 1e3 * seconds,
             100 * (double)sum->total_ns / (double)p->recorder->wall_ns,
             1e6 * seconds / (double)sum->calls);
     print_rate(out, sum->flops, seconds);
@@ -170,11 +170,11 @@ static void print_op(const bench_profile *p, FILE *out, const bench_op_sum *sum)
     fprintf(out, "  %s\n", bound);
 }
 
-static void print_ops(const bench_profile *p, FILE *out)
+static void print_ops(const profile_report *p, FILE *out)
 {
     int count, hidden = 0;
     int64_t hidden_ns = 0;
-    bench_op_sum *sums = bench_profile_ops(p, &count);
+    profile_op_sum *sums = profile_ops(p, &count);
     fprintf(out, "\n%-22s %-7s %-9s %7s %9s %6s %9s %8s %8s %7s  %s\n", "by op", "pass", "provider",
             "calls", "total ms", "%", "mean us", "GFLOP/s", "GB/s", "% roof", "bound by");
     for (int i = 0; sums && i < count; i++) {
@@ -193,26 +193,26 @@ static void print_ops(const bench_profile *p, FILE *out)
 
 /* ----------------------------------------------------------- the report -- */
 
-static void print_head(const bench_profile *p, FILE *out)
+static void print_head(const profile_report *p, FILE *out)
 {
-    const bench_recorder *r = p->recorder;
+    const profile_recorder *r = p->recorder;
     fprintf(out, "%s: %.3f s, %lld steps", r->command, NS * (double)r->wall_ns,
             (long long)r->steps);
     fprintf(out, ", of which %lld the first of their shape (these are kept apart), and %lld that "
                  "only planned memory\n", (long long)r->first_steps, (long long)r->dry_steps);
     fprintf(out, "device %s, SIMD level %s, %d thread%s", r->device, r->simd, r->threads,
             r->threads == 1 ? "" : "s");
-    if (p->ceilings)
+    if (p->roof)
         fprintf(out, "; measured just now: %.1f GFLOP/s in registers, %.1f GB/s read from memory",
-                1e-9 * p->ceilings->flops, 1e-9 * p->ceilings->bandwidth);
+                1e-9 * p->roof->flops, 1e-9 * p->roof->bandwidth);
     fputc('\n', out);
     if (r->failed)
         fprintf(out, "the profiler ran out of memory: what came after that is not counted\n");
 }
 
-static void print_memory(const bench_profile *p, FILE *out)
+static void print_memory(const profile_report *p, FILE *out)
 {
-    const bench_recorder *r = p->recorder;
+    const profile_recorder *r = p->recorder;
     const tern_memory_report *m = &r->memory;
     fprintf(out, "\nmost memory, MiB\n  steps          %9.2f  planned; %.2f without reuse; the "
                  "largest workspace %.2f\n", (double)m->arena_bytes / MIB,
@@ -225,20 +225,20 @@ static void print_memory(const bench_profile *p, FILE *out)
             (double)p->process_bytes / MIB);
 }
 
-void bench_profile_print(const bench_profile *p, FILE *out)
+void profile_print(const profile_report *p, FILE *out)
 {
-    const bench_recorder *r = p->recorder;
+    const profile_recorder *r = p->recorder;
     print_head(p, out);
     print_parts(p, out);
     print_tree(p, out);
     print_ops(p, out);
-    if (p->ceilings)
+    if (p->roof)
         fprintf(out, "%% roof: of what FLOPs in registers or the least traffic from memory allow, "
                      "whichever is longer;\n  above 100: the data lay in a cache;  <: at most, for "
                      "gradients are counted that were not asked for\n");
     print_memory(p, out);
-    fprintf(out, "\nthe profiler heard of %lld spans and kernels and took %.2f ms (%.2f %%), %.2f us "
-                 "each\n", (long long)r->heard, 1e-6 * (double)r->recorder_ns,
+    fprintf(out, "\nthe profiler heard of %lld spans and kernels and took %.2f ms (%.2f %%), "
+                 "%.2f us each\n", (long long)r->heard, 1e-6 * (double)r->recorder_ns,
             100 * (double)r->recorder_ns / (double)r->wall_ns,
             r->heard ? 1e-3 * (double)r->recorder_ns / (double)r->heard : 0.0);
 }

@@ -11,39 +11,35 @@
 
 static const double NS = 1e-9;
 
-static const char *kind_name(const bench_node *node)
+static json_t *node_json(const profile_recorder *r, int at)
 {
-    return node->kind == BENCH_NODE_SPAN ? "span" : node->kind == BENCH_NODE_LAYER ? "layer" : "op";
-}
-
-static json_t *node_json(const bench_recorder *r, int at)
-{
-    const bench_node *node = &r->nodes[at];
+    const profile_node *node = &r->nodes[at];
     json_t *below = json_array();
     for (int i = at + 1; i < r->node_count; i++)
         if (r->nodes[i].parent == at)
             json_array_append_new(below, node_json(r, i));
     json_t *json = json_pack("{s:s, s:s, s:f, s:f, s:I, s:f, s:f, s:f, s:f, s:b, s:b, s:o}", "name",
-                             node->name, "kind", kind_name(node), "total_seconds",
-                             NS * (double)node->total_ns, "self_seconds", NS * (double)bench_node_own_ns(node), "calls",
+                             node->name, "kind", profile_kind_name(node->kind), "total_seconds",
+                             NS * (double)node->total_ns, "self_seconds",
+                             NS * (double)profile_node_own_ns(node), "calls",
                              (json_int_t)node->calls, "flops", node->flops, "bytes", node->bytes,
                              "costed_seconds", node->costed_seconds, "roof_seconds",
                              node->roof_seconds, "at_most", node->at_most, "first", node->first,
                              "below", below);
-    if (json && node->kind == BENCH_NODE_OP)
-        json_object_set_new(json, "pass", json_string(bench_pass_name(node->pass)));
+    if (json && node->kind == PROFILE_NODE_OP)
+        json_object_set_new(json, "pass", json_string(profile_pass_name(node->pass)));
     return json;
 }
 
-static json_t *ops_json(const bench_profile *p)
+static json_t *ops_json(const profile_report *p)
 {
     int count;
-    bench_op_sum *sums = bench_profile_ops(p, &count);
+    profile_op_sum *sums = profile_ops(p, &count);
     json_t *list = json_array();
     for (int i = 0; sums && i < count; i++)
         json_array_append_new(
             list, json_pack("{s:s, s:s, s:s, s:I, s:f, s:f, s:f, s:f, s:b}", "op",
-                            sums[i].op->name, "pass", bench_pass_name(sums[i].pass), "provider",
+                            sums[i].op->name, "pass", profile_pass_name(sums[i].pass), "provider",
                             sums[i].provider, "calls", (json_int_t)sums[i].calls, "seconds",
                             NS * (double)sums[i].total_ns, "flops", sums[i].flops, "bytes",
                             sums[i].bytes, "roof_seconds", sums[i].roof_seconds, "at_most",
@@ -52,10 +48,10 @@ static json_t *ops_json(const bench_profile *p)
     return list;
 }
 
-static json_t *parts_json(const bench_recorder *r)
+static json_t *parts_json(const profile_recorder *r)
 {
-    bench_part parts[BENCH_MOST_PARTS];
-    int count = bench_profile_parts(r, parts);
+    profile_part parts[PROFILE_MOST_PARTS];
+    int count = profile_parts(r, parts);
     json_t *list = json_array();
     for (int i = 0; i < count; i++)
         json_array_append_new(list, json_pack("{s:s, s:f}", "name", parts[i].name, "seconds",
@@ -63,7 +59,7 @@ static json_t *parts_json(const bench_recorder *r)
     return list;
 }
 
-static json_t *memory_json(const bench_profile *p)
+static json_t *memory_json(const profile_report *p)
 {
     const tern_memory_report *m = &p->recorder->memory;
     return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "steps_bytes",
@@ -75,22 +71,23 @@ static json_t *memory_json(const bench_profile *p)
                      (json_int_t)p->process_bytes);
 }
 
-static json_t *ceilings_json(const bench_ceilings *c)
+static json_t *roof_json(const profile_roof *c)
 {
     return c ? json_pack("{s:f, s:f}", "flops_per_second", c->flops, "memory_bytes_per_second",
                          c->bandwidth)
              : json_null();
 }
 
-json_t *bench_profile_json(const bench_profile *p)
+json_t *profile_json(const profile_report *p)
 {
-    const bench_recorder *r = p->recorder;
+    const profile_recorder *r = p->recorder;
     return json_pack(
-        "{s:s, s:f, s:{s:I, s:I, s:I}, s:{s:s, s:s, s:i}, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:f, s:b}}",
+        "{s:s, s:f, s:{s:I, s:I, s:I}, s:{s:s, s:s, s:i}, s:o, s:o, s:o, s:o, s:o, "
+        "s:{s:I, s:f, s:b}}",
         "command", r->command, "wall_seconds", NS * (double)r->wall_ns, "steps", "all",
         (json_int_t)r->steps, "first_of_their_shape", (json_int_t)r->first_steps, "planning",
         (json_int_t)r->dry_steps, "device", "name", r->device, "simd", r->simd, "threads",
-        r->threads, "ceilings", ceilings_json(p->ceilings), "parts", parts_json(r), "tree",
+        r->threads, "ceilings", roof_json(p->roof), "parts", parts_json(r), "tree",
         node_json(r, 0), "ops", ops_json(p), "memory", memory_json(p), "profiler", "heard",
         (json_int_t)r->heard, "seconds", NS * (double)r->recorder_ns, "out_of_memory", r->failed);
 }

@@ -10,27 +10,22 @@ enum { MOST_LAYERS = 64 };
 
 /* Layers whose ops are being written, when the last of these ended, and spans around them. */
 typedef struct writer {
-    const bench_recorder *recorder;
+    const profile_recorder *recorder;
     FILE *file;
     int layers[MOST_LAYERS];
     int depth;
-    const bench_event *spans[BENCH_SPAN_DEPTH];
+    const profile_event *spans[PROFILE_SPAN_DEPTH];
     int span_count;
     int64_t last_end_ns;
     int64_t written;
 } writer;
 
-static const char *kind_name(bench_node_kind kind)
-{
-    return kind == BENCH_NODE_SPAN ? "span" : kind == BENCH_NODE_LAYER ? "layer" : "op";
-}
-
 /* phase is "B" or "E".  Takes the arguments' reference; false if there is no memory. */
 static bool write_event(writer *w, int node, const char *phase, int64_t at_ns, json_t *arguments)
 {
-    const bench_node *n = &w->recorder->nodes[node];
+    const profile_node *n = &w->recorder->nodes[node];
     json_t *json = json_pack("{s:s, s:s, s:s, s:i, s:i, s:f}", "name", n->name, "cat",
-                             kind_name(n->kind), "ph", phase, "pid", 1, "tid", 1, "ts",
+                             profile_kind_name(n->kind), "ph", phase, "pid", 1, "tid", 1, "ts",
                              1e-3 * (double)at_ns);
     if (arguments)
         json_object_set_new(json, "args", arguments);
@@ -43,11 +38,11 @@ static bool write_event(writer *w, int node, const char *phase, int64_t at_ns, j
     return ok;
 }
 
-static json_t *op_arguments(const bench_recorder *r, const bench_event *event)
+static json_t *op_arguments(const profile_recorder *r, const profile_event *event)
 {
-    const bench_problem_seen *problem = &r->problems.seen[event->problem];
+    const profile_problem *problem = &r->problems.seen[event->problem];
     double seconds = 1e-9 * (double)(event->end_ns - event->begin_ns);
-    json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:b}", "pass", bench_pass_name(problem->pass),
+    json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:b}", "pass", profile_pass_name(problem->pass),
                              "inputs", problem->inputs, "options", problem->options, "provider",
                              problem->provider, "first step of its shape",
                              r->nodes[event->node].first);
@@ -69,10 +64,10 @@ static bool close_layers(writer *w, int depth)
 }
 
 /* The layers that an op is in, from the outside; their number. */
-static int layers_of(const bench_recorder *r, int node, int path[MOST_LAYERS])
+static int layers_of(const profile_recorder *r, int node, int path[MOST_LAYERS])
 {
     int count = 0;
-    for (int at = r->nodes[node].parent; at >= 0 && r->nodes[at].kind == BENCH_NODE_LAYER;
+    for (int at = r->nodes[node].parent; at >= 0 && r->nodes[at].kind == PROFILE_NODE_LAYER;
          at = r->nodes[at].parent)
         count++;
     count = count < MOST_LAYERS ? count : MOST_LAYERS;
@@ -81,7 +76,7 @@ static int layers_of(const bench_recorder *r, int node, int path[MOST_LAYERS])
     return count;
 }
 
-static bool write_op(writer *w, const bench_event *event)
+static bool write_op(writer *w, const profile_event *event)
 {
     int path[MOST_LAYERS], count = layers_of(w->recorder, event->node, path), same = 0;
     while (same < count && same < w->depth && w->layers[same] == path[same])
@@ -101,7 +96,7 @@ static bool close_spans(writer *w, int64_t at_ns)
 {
     bool ok = true;
     while (w->span_count && w->spans[w->span_count - 1]->end_ns <= at_ns) {
-        const bench_event *span = w->spans[--w->span_count];
+        const profile_event *span = w->spans[--w->span_count];
         ok = close_layers(w, 0) && write_event(w, span->node, "E", span->end_ns, NULL) && ok;
     }
     return ok;
@@ -110,22 +105,23 @@ static bool close_spans(writer *w, int64_t at_ns)
 /* Spans and ops come as they began, so a layer is over where a span begins or ends. */
 static bool write_events(writer *w)
 {
-    const bench_recorder *r = w->recorder;
+    const profile_recorder *r = w->recorder;
     bool ok = true;
     for (int64_t i = 0; i < r->event_count && ok; i++) {
-        const bench_event *event = &r->events[i];
+        const profile_event *event = &r->events[i];
         ok = close_spans(w, event->begin_ns);
         if (event->problem >= 0) {
             ok = write_op(w, event) && ok;
         } else {
             w->spans[w->span_count++] = event;
-            ok = close_layers(w, 0) && write_event(w, event->node, "B", event->begin_ns, NULL) && ok;
+            ok = close_layers(w, 0) && ok;
+            ok = write_event(w, event->node, "B", event->begin_ns, NULL) && ok;
         }
     }
     return close_spans(w, INT64_MAX) && ok;
 }
 
-bool bench_trace_write(const bench_recorder *recorder, const char *path, tern_error *error)
+bool profile_trace_write(const profile_recorder *recorder, const char *path, tern_error *error)
 {
     writer w = { .recorder = recorder, .file = fopen(path, "w") };
     if (!w.file)

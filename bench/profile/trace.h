@@ -8,6 +8,6 @@
  * in microseconds from the beginning of the run, for each span, each layer and each op,
  * properly nested; ops carry their inputs, options, FLOPs and rates as arguments.  A layer
  * lasts from the first to the last of its ops that follow each other. */
-bool bench_trace_write(const bench_recorder *recorder, const char *path, tern_error *error);
+bool profile_trace_write(const profile_recorder *recorder, const char *path, tern_error *error);
 
 #endif

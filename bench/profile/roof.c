@@ -1,5 +1,5 @@
-/* Measuring the roofline, and holding a run against it; see ceilings.h. */
-#include "bench/profile/ceilings.h"
+/* Measuring the roofline, and holding a run against it; see roof.h. */
+#include "bench/profile/roof.h"
 
 #include "bench/measure/machine.h"
 #include "bench/measure/peak.h"
@@ -26,7 +26,7 @@ static void read_tile(void *argument, int64_t tile, int worker)
     (void)worker, (void)found;
 }
 
-static bool measure_bandwidth(bench_ceilings *c, tern_pool *pool, tern_error *error)
+static bool measure_bandwidth(profile_roof *c, tern_pool *pool, tern_error *error)
 {
     char *memory = malloc(READ_BYTES);
     if (!memory)
@@ -43,9 +43,9 @@ static bool measure_bandwidth(bench_ceilings *c, tern_pool *pool, tern_error *er
     return true;
 }
 
-bool bench_ceilings_measure(bench_ceilings *c, int threads, const char *simd, tern_error *error)
+bool profile_roof_measure(profile_roof *c, int threads, const char *simd, tern_error *error)
 {
-    *c = (bench_ceilings){ .threads = threads };
+    *c = (profile_roof){ .threads = threads };
     snprintf(c->simd, sizeof c->simd, "%s", simd);
     tern_pool *pool = tern_pool_new(threads, error);
     if (!pool)
@@ -61,24 +61,24 @@ bool bench_ceilings_measure(bench_ceilings *c, int threads, const char *simd, te
     return ok;
 }
 
-double bench_ceilings_bandwidth(const bench_ceilings *c, double bytes)
+double profile_roof_bandwidth(const profile_roof *c, double bytes)
 {
     (void)bytes;
     return c->bandwidth;
 }
 
-double bench_ceilings_seconds(const bench_ceilings *c, const tern_cost *cost)
+double profile_roof_seconds(const profile_roof *c, const tern_cost *cost)
 {
     double compute = cost->flops / c->flops;
-    double traffic = cost->bytes / bench_ceilings_bandwidth(c, cost->bytes);
+    double traffic = cost->bytes / profile_roof_bandwidth(c, cost->bytes);
     return compute > traffic ? compute : traffic;
 }
 
-void bench_ceilings_apply(const bench_ceilings *c, bench_recorder *r)
+void profile_roof_apply(const profile_roof *c, profile_recorder *r)
 {
     for (int i = 0; i < r->use_count; i++) {
-        const bench_use *use = &r->uses[i];
-        double seconds = bench_ceilings_seconds(c, &r->problems.seen[use->problem].cost) *
+        const profile_use *use = &r->uses[i];
+        double seconds = profile_roof_seconds(c, &r->problems.seen[use->problem].cost) *
                          (double)use->calls;
         for (int at = use->node; at >= 0; at = r->nodes[at].parent)
             r->nodes[at].roof_seconds += seconds;
