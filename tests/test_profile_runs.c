@@ -107,7 +107,7 @@ static void prediction_and_evaluation_are_profiled_too(void **state)
     assert_non_null(strstr(p.out, "predict step (first of its shape)"));
     assert_non_null(strstr(p.out, "\nmost memory, MiB\n"));
     program_free(&p);
-    program_run(&p, LIST("profile", "--", "eval", "--run", set.whole, "--data", set.manifest,
+    program_run(&p, LIST("profile", "--least", "0", "--", "eval", "--run", set.whole, "--data", set.manifest,
                          "--batch", "2"));
     assert_int_equal(p.status, 0);
     assert_non_null(strstr(p.out, "\n  predict step    ")); /* the second and third batch */
