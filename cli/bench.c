@@ -88,7 +88,7 @@ int cmd_bench(int argc, char **argv)
     flags.settings.progress = show_progress;
     flags.settings.user = &flags;
     if (!bench_flags_cases(&flags, &cases, &error))
-        status = cli_fail("bench", "%s", error.message);
+        status = cli_misused("bench", "%s", error.message);
     else if (flags.list)
         print_cases(&cases);
     else

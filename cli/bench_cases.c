@@ -47,6 +47,12 @@ static void add_word(const bench_flags *flags, bench_cases *cases, const tern_ct
         add_op(flags, cases, op, error);
     else if (!add_group(flags, cases, word, error))
         *error = unknown;
+    const char *const actions[] = { "compare", "plot" };
+    const char *nearest = tern_nearest_name(word, actions, 2);
+    if (!error->code || !nearest || strstr(error->message, "did you mean"))
+        return;
+    *error = (tern_error){ 0 };
+    tern_error_set(error, TERN_ERR_ARGUMENT, "there is no op %s, did you mean %s?", word, nearest);
 }
 
 static bool filter(const bench_flags *flags, bench_cases *cases, tern_error *error)

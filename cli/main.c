@@ -22,7 +22,6 @@ static const subcommand subcommands[] = {
     { "profile", "where the time and memory of train, eval or predict go", cmd_profile },
     { "ops", "the ops, where they run, and their documentation", cmd_ops },
     { "op", "run one op on tensors of a file, forward and backward", cmd_op },
-    { "bench", "compare and plot reports of timings", cmd_bench },
     { "gradcheck", "check every op's gradient against differences", cmd_gradcheck },
     { "bench", "time ops beside the vendors', each result checked", cmd_bench },
 };

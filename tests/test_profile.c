@@ -217,7 +217,13 @@ static void the_share_of_the_roofline_is_of_the_longer_of_both(void **state)
 {
     (void)state;
     profile_recorder r;
-    const profile_roof roof = { .flops = 1e6, .bandwidth = 1e3 };
+    const profile_roof roof = {
+        .threads = 1, .simd = "avx512",
+        .ceilings = { .count = 2, .ceiling = {
+            { .kind = BENCH_CEILING_FMA, .threads = 1, .simd = "avx512", .per_second = 1e6 },
+            { .kind = BENCH_CEILING_READ, .threads = 1, .level = BENCH_MEMORY,
+              .per_second = 1e3 } } },
+    };
     record(&r, false);
     profile_roof_apply(&roof, &r);
     /* forward: 1 ms by its FLOPs, 8 ms by its bytes */

@@ -70,7 +70,7 @@ static void find_axes(bench_roofline *plot)
         high_y = fmax(high_y, 1e-9 * row->flops / row->time.lower_quartile);
     }
     for (int p = 0; p < plot->panel_count; p++) {
-        double top = bench_fma_ceiling(plot->report, plot->threads[p], NULL);
+        double top = bench_recorded_peak(plot->report, plot->threads[p], NULL);
         double memory = bench_read_ceiling(plot->report, plot->threads[p], "memory");
         high_y = fmax(high_y, 1e-9 * top);
         if (top > 0 && memory > 0)

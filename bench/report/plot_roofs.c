@@ -105,7 +105,7 @@ void bench_roofs_draw(cairo_t *cairo, const bench_roofline *plot, int threads,
 {
     slope slopes[MOST_LEVELS];
     bench_names levels = { 0 };
-    double top = 1e-9 * bench_fma_ceiling(plot->report, threads, NULL);
+    double top = 1e-9 * bench_recorded_peak(plot->report, threads, NULL);
     int count = find_slopes(plot->report, threads, slopes);
     *obstacles = (bench_obstacles){ .line_count = 0 };
     draw_slopes(cairo, plot, slopes, count, top > 0 ? top : plot->y.high, obstacles);
@@ -113,7 +113,7 @@ void bench_roofs_draw(cairo_t *cairo, const bench_roofline *plot, int threads,
         if (plot->rows[i]->threads == threads)
             bench_names_find(&levels, plot->rows[i]->simd);
     for (int i = 0; i < levels.count && i < MOST_LEVELS; i++) {
-        double gflops = 1e-9 * bench_fma_ceiling(plot->report, threads, levels.names[i]);
+        double gflops = 1e-9 * bench_recorded_peak(plot->report, threads, levels.names[i]);
         if (gflops > 0)
             draw_level(cairo, plot, levels.names[i], gflops, count ? slopes[0].per_second : 0,
                        obstacles);

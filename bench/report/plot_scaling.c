@@ -216,7 +216,7 @@ static void draw_ceilings(cairo_t *cairo, const scaling *plot, const line *lines
     const double dashes[] = { 1.5, 2.5 };
     for (int l = 0; l < count; l++) {
         int threads = lines[l].first->threads;
-        double peak = 1e-9 * bench_fma_ceiling(plot->report, threads, NULL);
+        double peak = 1e-9 * bench_recorded_peak(plot->report, threads, NULL);
         bool seen = peak <= 0 || peak > y->high;
         for (int before = 0; before < l && !seen; before++)
             seen = lines[before].first->threads == threads;
@@ -262,7 +262,7 @@ static bench_axis find_y(const scaling *plot, int sweep, quantity what, double t
             most = fmax(most, amount(plot->rows[i], what) / plot->rows[i]->time.lower_quartile);
     high = most;
     for (int i = 0; i < plot->count && what == FLOPS; i++) {
-        double peak = 1e-9 * bench_fma_ceiling(plot->report, plot->rows[i]->threads, NULL);
+        double peak = 1e-9 * bench_recorded_peak(plot->report, plot->rows[i]->threads, NULL);
         if (plot->places[i].sweep == sweep && peak < 2 * most)
             high = fmax(high, peak);
     }

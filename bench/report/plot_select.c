@@ -58,7 +58,7 @@ void bench_source_text(const bench_recorded *report, char *text, size_t size)
              *report->git ? "; git " : "", report->git);
 }
 
-double bench_fma_ceiling(const bench_recorded *report, int threads, const char *simd)
+double bench_recorded_peak(const bench_recorded *report, int threads, const char *simd)
 {
     double best = 0;
     for (int i = 0; i < report->ceiling_count; i++) {

@@ -30,7 +30,7 @@ void bench_source_text(const bench_recorded *report, char *text, size_t size);
 
 /* FLOP/s of the best multiply-add loop on so many threads, at a SIMD level or (NULL) any; 0 if
  * it was not measured.  And bytes a second from a level, read rather than copied. */
-double bench_fma_ceiling(const bench_recorded *report, int threads, const char *simd);
+double bench_recorded_peak(const bench_recorded *report, int threads, const char *simd);
 double bench_read_ceiling(const bench_recorded *report, int threads, const char *level);
 
 #endif

@@ -58,18 +58,24 @@ static json_t *ceilings_json(const bench_suite *suite)
     return list;
 }
 
-/* The tags that were given, and the values of a sweep's letters. */
-static json_t *tags_json(const bench_about *about, const char *axes)
+static json_t *tags_json(const bench_about *about)
 {
     json_t *tags = json_object();
     for (int i = 0; i < about->tag_count; i++)
         json_object_set_new(tags, about->tags[i].name, json_string(about->tags[i].value));
+    return tags;
+}
+
+/* The values of a sweep's letters, "M=8 K=512". */
+static json_t *axes_json(const char *axes)
+{
+    json_t *values = json_object();
     while (*axes) {
         size_t name = strcspn(axes, "="), all = strcspn(axes, " ");
-        json_object_setn_new(tags, axes, name, json_integer(strtoll(axes + name + 1, NULL, 10)));
+        json_object_setn_new(values, axes, name, json_integer(strtoll(axes + name + 1, NULL, 10)));
         axes += all + (axes[all] == ' ');
     }
-    return tags;
+    return values;
 }
 
 static void add_times(json_t *row, const bench_result *result)
@@ -108,12 +114,12 @@ static json_t *row_json(const bench_suite *suite, const bench_result *result,
     snprintf(verdict, sizeof verdict, "%s%s", result->skipped ? "skipped: " : "",
              bench_result_verdict(result));
     json_t *row = json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:o, s:o, s:s, s:s}", "op",
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:o, s:o, s:o, s:s, s:s}", "op",
         result->of->op->name, "inputs", result->of->inputs, "options", result->of->options, "pass",
         bench_pass_name(result->pass), "provider", result->provider, "device", result->device,
         "dtype", strcmp(result->device, "ref") == 0 ? "f64" : "f32", "threads", result->threads,
         "simd", result->simd, "cache", result->cold ? "cold" : "hot", "tags",
-        tags_json(about, result->of->axes), "flags",
+        tags_json(about), "axes", axes_json(result->of->axes), "flags",
         text_or_null(ours ? bench_compile_flags(result->device, result->simd) : NULL), "verdict",
         verdict, "command", command);
     if (row && !result->skipped)
