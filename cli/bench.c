@@ -68,8 +68,9 @@ static int run(const bench_flags *flags, const bench_cases *cases)
 static void print_cases(const bench_cases *cases)
 {
     for (int i = 0; i < cases->count; i++)
-        printf("%-20s %s%s%s\n", cases->of[i].op->name, cases->of[i].inputs,
-               *cases->of[i].options ? "  " : "", cases->of[i].options);
+        printf("%-20s %s%s%s%s\n", cases->of[i].op->name, cases->of[i].inputs,
+               *cases->of[i].options ? "  " : "", cases->of[i].options,
+               !cases->of[i].has_pass ? "" : cases->of[i].pass == BENCH_BACKWARD ? "  bwd" : "  fwd");
 }
 
 int cmd_bench(int argc, char **argv)

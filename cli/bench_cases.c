@@ -2,6 +2,7 @@
 #include "cli/bench_flags.h"
 #include "cli/open.h"
 
+#include "bench/workload/workload.h"
 #include "core/registry.h"
 #include "kernels/table.h"
 
@@ -42,9 +43,12 @@ static void add_word(const bench_flags *flags, bench_cases *cases, const tern_ct
                      const char *word, tern_error *error)
 {
     tern_error unknown = { 0 };
+    const bench_model *model;
     const tern_op *op = tern_ctx_op_find(ctx, word, &unknown);
     if (op)
         add_op(flags, cases, op, error);
+    else if ((model = bench_model_find(word, &(tern_error){ 0 })))
+        bench_cases_add_model(cases, model, error);
     else if (!add_group(flags, cases, word, error))
         *error = unknown;
     const char *const actions[] = { "compare", "plot" };
@@ -74,7 +78,9 @@ bool bench_flags_cases(const bench_flags *flags, bench_cases *cases, tern_error 
     tern_ctx *ctx = cli_open((tern_ctx_opts){ .device = "meta" }, &flags->plugins, error);
     for (int i = 0; ctx && i < flags->words.count && !error->code; i++)
         add_word(flags, cases, ctx, flags->words.items[i], error);
-    if (ctx && !flags->words.count && !error->code)
+    if (ctx && flags->shapes && !error->code)
+        bench_cases_add_file(cases, flags->shapes, error);
+    if (ctx && !flags->words.count && !flags->shapes && !error->code)
         add_group(flags, cases, NULL, error);
     tern_ctx_free(ctx);
     return !error->code && filter(flags, cases, error);

@@ -8,10 +8,12 @@
 #include <string.h>
 
 static const cli_command command = {
-    "bench", "[OP|GROUP]...",
+    "bench", "[OP|MODEL|GROUP]...",
     "Times ops on the sample problems of their contracts, or on --inputs, by every provider\n"
     "there is, by turns; checks every result against the float64 loops of ref before and\n"
-    "after.  A group is a folder of kernels/, such as elementwise; none: all ops.\n"
+    "after.  A model stands for the problems of one training step of it (cnn, lstm,\n"
+    "transformer, crossmodal, trimodal-concat, -attention, -crossmodal), a group for the ops\n"
+    "of a folder of kernels/, such as elementwise; without any, all ops are timed.\n"
     "`tern bench compare A.json B.json` says what became faster or slower; `tern bench plot`\n"
     "draws rooflines and speed along a size.  Each has a --help of its own.",
     "  tern bench matmul --shape M=1:128:x2,K=512,N=512 --pass fwd,bwd\n"
@@ -142,6 +144,7 @@ int bench_flags_parse(bench_flags *f, int argc, char **argv)
         { "--inputs", CLI_TEXT, &f->inputs, "TEXT", "shapes; letters may stand for sizes" },
         { "--set", CLI_REPEAT, &f->set, "OPTION=VALUE", "an option of the op" },
         { "--shape", CLI_TEXT, &f->shape, "LIST", "values of letters: M=8:4096:x2,K=512" },
+        { "--shapes", CLI_TEXT, &f->shapes, "FILE", "problems of tern profile --save-shapes" },
         { "--pass", CLI_TEXT, &f->passes, "LIST", "fwd, bwd, both" },
         { "--provider", CLI_TEXT, &f->providers, "LIST", "only these (all)" },
         { "--threads", CLI_TEXT, &f->threads, "LIST", "numbers of threads" },

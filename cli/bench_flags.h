@@ -9,7 +9,7 @@
 enum { BENCH_LISTS = 2 }; /* of providers, of SIMD levels */
 
 typedef struct bench_flags {
-    const char *inputs, *shape, *passes, *providers, *threads, *simd, *caches, *filter;
+    const char *inputs, *shape, *shapes, *passes, *providers, *threads, *simd, *caches, *filter;
     cli_list set, plugins, out, tags, words;
     double percent; /* relative error of the median */
     bool list;

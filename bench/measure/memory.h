@@ -13,8 +13,4 @@ int64_t bench_peak_resident_bytes(void);
  * later does not count as memory of what is measured. */
 void bench_load_code(void);
 
-/* Calls of malloc, calloc and realloc in this process so far.  Calls from inside of
- * shared libraries count too. */
-uint64_t bench_heap_allocations(void);
-
 #endif

@@ -123,7 +123,7 @@ uint64_t profile_problem_key(const tern_observed_op *op)
 {
     const tern_call *call = op->call;
     uint64_t hash = shape_key(call), wanted = (uint64_t)op->pass << TERN_MAX_ARGS;
-    for (int i = 0; i < call->inputs; i++)
+    for (int i = 0; i < call->inputs && i < TERN_MAX_ARGS; i++)
         wanted |= (uint64_t)(op->pass == TERN_PASS_BACKWARD && call->grad_in[i]) << i;
     hash = profile_hash(hash, &wanted, sizeof wanted);
     hash = profile_hash(hash, &op->impl, sizeof op->impl);
@@ -217,10 +217,10 @@ static tern_cost cost_of(const tern_observed_op *op)
     tern_cost forward = { 0 }, backward = { 0 };
     double bytes = bytes_of(call->in, call->inputs) + bytes_of(call->out, call->outputs) +
                    bytes_of(call->saved, call->saveds);
+    if (op->pass == TERN_PASS_RESTORE) /* its inputs are not there any more */
+        return (tern_cost){ .bytes = bytes };
     if (call->op->cost)
         call->op->cost(call, &forward, &backward);
-    if (op->pass == TERN_PASS_RESTORE)
-        return (tern_cost){ .bytes = bytes };
     if (op->pass == TERN_PASS_BACKWARD) {
         bytes += bytes_of(call->grad_out, call->outputs) + bytes_of(call->grad_in, call->inputs);
         return (tern_cost){ backward.flops, backward.bytes > 0 ? backward.bytes : bytes };

@@ -122,9 +122,12 @@ void bench_print_table(FILE *to, const bench_suite *suite)
     for (int i = 0; i < suite->count; i++) {
         const bench_result *result = &suite->results[i];
         const bench_result *cold = cold_of(suite, result);
-        if (result->of != last)
-            fprintf(to, "%s %s %s\n", result->of->op->name, result->of->inputs,
-                    result->of->options);
+        if (result->of != last) {
+            fprintf(to, "%s %s %s", result->of->op->name, result->of->inputs, result->of->options);
+            if (result->of->count != 1)
+                fprintf(to, "  x %g", result->of->count);
+            fputc('\n', to);
+        }
         last = result->of;
         print_line(to, result->cold ? NULL : result, result->cold ? result : cold);
         i += cold != NULL;

@@ -114,12 +114,13 @@ static json_t *row_json(const bench_suite *suite, const bench_result *result,
     snprintf(verdict, sizeof verdict, "%s%s", result->skipped ? "skipped: " : "",
              bench_result_verdict(result));
     json_t *row = json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:o, s:o, s:o, s:s, s:s}", "op",
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:o, s:o, s:f, s:o, s:s, s:s}", "op",
         result->of->op->name, "inputs", result->of->inputs, "options", result->of->options, "pass",
         bench_pass_name(result->pass), "provider", result->provider, "device", result->device,
         "dtype", strcmp(result->device, "ref") == 0 ? "f64" : "f32", "threads", result->threads,
         "simd", result->simd, "cache", result->cold ? "cold" : "hot", "tags",
-        tags_json(about), "axes", axes_json(result->of->axes), "flags",
+        tags_json(about), "axes", axes_json(result->of->axes), "count",
+        result->of->count, "flags",
         text_or_null(ours ? bench_compile_flags(result->device, result->simd) : NULL), "verdict",
         verdict, "command", command);
     if (row && !result->skipped)

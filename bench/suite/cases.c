@@ -77,23 +77,30 @@ bool bench_axes_parse(bench_axes *sweep, const char *text, tern_error *error)
 
 /* ---------------------------------------------------------------- cases -- */
 
-/* Takes inputs over; false: it is freed. */
-static bool add(bench_cases *cases, const tern_op *op, char *inputs, const char *options,
-                const char *axes, tern_error *error)
+bool bench_cases_take(bench_cases *cases, bench_case made, tern_error *error)
 {
-    bench_case made = { op, inputs, strdup(options ? options : ""), strdup(axes) };
     bench_case *grown = realloc(cases->of, (size_t)(cases->count + 1) * sizeof *grown);
     if (grown)
         cases->of = grown;
-    if (!grown || !inputs || !made.options || !made.axes) {
+    if (!grown || !made.inputs || !made.options || !made.axes) {
         free(made.inputs);
         free(made.options);
         free(made.axes);
+        free(made.gradients);
         return error->code ? false : tern_error_set(error, TERN_ERR_MEMORY,
                                                     "no memory for a list of problems");
     }
     cases->of[cases->count++] = made;
     return true;
+}
+
+/* Takes inputs over. */
+static bool add(bench_cases *cases, const tern_op *op, char *inputs, const char *options,
+                const char *axes, tern_error *error)
+{
+    bench_case made = { .op = op, .inputs = inputs, .options = strdup(options ? options : ""),
+                        .axes = strdup(axes), .count = 1 };
+    return bench_cases_take(cases, made, error);
 }
 
 static const tern_sample *first_sample(const tern_op *op, const tern_sample *from)
@@ -201,6 +208,7 @@ void bench_cases_remove(bench_cases *cases, int index)
     free(gone->inputs);
     free(gone->options);
     free(gone->axes);
+    free(gone->gradients);
     memmove(gone, gone + 1, (size_t)(--cases->count - index) * sizeof *gone);
 }
 

@@ -18,6 +18,11 @@ typedef struct bench_case {
     const tern_op *op;
     char *inputs, *options; /* as in a tern_sample */
     char *axes;             /* "M=1 K=512", of a sweep; else "" */
+    /* Of a model's step or a recorded run: */
+    bool has_pass;
+    int pass;        /* a bench_pass: the only one in which it was used               */
+    char *gradients; /* of backward: the inputs that wanted one, "weight,bias"; NULL: all */
+    double count;    /* how often; 1 for all others                                   */
 } bench_case;
 
 typedef struct bench_cases {
@@ -42,6 +47,10 @@ typedef struct bench_axes {
 /* All axes of "M=1:128:x2,K=512,N=256,512". */
 bool bench_axes_parse(bench_axes *sweep, const char *text, tern_error *error);
 
+/* Takes the case's texts over; false, and they are freed, if one is NULL or there is no
+ * memory. */
+bool bench_cases_take(bench_cases *cases, bench_case made, tern_error *error);
+
 /* All benchmark samples of the op. */
 bool bench_cases_add_samples(bench_cases *cases, const tern_op *op, tern_error *error);
 
@@ -50,6 +59,15 @@ bool bench_cases_add_samples(bench_cases *cases, const tern_op *op, tern_error *
  * fastest. */
 bool bench_cases_add(bench_cases *cases, const tern_op *op, const char *inputs,
                      const char *options, const bench_axes *sweep, tern_error *error);
+
+/* --- used_cases.c: problems that were used, with how often each was --- */
+
+/* Of one training step of a model (bench/workload). */
+struct bench_model;
+bool bench_cases_add_model(bench_cases *cases, const struct bench_model *model, tern_error *error);
+
+/* Of a file of `tern profile --save-shapes`. */
+bool bench_cases_add_file(bench_cases *cases, const char *path, tern_error *error);
 
 void bench_cases_remove(bench_cases *cases, int index);
 void bench_cases_free(bench_cases *cases);

@@ -362,7 +362,8 @@ double bench_reference_compare(const bench_reference *reference, bench_row *row)
         const tern_tensor *gradient = row->inputs[i] ? row->inputs[i]->grad : NULL;
         int64_t one = is_part && i == 0 ? wanted->count / reference->part : 0;
         worst = worse(compare(&reference->changed[i], row->ctx, row->inputs[i], 0), worst);
-        worst = worse(compare(wanted, row->ctx, gradient, reference->first * one), worst);
+        if (row->inputs[i] && row->inputs[i]->requires_grad)
+            worst = worse(compare(wanted, row->ctx, gradient, reference->first * one), worst);
     }
     for (int i = 0; i < TERN_MAX_SAVED; i++)
         if (row->grad_output[i] != whole[i]) {

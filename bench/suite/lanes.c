@@ -113,7 +113,7 @@ static void open_lane(bench_lanes *lanes, bench_lane *lane, const char *provider
     }
     if (strcmp(provider, "hand") != 0)
         tern_set_provider(lane->ctx, lanes->of->op->name, provider);
-    bench_row_open(&lane->row, lane->ctx, problem, lanes->pass);
+    bench_row_open(&lane->row, lane->ctx, problem, lanes->pass, lanes->of->gradients);
     for (int i = 0; i < WARMING_RUNS && tern_ok(lane->ctx); i++)
         bench_row_run(&lane->row, NULL, NULL);
     lane->ready = tern_ok(lane->ctx);

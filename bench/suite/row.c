@@ -39,7 +39,18 @@ static void draw_gradients(bench_row *row)
     }
 }
 
-void bench_row_open(bench_row *row, tern_ctx *ctx, const tern_problem *problem, bench_pass pass)
+/* Is the name one of "weight,bias"? */
+static bool is_listed(const char *list, const char *name)
+{
+    size_t length = strlen(name);
+    for (const char *at = list; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
+        if (strncmp(at, name, length) == 0 && (at[length] == ',' || !at[length]))
+            return true;
+    return !list;
+}
+
+void bench_row_open(bench_row *row, tern_ctx *ctx, const tern_problem *problem, bench_pass pass,
+                    const char *gradients)
 {
     *row = (bench_row){ .problem = problem, .pass = pass, .ctx = ctx,
                         .rng = tern_rng_make(5, TERN_STREAM_TEST, 0) };
@@ -51,7 +62,8 @@ void bench_row_open(bench_row *row, tern_ctx *ctx, const tern_problem *problem, 
         if (!row->inputs[i])
             continue;
         row->inputs[i] = tern_keep(ctx, row->inputs[i]);
-        if (pass != BENCH_FORWARD && problem->inputs[i].arg->flags & TERN_DIFF)
+        if (pass != BENCH_FORWARD && problem->inputs[i].arg->flags & TERN_DIFF &&
+            is_listed(gradients, problem->inputs[i].name))
             tern_require_grad(ctx, row->inputs[i]);
     }
     if (pass == BENCH_FORWARD || !tern_ok(ctx))

@@ -31,8 +31,10 @@ typedef struct bench_row {
     uint32_t runs;
 } bench_row;
 
-/* Upload the inputs, draw the outputs' gradients. */
-void bench_row_open(bench_row *row, tern_ctx *ctx, const tern_problem *problem, bench_pass pass);
+/* Upload the inputs, draw the outputs' gradients.  gradients: the inputs that want one,
+ * "weight,bias"; NULL: all that can. */
+void bench_row_open(bench_row *row, tern_ctx *ctx, const tern_problem *problem, bench_pass pass,
+                    const char *gradients);
 void bench_row_close(bench_row *row);
 
 /* Other values for all inputs: those of a problem of the same shapes. */

@@ -297,7 +297,7 @@ static bool time_cases(bench_suite *suite, tern_error *error)
         for (int number = 0; number < BENCH_PASSES; number++) {
             bench_pass pass = (bench_pass)number;
             const bench_case *of = &cases->of[i];
-            if (!settings->passes[pass])
+            if (of->has_pass ? of->pass != number : !settings->passes[pass])
                 continue;
             tell(suite, done++, cases->count * passes, of, pass);
             bool ok = true;

@@ -1,5 +1,6 @@
 #include "bench/workload/worker.h"
 
+#include "bench/measure/heap.h"
 #include "bench/measure/machine.h"
 #include "bench/measure/memory.h"
 #include "core/params.h"
