@@ -196,7 +196,7 @@ examples-built: $(EXAMPLES) $(BENCHES)
 # Programs that make up files and have them read (tests/fuzz/fuzz.h); clang alone has the
 # library for that.
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZED := $(addprefix core/,safetensors.c npy.c npz.c error.c tensor.c host_file.c)
+FUZZED := $(addprefix core/,safetensors.c npy.c npz.c error.c tensor.c)
 fuzzers: $(FUZZERS)
 $(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/fuzz.c tests/fuzz/fuzz.h $(FUZZED) Makefile
 	@mkdir -p $(@D)

@@ -2,7 +2,9 @@
 #include "tests/check.h"
 
 #include "bench/suite/cases.h"
+#include "bench/workload/workload.h"
 #include "kernels/table.h"
+#include "tests/temporary_folder.h"
 
 #include <string.h>
 
@@ -85,12 +87,69 @@ static void what_makes_no_sense_is_told(void **state)
     assert_refused("matmul", NULL, "", "nothing given");
 }
 
+/* Its feed-forward layer has gelu fused, whose output backward makes once more. */
+static void a_model_stands_for_its_steps_problems(void **state)
+{
+    (void)state;
+    tern_error error = { 0 };
+    bench_cases cases = { 0 };
+    bool gelu = false, optimiser = false, first = false;
+    if (!bench_cases_add_model(&cases, bench_model_find("crossmodal", &error), &error))
+        fail_msg("%s", error.message);
+    for (int i = 0; i < cases.count; i++) {
+        const bench_case *of = &cases.of[i];
+        assert_true(of->has_pass && of->count >= 1);
+        gelu = gelu || (strcmp(of->op->name, "linear") == 0 && of->pass == 1 &&
+                        strstr(of->options, "activation=gelu") &&
+                        strcmp(of->gradients, "x,weight,bias") == 0 &&
+                        strcmp(of->inputs, "x=[32,8,128] weight=[512,128] bias=[512]") == 0);
+        optimiser = optimiser || (strcmp(of->op->name, "adamw") == 0 &&
+                                  strstr(of->inputs, "{0.01..1}"));
+        first = first || (strcmp(of->op->name, "layer_norm") == 0 && of->pass == 1 &&
+                          strcmp(of->gradients, "gain,bias") == 0);
+    }
+    assert_true(gelu && optimiser && first);
+    bench_cases_free(&cases);
+}
+
+static void a_file_of_problems_is_read_or_refused(void **state)
+{
+    (void)state;
+    static const struct { const char *text, *wrong; } files[] = {
+        { "{\"format\": \"tern shapes 1\", \"problems\": [{\"op\": \"relu\", \"inputs\": "
+          "\"x=[3,5]\", \"pass\": \"bwd\", \"count\": 7, \"gradients\": \"x\"}]}", NULL },
+        { "{\"format\": \"tern shapes 1\", \"problems\": [{\"op\": \"rely\", \"inputs\": "
+          "\"x=[3,5]\", \"pass\": \"bwd\"}]}", "problems[0]: there is no op rely" },
+        { "{\"format\": \"tern shapes 1\", \"problems\": [{\"op\": \"relu\", \"inputs\": "
+          "\"x=[3,5]\", \"pass\": \"back\"}]}", "problems[0].pass" },
+        { "{\"format\": \"tern shapes 1\", \"problems\": [{\"op\": \"relu\"}]}", "problems[0]" },
+        { "{\"format\": \"other\"}", "is no file of `tern profile --save-shapes`" },
+        { "{", "line 1" },
+    };
+    char folder[TEMPORARY_PATH_BYTES], path[TEMPORARY_PATH_BYTES];
+    assert_true(temporary_folder_make(folder));
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        tern_error error = { 0 };
+        bench_cases cases = { 0 };
+        assert_true(temporary_file(path, folder, "shapes.json", files[i].text,
+                                   strlen(files[i].text)));
+        bool ok = bench_cases_add_file(&cases, path, &error);
+        if (ok != !files[i].wrong || (!ok && !strstr(error.message, files[i].wrong)))
+            fail_msg("%s\n%s", files[i].text, ok ? "was read" : error.message);
+        assert_true(!ok || (cases.count == 1 && cases.of[0].count == 7));
+        bench_cases_free(&cases);
+    }
+    temporary_folder_remove(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(letters_go_through_their_values),
         cmocka_unit_test(a_sample_gets_the_contracts_letters),
         cmocka_unit_test(what_makes_no_sense_is_told),
+        cmocka_unit_test(a_model_stands_for_its_steps_problems),
+        cmocka_unit_test(a_file_of_problems_is_read_or_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

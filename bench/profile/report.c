@@ -157,9 +157,6 @@ static void print_tree(const profile_report *p, FILE *out)
 static void print_op(const profile_report *p, FILE *out, const profile_op_sum *sum)
 {
     double seconds = NS * (double)sum->total_ns;
-    const char *bound = sum->roof_seconds <= 0                         ? "-"
-                        : sum->compute_seconds >= sum->roof_seconds / 2 ? "compute"
-                                                                        : "memory";
     fprintf(out, "%-22s %-7s %-9s %7lld %9.2f %6.1f %9.1f", sum->op->name,
             profile_pass_name(sum->pass), sum->provider, (long long)sum->calls, 1e3 * seconds,
             100 * (double)sum->total_ns / (double)p->recorder->wall_ns,
@@ -167,7 +164,7 @@ static void print_op(const profile_report *p, FILE *out, const profile_op_sum *s
     print_rate(out, sum->flops, seconds);
     print_rate(out, sum->bytes, seconds);
     print_roof(out, sum->roof_seconds, seconds, sum->at_most);
-    fprintf(out, "  %s\n", bound);
+    fprintf(out, "  %s\n", profile_bound_name(sum));
 }
 
 static void print_ops(const profile_report *p, FILE *out)
@@ -193,6 +190,18 @@ static void print_ops(const profile_report *p, FILE *out)
 
 /* ----------------------------------------------------------- the report -- */
 
+static void print_ceilings(const profile_roof *roof, FILE *out)
+{
+    fprintf(out, "roofline, measured just now: %.1f GFLOP/s in registers; GB/s:",
+            1e-9 * bench_fma_ceiling(&roof->ceilings, roof->simd, roof->threads));
+    for (int i = BENCH_L1; i < BENCH_LEVELS; i++) {
+        double rate = bench_bandwidth_ceiling(&roof->ceilings, (bench_level)i, roof->threads);
+        if (rate > 0)
+            fprintf(out, " %s %.1f", bench_level_name((bench_level)i), 1e-9 * rate);
+    }
+    fputc('\n', out);
+}
+
 static void print_head(const profile_report *p, FILE *out)
 {
     const profile_recorder *r = p->recorder;
@@ -202,10 +211,9 @@ static void print_head(const profile_report *p, FILE *out)
                  "only planned memory\n", (long long)r->first_steps, (long long)r->dry_steps);
     fprintf(out, "device %s, SIMD level %s, %d thread%s", r->device, r->simd, r->threads,
             r->threads == 1 ? "" : "s");
-    if (p->roof)
-        fprintf(out, "; measured just now: %.1f GFLOP/s in registers, %.1f GB/s read from memory",
-                1e-9 * p->roof->flops, 1e-9 * p->roof->bandwidth);
     fputc('\n', out);
+    if (p->roof)
+        print_ceilings(p->roof, out);
     if (r->failed)
         fprintf(out, "the profiler ran out of memory: what came after that is not counted\n");
 }
@@ -233,9 +241,9 @@ void profile_print(const profile_report *p, FILE *out)
     print_tree(p, out);
     print_ops(p, out);
     if (p->roof)
-        fprintf(out, "%% roof: of what FLOPs in registers or the least traffic from memory allow, "
-                     "whichever is longer;\n  above 100: the data lay in a cache;  <: at most, for "
-                     "gradients are counted that were not asked for\n");
+        fprintf(out, "%% roof: of what FLOPs in registers or the least traffic, from the cache in "
+                     "which it can lie, allow;\n  <: at most, for gradients are counted that were "
+                     "not asked for\n");
     print_memory(p, out);
     fprintf(out, "\nthe profiler heard of %lld spans and kernels and took %.2f ms (%.2f %%), "
                  "%.2f us each\n", (long long)r->heard, 1e-6 * (double)r->recorder_ns,

@@ -31,12 +31,16 @@ typedef struct profile_op_sum {
     tern_pass pass;
     const char *provider;
     int64_t calls, total_ns;
-    double flops, bytes, roof_seconds, compute_seconds; /* compute: of it, by FLOPs alone */
+    double flops, bytes, roof_seconds;
+    double bound_seconds[BENCH_LEVELS + 1]; /* of these, by each level's bandwidth; by FLOPs */
     bool at_most;
 } profile_op_sum;
 
 /* To be freed; the longest first.  NULL without memory. */
 profile_op_sum *profile_ops(const profile_report *profile, int *count);
+
+/* What most of the op's seconds at the roofline come from: "fma", "L2", "memory" ... */
+const char *profile_bound_name(const profile_op_sum *sum);
 
 void profile_print(const profile_report *profile, FILE *out);
 /* NULL without memory. */

@@ -38,12 +38,12 @@ static json_t *ops_json(const profile_report *p)
     json_t *list = json_array();
     for (int i = 0; sums && i < count; i++)
         json_array_append_new(
-            list, json_pack("{s:s, s:s, s:s, s:I, s:f, s:f, s:f, s:f, s:b}", "op",
+            list, json_pack("{s:s, s:s, s:s, s:I, s:f, s:f, s:f, s:f, s:s, s:b}", "op",
                             sums[i].op->name, "pass", profile_pass_name(sums[i].pass), "provider",
                             sums[i].provider, "calls", (json_int_t)sums[i].calls, "seconds",
                             NS * (double)sums[i].total_ns, "flops", sums[i].flops, "bytes",
-                            sums[i].bytes, "roof_seconds", sums[i].roof_seconds, "at_most",
-                            sums[i].at_most));
+                            sums[i].bytes, "roof_seconds", sums[i].roof_seconds, "bound_by",
+                            profile_bound_name(&sums[i]), "at_most", sums[i].at_most));
     free(sums);
     return list;
 }
@@ -71,11 +71,20 @@ static json_t *memory_json(const profile_report *p)
                      (json_int_t)p->process_bytes);
 }
 
-static json_t *roof_json(const profile_roof *c)
+static json_t *roof_json(const profile_roof *roof)
 {
-    return c ? json_pack("{s:f, s:f}", "flops_per_second", c->flops, "memory_bytes_per_second",
-                         c->bandwidth)
-             : json_null();
+    if (!roof)
+        return json_null();
+    json_t *json = json_object();
+    json_object_set_new(json, "flops_per_second",
+                        json_real(bench_fma_ceiling(&roof->ceilings, roof->simd, roof->threads)));
+    json_t *levels = json_object();
+    for (int i = BENCH_L1; i < BENCH_LEVELS; i++)
+        json_object_set_new(levels, bench_level_name((bench_level)i),
+                            json_real(bench_bandwidth_ceiling(&roof->ceilings, (bench_level)i,
+                                                              roof->threads)));
+    json_object_set_new(json, "bytes_per_second", levels);
+    return json;
 }
 
 json_t *profile_json(const profile_report *p)

@@ -1,7 +1,8 @@
 /* The roofline: what the machine could do, measured after the run on as many threads.
  *
- * An op takes at least what bench/measure/ceilings.h says of its FLOPs and bytes, as if its
- * tensors lay in the innermost caches that hold them: in a run they often do not. */
+ * An op takes at least as long as its FLOPs do in registers, and as its bytes do from the
+ * cache in which so many can lie (bench_roofline in bench/measure/ceilings.h, for work that
+ * is hot: where the op before it left its outputs, they may still be). */
 #ifndef TERN_BENCH_PROFILE_ROOF_H
 #define TERN_BENCH_PROFILE_ROOF_H
 
@@ -10,17 +11,16 @@
 
 typedef struct profile_roof {
     bench_ceilings ceilings;
-    double flops;     /* a second: multiply-adds in registers, at the run's SIMD level */
-    double bandwidth; /* bytes a second to and from memory                             */
     int threads;
-    char simd[16];
+    const char *simd; /* NULL: the widest */
 } profile_roof;
 
-/* Takes about half a second.  False and an error if there is no memory or no such level. */
+/* Takes about half a second.  simd must outlive the roof.  False and an error if there is
+ * no memory. */
 bool profile_roof_measure(profile_roof *roof, int threads, const char *simd, tern_error *error);
 
-/* The least seconds that one call of this cost can take. */
-double profile_roof_seconds(const profile_roof *roof, const tern_cost *cost);
+/* The least that one call of this cost can take. */
+bench_roof profile_roof_of(const profile_roof *roof, const tern_cost *cost);
 
 /* Seconds at the roofline, for each node of a run that has ended, summed over its ops. */
 void profile_roof_apply(const profile_roof *roof, profile_recorder *recorder);

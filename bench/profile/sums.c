@@ -72,6 +72,26 @@ static profile_op_sum *sum_of(profile_op_sum *sums, int *count, const profile_pr
     return &sums[(*count)++];
 }
 
+/* FLOPs are the last of the bounds, behind the levels of memory. */
+static void add_roof(profile_op_sum *sum, const profile_roof *roof, const tern_cost *cost,
+                     int64_t calls)
+{
+    bench_roof least = profile_roof_of(roof, cost);
+    int bound = least.fma_seconds >= least.traffic_seconds ? BENCH_LEVELS : (int)least.level;
+    sum->roof_seconds += least.seconds * (double)calls;
+    sum->bound_seconds[bound] += least.seconds * (double)calls;
+}
+
+const char *profile_bound_name(const profile_op_sum *sum)
+{
+    int most = BENCH_LEVELS;
+    for (int i = 0; i < BENCH_LEVELS; i++)
+        if (sum->bound_seconds[i] > sum->bound_seconds[most])
+            most = i;
+    return sum->roof_seconds <= 0 ? "-" : most == BENCH_LEVELS ? "fma"
+                                                               : bench_level_name((bench_level)most);
+}
+
 profile_op_sum *profile_ops(const profile_report *profile, int *count)
 {
     const profile_recorder *r = profile->recorder;
@@ -88,12 +108,8 @@ profile_op_sum *profile_ops(const profile_report *profile, int *count)
         sum->flops += problem->cost.flops * (double)use->calls;
         sum->bytes += problem->cost.bytes * (double)use->calls;
         sum->at_most = sum->at_most || problem->at_most;
-        if (profile->roof) {
-            double compute = problem->cost.flops / profile->roof->flops * (double)use->calls;
-            sum->compute_seconds += compute;
-            sum->roof_seconds += profile_roof_seconds(profile->roof, &problem->cost) *
-                                 (double)use->calls;
-        }
+        if (profile->roof)
+            add_roof(sum, profile->roof, &problem->cost, use->calls);
     }
     if (sums)
         qsort(sums, (size_t)*count, sizeof *sums, longer_op);

@@ -1,5 +1,6 @@
 /* Problems that a model's step or a recorded run used. */
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,12 +11,52 @@
 #include "core/observer.h"
 #include "kernels/table.h"
 
+/* The range that a sample of the op gives an input of that name: a second moment, for one, is
+ * above zero. */
+static bool range_of(const tern_op *op, const char *name, double range[2])
+{
+    tern_error error = { 0 };
+    tern_sample_input spec;
+    for (const tern_sample *sample = op->samples; sample && sample->uses; sample++)
+        for (const char *at = sample->inputs; (at = tern_sample_next(at, &spec, &error));)
+            if (sample->uses & TERN_SAMPLE_BENCH && spec.has_range &&
+                strcmp(spec.name, name) == 0) {
+                range[0] = spec.low;
+                range[1] = spec.high;
+                return true;
+            }
+    return false;
+}
+
+/* The inputs once more, with ranges for real ones that have none; NULL without memory. */
+static char *with_ranges(const tern_op *op, const char *inputs, tern_error *error)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *to = open_memstream(&text, &size);
+    tern_sample_input spec;
+    for (const char *at = inputs; to && (at = tern_sample_next(at, &spec, error));) {
+        double range[2] = { spec.low, spec.high };
+        fprintf(to, "%s%s=[", ftell(to) > 0 ? " " : "", spec.name);
+        for (int axis = 0; axis < spec.rank; axis++)
+            fprintf(to, "%s%lld", axis ? "," : "", (long long)spec.shape[axis]);
+        fputc(']', to);
+        if (spec.has_range || range_of(op, spec.name, range))
+            fprintf(to, "{%.9g..%.9g}", range[0], range[1]);
+    }
+    if (to && fclose(to) == 0 && !error->code)
+        return text;
+    free(text);
+    return NULL;
+}
+
 static bool add_used(bench_cases *cases, const tern_op *op, const char *inputs,
                      const char *options, bench_pass pass, const char *gradients, double count,
                      tern_error *error)
 {
-    bench_case made = { .op = op, .inputs = strdup(inputs), .options = strdup(options),
-                        .axes = strdup(""), .has_pass = true, .pass = (int)pass, .count = count };
+    bench_case made = { .op = op, .inputs = with_ranges(op, inputs, error),
+                        .options = strdup(options), .axes = strdup(""), .has_pass = true,
+                        .pass = (int)pass, .count = count };
     made.gradients = gradients ? strdup(gradients) : NULL;
     return bench_cases_take(cases, made, error);
 }

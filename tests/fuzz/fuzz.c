@@ -62,6 +62,13 @@ void tern_unmap_file(tern_mapping *mapping)
     *mapping = (tern_mapping){ NULL, 0 };
 }
 
+void tern_mapping_forget(const tern_mapping *mapping, const void *bytes, size_t count)
+{
+    (void)mapping;
+    (void)bytes;
+    (void)count;
+}
+
 /* --------------------------------------------------------------- changes -- */
 
 /* Where a number begins, looked for from a place of the text on and again from its start; its
