@@ -91,7 +91,7 @@ static bool is_scaled(const problem *a, const problem *b, places_set set)
 static places_set difference(const problem *a, const problem *b)
 {
     places_set set = 0;
-    for (int i = 0; i < a->count; i++)
+    for (int i = 0; i < a->count && i < MOST_NUMBERS; i++)
         set |= (places_set)(a->numbers[i] != b->numbers[i]) << i;
     return set;
 }
