@@ -151,8 +151,10 @@ static void the_order_of_rows_and_tags_does_not_matter(void **state)
 {
     (void)state;
     json_t *one = bench_report_make(3, 20, NULL, 1), *two = json_deep_copy(one);
-    json_object_set_new(bench_report_row(one, 1), "tags", json_pack("{s:s,s:s}", "a", "1", "b", "2"));
-    json_object_set_new(bench_report_row(two, 1), "tags", json_pack("{s:s,s:s}", "b", "2", "a", "1"));
+    json_object_set_new(bench_report_row(one, 1), "tags",
+                        json_pack("{s:s,s:s}", "a", "1", "b", "2"));
+    json_object_set_new(bench_report_row(two, 1), "tags",
+                        json_pack("{s:s,s:s}", "b", "2", "a", "1"));
     json_t *rows = json_object_get(two, "rows"), *first = json_incref(json_array_get(rows, 0));
     json_array_remove(rows, 0);
     json_array_append_new(rows, first);

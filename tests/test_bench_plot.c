@@ -59,7 +59,12 @@ static void a_label_alone_is_beside_its_point_and_off_lines(void **state)
 static void ticks_are_round_and_within_the_axis(void **state)
 {
     (void)state;
-    static const struct { double low, high; bool is_log; int count; double first, last; } cases[] = {
+    static const struct {
+        double low, high;
+        bool is_log;
+        int count;
+        double first, last;
+    } cases[] = {
         { 0.3, 700, true, 10, 0.5, 500 },
         { 0.9, 11, true, 4, 1, 10 },
         { 0, 540, false, 6, 0, 500 },

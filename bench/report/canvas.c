@@ -67,7 +67,8 @@ bool bench_canvas_open(bench_canvas *canvas, const char *path, double width, dou
         return false;
     }
     file->surface = make_surface(file, width, height);
-    canvas->cairo = cairo_create(file->surface); /* of a surface that failed, one that does nothing */
+    /* Of a surface that failed, one that does nothing. */
+    canvas->cairo = cairo_create(file->surface);
     cairo_select_font_face(canvas->cairo, "sans-serif", CAIRO_FONT_SLANT_NORMAL,
                            CAIRO_FONT_WEIGHT_NORMAL);
     cairo_set_source_rgb(canvas->cairo, 1, 1, 1);

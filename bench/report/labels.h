@@ -2,7 +2,8 @@
  *
  * Each label is tried at growing distances in sixteen directions; of the places within the
  * frame at which it touches no label, the cheapest is taken: near its point, off the other
- * points, off lines and other texts.  Labels in the thick of it come first, while there is a choice.
+ * points, off lines and other texts.  Labels in the thick of it come first, while there
+ * is a choice.
  */
 #ifndef TERN_BENCH_REPORT_LABELS_H
 #define TERN_BENCH_REPORT_LABELS_H

@@ -55,7 +55,8 @@ static double place(const bench_axis *x, double ratio)
 /* What counts lies outside the band. */
 static void draw_threshold(cairo_t *cairo, const bench_axis *x, const bench_axis *y, double t)
 {
-    double left = bench_axis_place(x, 100 * (1 / (1 + t) - 1)), right = bench_axis_place(x, 100 * t);
+    double left = bench_axis_place(x, 100 * (1 / (1 + t) - 1));
+    double right = bench_axis_place(x, 100 * t);
     double none = bench_axis_place(x, 0);
     cairo_set_source_rgb(cairo, 0.93, 0.96, 0.93);
     cairo_rectangle(cairo, left, y->to, right - left, y->from - y->to);
@@ -110,14 +111,14 @@ static void draw_head(cairo_t *cairo, const bench_comparison *c, int count)
     bench_text_fit(cairo, 9, WIDTH - 24, text, sizeof text);
     bench_text(cairo, 12, 33, 9, BENCH_LEFT, text);
     for (int v = 0; v < BENCH_VERDICTS; v++) {
-        snprintf(counts, sizeof counts, "%d %s", c->counts[v], bench_verdict_name((bench_verdict)v));
+        snprintf(counts, sizeof counts, "%d %s", c->counts[v],
+                 bench_verdict_name((bench_verdict)v));
         bench_set_colour(cairo, colour_of((bench_verdict)v));
         bench_text(cairo, at, 50, 9, BENCH_LEFT, counts);
         at += bench_text_width(cairo, 9, counts) + 14;
     }
     bench_set_colour(cairo, bench_black);
-    snprintf(counts, sizeof counts, "%s%d of %d rows drawn", count < c->row_count ? "the first " : "",
-             count, c->row_count);
+    snprintf(counts, sizeof counts, "the first %d of %d rows drawn", count, c->row_count);
     if (count < c->row_count)
         bench_text(cairo, at, 50, 9, BENCH_LEFT, counts);
 }

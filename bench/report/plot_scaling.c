@@ -33,7 +33,6 @@ typedef struct scaling {
     int count, sweep_count;
     int *indices;          /* [count], of all lines of the panel that is drawn */
     double *sizes;         /* [count], likewise                                */
-    bench_names colours, threads;
 } scaling;
 
 /* What y is, in a panel: of rows that memory holds up, bytes; of rows without either, calls. */
@@ -103,8 +102,9 @@ static const char *colour_name(const bench_recorded_row *row, char name[64])
     return name;
 }
 
-/* Set the line's colour and dashes: what is run by more threads is dashed shorter. */
-static void set_style(cairo_t *cairo, const scaling *plot, const line *of)
+/* Set the line's colour and dashes: what is run by more threads is dashed shorter.  Returns
+ * the colour. */
+static bench_colour set_style(cairo_t *cairo, const scaling *plot, const line *of)
 {
     int colour = 0, threads = 0;
     for (int i = 0; i < plot->count; i++) { /* providers, in order of appearance */
@@ -125,6 +125,7 @@ static void set_style(cairo_t *cairo, const scaling *plot, const line *of)
     const double dashes[2] = { threads > 1 ? 2 : 5, 2.5 };
     bench_set_colour(cairo, bench_colour_of(colour));
     cairo_set_dash(cairo, dashes, threads ? 2 : 0, 0);
+    return bench_colour_of(colour);
 }
 
 /* ---------------------------------------------------------------- drawing -- */
@@ -137,6 +138,7 @@ static double y_of(const scaling *plot, const bench_axis *y, quantity of, int ro
 static void draw_band(cairo_t *cairo, const scaling *plot, const line *of, const bench_axis *x,
                       const bench_axis *y, quantity what)
 {
+    bench_colour colour = set_style(cairo, plot, of);
     cairo_new_path(cairo);
     for (int i = 0; i < of->count; i++)
         cairo_line_to(cairo, bench_axis_place(x, plot->places[of->at[i]].size),
@@ -147,19 +149,13 @@ static void draw_band(cairo_t *cairo, const scaling *plot, const line *of, const
                       y_of(plot, y, what, of->at[i],
                            plot->rows[of->at[i]]->time.upper_quartile));
     cairo_close_path(cairo);
-    cairo_pattern_t *colour = cairo_pattern_reference(cairo_get_source(cairo));
-    cairo_push_group(cairo);
-    cairo_set_source(cairo, colour);
-    cairo_pattern_destroy(colour);
+    cairo_set_source_rgba(cairo, colour.red, colour.green, colour.blue, 0.2);
     cairo_fill(cairo);
-    cairo_pop_group_to_source(cairo);
-    cairo_paint_with_alpha(cairo, 0.2);
 }
 
 static void draw_line(cairo_t *cairo, const scaling *plot, line *of, const bench_axis *x,
                       const bench_axis *y, quantity what)
 {
-    set_style(cairo, plot, of);
     draw_band(cairo, plot, of, x, y, what);
     set_style(cairo, plot, of);
     cairo_new_path(cairo);

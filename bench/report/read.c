@@ -12,6 +12,9 @@
 
 static const char FORMAT[] = "tern bench 1";
 
+/* Beyond these it is no measurement, and beyond the numbers that a plot can be drawn of. */
+static const double LEAST_SECONDS = 1e-12, MOST_SECONDS = 1e9, MOST_NUMBER = 1e24;
+
 struct bench_recorded_memory {
     json_t *json;
     char *file;
@@ -64,14 +67,22 @@ static bool take_known_text(const place *at, const json_t *from, const char *key
     return !value || json_is_null(value) || take_text(at, from, key, text);
 }
 
-/* A number from 0 on, or 0 where it is missing or null. */
-static bool take_known_number(const place *at, const json_t *from, const char *key, double *number)
+/* A number that is 0 or at least `least`; 0 where it is missing or null. */
+static bool take_number_from(const place *at, const json_t *from, const char *key,
+                             double least, double *number)
 {
     const json_t *value = json_object_get(from, key);
     *number = json_number_value(value);
     if (value && !json_is_null(value) && !json_is_number(value))
         return wrong(at, key, "a number wanted, not %s", kind_of(value));
-    return *number >= 0 || wrong(at, key, "a number from 0 on wanted, not %g", *number);
+    return *number == 0 || (*number >= least && *number <= MOST_NUMBER) ||
+           wrong(at, key, "0 or a number from %g to %g wanted, not %g", least, MOST_NUMBER,
+                 *number);
+}
+
+static bool take_known_number(const place *at, const json_t *from, const char *key, double *number)
+{
+    return take_number_from(at, from, key, 0, number);
 }
 
 static bool take_count(const place *at, const json_t *from, const char *key, int *count)
@@ -111,8 +122,9 @@ static bool take_samples(const place *at, const json_t *from, bench_recorded_row
         snprintf(key, sizeof key, "samples[%zu]", i);
         if (!json_is_number(value))
             return wrong(at, key, "a number wanted, not %s", kind_of(value));
-        if (!(row->samples[i] > 0))
-            return wrong(at, key, "a time above 0 wanted, not %g", row->samples[i]);
+        if (!(row->samples[i] >= LEAST_SECONDS && row->samples[i] <= MOST_SECONDS))
+            return wrong(at, key, "a time from %g to %g seconds wanted, not %g", LEAST_SECONDS,
+                         MOST_SECONDS, row->samples[i]);
     }
     row->time.count = (int)count;
     return true;
@@ -175,8 +187,8 @@ static bool take_row(const place *at, json_t *from, bench_recorded_row *row)
            take_count(at, from, "threads", &row->threads) &&
            take_known_text(at, from, "simd", &row->simd) &&
            take_text(at, from, "cache", &row->cache) && take_tags(at, from, row) &&
-           take_known_number(at, from, "flops", &row->flops) &&
-           take_known_number(at, from, "bytes", &row->bytes) &&
+           take_number_from(at, from, "flops", 1, &row->flops) &&
+           take_number_from(at, from, "bytes", 1, &row->bytes) &&
            take_text(at, from, "verdict", &row->verdict) &&
            take_known_text(at, from, "command", &row->command) &&
            take_row_ceilings(at, from, row) && take_samples(at, from, row);
@@ -238,7 +250,7 @@ static bool take_ceilings(place *at, const json_t *json, bench_recorded *report)
             !take_known_text(at, from, "level", &c->level) ||
             !take_count(at, from, "threads", &c->threads) ||
             !take_known_number(at, from, "bytes", &c->bytes) ||
-            !take_known_number(at, from, "per_second", &c->per_second))
+            !take_number_from(at, from, "per_second", 1, &c->per_second))
             return false;
         if (!(c->per_second > 0))
             return wrong(at, "per_second", "a rate above 0 wanted");

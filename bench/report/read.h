@@ -3,7 +3,7 @@
  * Every value that they use is checked when the file is read, and an error names the file
  * and the place in it:
  *
- *   b.json: rows[3].samples[7]: a time above 0 wanted, not -1
+ *   b.json: rows[3].samples[7]: a time from 1e-12 to 1e+09 seconds wanted, not -1
  *
  * Statistics are made anew from the samples, which are what was measured; a file in which
  * its own median is another is refused.
