@@ -9,7 +9,7 @@
 
 static const cli_command command = {
     "bench compare", "A.json B.json [options]",
-    "What became faster or slower from report A to report B (of `tern bench --json`): of each\n"
+    "What became faster or slower from report A to report B (of `tern bench --out`): of each\n"
     "row that both have, the change of the median time with a bootstrap interval.\n"
     "\n"
     "  slower, faster  the change is as large as the threshold, and the interval excludes none\n"

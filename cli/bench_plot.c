@@ -8,7 +8,7 @@
 
 static const cli_command command = {
     "bench plot", "REPORT.json --out FILE [options]",
-    "Draws a report of `tern bench --json`, as SVG or PNG by the ending of FILE.\n"
+    "Draws a report of `tern bench --out`, as SVG or PNG by the ending of FILE.\n"
     "\n"
     "  roofline   FLOP/s over FLOPs a byte under the measured ceilings; a numbered point a row\n"
     "  scaling    speed over the size in which rows differ; a line a provider and thread count",

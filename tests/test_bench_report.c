@@ -55,7 +55,7 @@ static const struct { const char *from, *to, *says; } lies[] = {
     { "tern bench 1", "tern bench 2",
       "bad.json: its format is \"tern bench 2\"; this program reads \"tern bench 1\"" },
     { "tern bench 1", "tern bench compare 1", "this program reads" },
-    { "tern bench 1", "other", "bad.json: not a report of `tern bench --json`" },
+    { "tern bench 1", "other", "bad.json: not a report of `tern bench --out`" },
     { "\"format\"", "\"farmat\"", "its \"format\" is nothing" },
     { "{\"format\"", "[{\"format\"", "bad.json: line 1, column " },
     { "\"host\"", "\"guest\"", "bad.json: host: an object wanted, not nothing" },

@@ -284,7 +284,7 @@ static bool take_all(place *at, const json_t *json, bench_recorded *report)
     const char *format = json_string_value(json_object_get(json, "format"));
     if (!format || strncmp(format, "tern bench ", 11) != 0)
         return tern_error_set(at->error, TERN_ERR_FORMAT,
-                              "%s: not a report of `tern bench --json`: its \"format\" is %s, "
+                              "%s: not a report of `tern bench --out`: its \"format\" is %s, "
                               "\"%s\" wanted", at->file,
                               format ? format : kind_of(json_object_get(json, "format")), FORMAT);
     if (strcmp(format, FORMAT) != 0)

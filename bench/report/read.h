@@ -1,4 +1,4 @@
-/* A report of `tern bench --json`, read back: what `tern bench compare` and the plots work on.
+/* A report of `tern bench --out`, read back: what `tern bench compare` and the plots work on.
  *
  * Every value that they use is checked when the file is read, and an error names the file
  * and the place in it:
