@@ -41,9 +41,11 @@ int bench_axis_ticks(const bench_axis *axis, double ticks[BENCH_MOST_TICKS])
         return log_ticks(axis, ticks);
     double rough = (axis->high - axis->low) / 6, step = pow(10, floor(log10(rough)));
     step *= rough / step > 5 ? 10 : rough / step > 2 ? 5 : rough / step > 1 ? 2 : 1;
-    for (double at = ceil(axis->low / step - 1e-9) + 0.0; /* of -0, 0 */
-         at * step <= axis->high + 1e-9 * step && count < BENCH_MOST_TICKS; at++)
-        ticks[count++] = at * step;
+    double first = ceil(axis->low / step - 1e-9) + 0.0; /* of -0, 0 */
+    while (count < BENCH_MOST_TICKS && (first + count) * step <= axis->high + 1e-9 * step) {
+        ticks[count] = (first + count) * step;
+        count++;
+    }
     return count;
 }
 

@@ -75,9 +75,9 @@ static double cost_of(const placing *p, bench_box box, double distance)
 
 static void place(const placing *p, bench_label *label)
 {
-    double best = HUGE_VAL;
+    double best = HUGE_VAL, distance = p->radius + 1;
     /* Once the distance alone costs more than what was found, nothing better follows. */
-    for (double distance = p->radius + 1; distance < best && distance < 400; distance *= 1.25)
+    while (distance < best && distance < 400) {
         for (int d = 0; d < DIRECTIONS; d++) {
             /* To the right first, then up, as a reader expects labels. */
             bench_box box = box_at(label, distance, -2 * M_PI * d / DIRECTIONS);
@@ -87,6 +87,8 @@ static void place(const placing *p, bench_label *label)
                 label->box = box;
             }
         }
+        distance *= 1.25;
+    }
     label->placed = best < HUGE_VAL;
 }
 

@@ -189,8 +189,10 @@ static void draw_names(cairo_t *cairo, const scaling *plot, line *lines, int cou
         if (l > 0 && lines[l].name_y < lines[l - 1].name_y + NAME_LINE)
             lines[l].name_y = lines[l - 1].name_y + NAME_LINE;
     }
-    for (int l = count - 1; l >= 0; l--, lowest -= NAME_LINE) /* and back into the frame */
+    for (int l = count - 1; l >= 0; l--) { /* and back into the frame */
         lines[l].name_y = fmin(lines[l].name_y, lowest);
+        lowest -= NAME_LINE;
+    }
     for (int l = 0; l < count; l++) {
         const bench_recorded_row *row = lines[l].first;
         double end = bench_axis_place(x, plot->places[lines[l].at[lines[l].count - 1]].size);

@@ -161,7 +161,7 @@ static bool add_swept(bench_cases *cases, const tern_op *op, const char *inputs,
 {
     int at[BENCH_AXES] = { 0 };
     for (;;) {
-        int64_t values[BENCH_AXES];
+        int64_t values[BENCH_AXES] = { 0 };
         bench_letter letters[2 * BENCH_AXES];
         char names[2 * BENCH_AXES][16], axes[128];
         for (int i = 0; i < sweep->count; i++)

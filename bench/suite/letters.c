@@ -230,7 +230,7 @@ static bool size_of(const char **at, const bench_letter *letters, int count, int
                     tern_error *error)
 {
     const char *start = *at;
-    int64_t next;
+    int64_t next = 0;
     bool ok = factor(at, letters, count, size, error);
     while (ok && (**at == '*' || **at == '/')) {
         char sign = *(*at)++;
