@@ -122,7 +122,7 @@ def commands(given, name, threads):
 
 def takes_part(side, mode, name):
     """Compiling the trimodal models takes minutes each; eager trained faster, and traced
-    answers as fast (bench/results)."""
+    answers as fast (once measured)."""
     if side == "compiled":
         return not name.startswith("trimodal")
     return mode == "infer" or side in ("tern", "eager")
