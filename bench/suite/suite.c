@@ -21,12 +21,14 @@ const char *bench_pass_name(bench_pass pass)
 
 /* --------------------------------------------------------------- memory -- */
 
-/* Elements of all inputs; a great number if they cannot be counted. */
-static double elements_of(const char *inputs, tern_error *error)
+/* Elements of all inputs, up to the first that makes no sense: that is told when the problem
+ * is made. */
+static double elements_of(const char *inputs)
 {
     tern_sample_input spec;
+    tern_error error = { 0 };
     double all = 0;
-    for (const char *at = inputs; (at = tern_sample_next(at, &spec, error));) {
+    for (const char *at = inputs; (at = tern_sample_next(at, &spec, &error));) {
         double elements = 1;
         for (int axis = 0; axis < spec.rank; axis++)
             elements *= (double)spec.shape[axis];
@@ -35,21 +37,30 @@ static double elements_of(const char *inputs, tern_error *error)
     return all;
 }
 
-/* Bytes that the system has left. */
+/* Bytes that can be had without swapping, caches of files included; what is free where the
+ * system does not say. */
 static double available_bytes(void)
 {
-    return (double)sysconf(_SC_AVPHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    char line[128];
+    double kib = -1;
+    FILE *file = fopen("/proc/meminfo", "r");
+    while (file && kib < 0 && fgets(line, sizeof line, file))
+        if (sscanf(line, "MemAvailable: %lf kB", &kib) != 1)
+            kib = -1;
+    if (file)
+        fclose(file);
+    return kib >= 0 ? kib * 1024
+                    : (double)sysconf(_SC_AVPHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
 }
 
 /* As doubles twice, on ref twice more, and as floats on each lane, with as much again for
  * outputs and gradients. */
 static bool fits_memory(const bench_case *of, int lanes, char why[BENCH_WHY])
 {
-    tern_error error = { 0 };
-    double needed = elements_of(of->inputs, &error) * (4 * 8 + 3 * 4 * (double)lanes);
+    double needed = elements_of(of->inputs) * (4 * 8 + 3 * 4 * (double)lanes);
     if (needed <= 0.8 * available_bytes())
         return true;
-    snprintf(why, BENCH_WHY, "does not fit in memory: about %.1f GiB needed, %.1f GiB are free",
+    snprintf(why, BENCH_WHY, "does not fit in memory: about %.1f GiB needed, %.1f GiB can be had",
              needed / 0x1p30, available_bytes() / 0x1p30);
     return false;
 }
