@@ -1,12 +1,12 @@
 /* tern profile: another command, watched. */
 #include "cli/commands.h"
 
+#include "bench/measure/memory.h"
 #include "bench/profile/report.h"
 #include "bench/profile/trace.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 static const cli_command command = {
@@ -77,12 +77,6 @@ static void restore_output(int kept)
     close(kept);
 }
 
-static int64_t most_resident_bytes(void)
-{
-    struct rusage usage;
-    return getrusage(RUSAGE_SELF, &usage) == 0 ? (int64_t)usage.ru_maxrss * 1024 : 0;
-}
-
 static void print_json(const profile_report *profile)
 {
     json_t *json = profile_json(profile);
@@ -94,7 +88,7 @@ static void print_json(const profile_report *profile)
 /* Everything that was asked for; what fails does not keep the rest from being told. */
 static int report(profile_recorder *recorder, const profile_flags *flags)
 {
-    profile_report profile = { .recorder = recorder, .process_bytes = most_resident_bytes(),
+    profile_report profile = { .recorder = recorder, .process_bytes = bench_peak_resident_bytes(),
                               .least = flags->least / 100 };
     profile_roof roof;
     tern_error error = { 0 };

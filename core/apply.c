@@ -263,36 +263,44 @@ static double bytes_of(const tern_tensor *tensor)
     return tensor ? (double)tern_tensor_bytes(tensor) : 0;
 }
 
-/* Where the contract does not say better: every tensor that is read, once, and every one that
- * is written. */
+/* Every tensor that is read, once, and every one that is written; gradients of inputs only
+ * where they are wanted. */
 static double least_traffic(const tern_call *call, bool in_backward)
 {
     double bytes = 0;
     for (int i = 0; i < call->inputs; i++) {
-        const tern_arg *arg = input_arg(call->op, i);
-        if (!in_backward || arg->flags & TERN_BACKWARD_READS)
+        if (!in_backward || input_arg(call->op, i)->flags & TERN_BACKWARD_READS)
             bytes += bytes_of(call->in[i]);
-        if (in_backward && arg->flags & TERN_DIFF)
-            bytes += bytes_of(call->in[i]); /* its gradient */
+        if (in_backward)
+            bytes += bytes_of(call->grad_in[i]);
     }
-    for (int i = 0; i < call->outputs; i++)
-        bytes += bytes_of(call->out[i]) * /* or its gradient, and with it the values */
-                 (in_backward && call->op->out[i].flags & TERN_BACKWARD_READS ? 2 : 1);
+    for (int i = 0; i < call->outputs; i++) {
+        bool is_read = in_backward && call->op->out[i].flags & TERN_BACKWARD_READS &&
+                       !call->out_is_unread[i];
+        bytes += bytes_of(call->out[i]) * (is_read ? 2 : 1); /* or its gradient, and with it */
+    }
     for (int i = 0; i < call->saveds; i++)
         bytes += bytes_of(call->saved[i]);
     return bytes;
 }
 
-void tern_add_cost(tern_call *call, bool in_backward)
+tern_cost tern_call_cost(const tern_call *call, bool in_backward)
 {
     tern_cost forward = { 0 }, backward = { 0 };
     if (call->op->cost)
         call->op->cost(call, &forward, &backward);
     tern_cost cost = in_backward ? backward : forward;
+    if (!(cost.bytes > 0) && !call->op->aliases)
+        cost.bytes = least_traffic(call, in_backward);
+    return cost;
+}
+
+void tern_add_cost(tern_call *call, bool in_backward)
+{
+    tern_cost cost = tern_call_cost(call, in_backward);
     tern_cost *sum = in_backward ? &call->ctx->backward_cost : &call->ctx->step_cost;
     sum->flops += cost.flops;
-    sum->bytes += cost.bytes > 0 || call->op->aliases ? cost.bytes
-                                                      : least_traffic(call, in_backward);
+    sum->bytes += cost.bytes;
 }
 
 /* Discarded parameters are inputs only of what keeps them packed. */

@@ -192,6 +192,10 @@ static inline void *tern_in_values(const tern_call *call, int input)
 void tern_call_fail(tern_call *call, tern_status code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* What one call costs: the contract's figures, and where it names no bytes those of all
+ * tensors that are read or written, once each. */
+tern_cost tern_call_cost(const tern_call *call, bool in_backward);
+
 /* ---------------------------------------------------------------- applying -- */
 
 /* Apply an op: resolve options, check, plan outputs, run, record on the tape.

@@ -1,4 +1,4 @@
-/* Resident memory from /proc. */
+/* Memory of the process and of the system, from /proc. */
 #include "bench/measure/memory.h"
 
 #include <inttypes.h>
@@ -6,11 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static int64_t status_kib(const char *key)
+/* "KEY   123 kB" of a file; -1 if there is no such line. */
+static int64_t kib_of(const char *path, const char *key)
 {
     char line[256];
     int64_t kib = -1;
-    FILE *file = fopen("/proc/self/status", "r");
+    FILE *file = fopen(path, "r");
     while (file && kib < 0 && fgets(line, sizeof line, file))
         if (strncmp(line, key, strlen(key)) == 0)
             sscanf(line + strlen(key), "%" SCNd64, &kib);
@@ -21,13 +22,19 @@ static int64_t status_kib(const char *key)
 
 int64_t bench_resident_bytes(void)
 {
-    int64_t kib = status_kib("VmRSS:");
+    int64_t kib = kib_of("/proc/self/status", "VmRSS:");
     return kib < 0 ? -1 : kib * 1024;
 }
 
 int64_t bench_peak_resident_bytes(void)
 {
-    int64_t kib = status_kib("VmHWM:");
+    int64_t kib = kib_of("/proc/self/status", "VmHWM:");
+    return kib < 0 ? -1 : kib * 1024;
+}
+
+int64_t bench_available_bytes(void)
+{
+    int64_t kib = kib_of("/proc/meminfo", "MemAvailable:");
     return kib < 0 ? -1 : kib * 1024;
 }
 

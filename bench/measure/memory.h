@@ -9,6 +9,10 @@
 int64_t bench_resident_bytes(void);
 int64_t bench_peak_resident_bytes(void);
 
+/* Bytes that can be had without swapping, those that hold files' contents included; -1 if the
+ * system does not say. */
+int64_t bench_available_bytes(void);
+
 /* Bring the program's own code into memory, so that what is executed for the first time
  * later does not count as memory of what is measured. */
 void bench_load_code(void);

@@ -200,32 +200,17 @@ static char *gradients_text(const tern_observed_op *op, bool *at_most)
 
 /* --------------------------------------------------------------- table -- */
 
-/* Of tensors that are there: in backward, those that it does not read have no data. */
-static double bytes_of(tern_tensor *const *tensors, int count)
-{
-    double bytes = 0;
-    for (int i = 0; i < count; i++)
-        if (tensors[i] && tensors[i]->data)
-            bytes += (double)tern_tensor_bytes(tensors[i]);
-    return bytes;
-}
-
-/* The contract's; where it names no bytes, those of all that is read and written. */
+/* Of an output that is made once more the inputs are not there any more: nothing but what is
+ * read and written is known. */
 static tern_cost cost_of(const tern_observed_op *op)
 {
     const tern_call *call = op->call;
-    tern_cost forward = { 0 }, backward = { 0 };
-    double bytes = bytes_of(call->in, call->inputs) + bytes_of(call->out, call->outputs) +
-                   bytes_of(call->saved, call->saveds);
-    if (op->pass == TERN_PASS_RESTORE) /* its inputs are not there any more */
-        return (tern_cost){ .bytes = bytes };
-    if (call->op->cost)
-        call->op->cost(call, &forward, &backward);
-    if (op->pass == TERN_PASS_BACKWARD) {
-        bytes += bytes_of(call->grad_out, call->outputs) + bytes_of(call->grad_in, call->inputs);
-        return (tern_cost){ backward.flops, backward.bytes > 0 ? backward.bytes : bytes };
-    }
-    return (tern_cost){ forward.flops, forward.bytes > 0 ? forward.bytes : bytes };
+    if (op->pass != TERN_PASS_RESTORE)
+        return tern_call_cost(call, op->pass == TERN_PASS_BACKWARD);
+    tern_cost cost = { .bytes = (double)tern_tensor_bytes(call->out[0]) };
+    for (int i = 0; i < call->saveds; i++)
+        cost.bytes += call->saved[i] ? (double)tern_tensor_bytes(call->saved[i]) : 0;
+    return cost;
 }
 
 int profile_problems_note(profile_problems *problems, const tern_observed_op *op, uint64_t key)

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "bench/measure/machine.h"
+#include "bench/measure/memory.h"
 #include "bench/suite/check.h"
 #include "bench/suite/lanes.h"
 
@@ -37,31 +37,16 @@ static double elements_of(const char *inputs)
     return all;
 }
 
-/* Bytes that can be had without swapping, caches of files included; what is free where the
- * system does not say. */
-static double available_bytes(void)
-{
-    char line[128];
-    double kib = -1;
-    FILE *file = fopen("/proc/meminfo", "r");
-    while (file && kib < 0 && fgets(line, sizeof line, file))
-        if (sscanf(line, "MemAvailable: %lf kB", &kib) != 1)
-            kib = -1;
-    if (file)
-        fclose(file);
-    return kib >= 0 ? kib * 1024
-                    : (double)sysconf(_SC_AVPHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-}
-
 /* As doubles twice, on ref twice more, and as floats on each lane, with as much again for
  * outputs and gradients. */
 static bool fits_memory(const bench_case *of, int lanes, char why[BENCH_WHY])
 {
     double needed = elements_of(of->inputs) * (4 * 8 + 3 * 4 * (double)lanes);
-    if (needed <= 0.8 * available_bytes())
+    double available = (double)bench_available_bytes();
+    if (available < 0 || needed <= 0.8 * available)
         return true;
     snprintf(why, BENCH_WHY, "does not fit in memory: about %.1f GiB needed, %.1f GiB can be had",
-             needed / 0x1p30, available_bytes() / 0x1p30);
+             needed / 0x1p30, available / 0x1p30);
     return false;
 }
 
