@@ -21,6 +21,7 @@ typedef struct thread_count {
 struct bench_ceilings_threads {
     int count;
     const char *widest; /* SIMD level */
+    tern_pool *pair;    /* of two threads; NULL on one core */
     thread_count of[BENCH_MOST_THREAD_COUNTS];
 };
 
@@ -55,6 +56,10 @@ bool bench_ceilings_open(bench_ceilings *c, const int *threads, int count, tern_
     if (!c->measuring)
         return tern_error_set(error, TERN_ERR_MEMORY, "ceilings: out of memory");
     c->measuring->widest = simd[0];
+    if (bench_cores() > 1 && !(c->measuring->pair = tern_pool_new(2, error))) {
+        bench_ceilings_close(c);
+        return false;
+    }
     for (int i = 0; i < count; i++) {
         thread_count *of = &c->measuring->of[c->measuring->count++];
         of->pool = tern_pool_new(threads[i], error);
@@ -74,6 +79,8 @@ void bench_ceilings_close(bench_ceilings *c)
         bench_bandwidth_free(c->measuring->of[i].bandwidth);
         tern_pool_free(c->measuring->of[i].pool);
     }
+    if (c->measuring)
+        tern_pool_free(c->measuring->pair);
     free(c->measuring);
     c->measuring = NULL;
 }
@@ -105,6 +112,9 @@ static void try_all(bench_ceilings *c, const thread_count *of)
 void bench_ceilings_measure(bench_ceilings *c, double seconds)
 {
     double end = bench_seconds() + seconds;
+    /* Before the rounds, whose threads go on spinning for a while. */
+    if (c->measuring && c->measuring->pair)
+        bench_core_to_core_add(&c->core_to_core, bench_round_trip(c->measuring->pair));
     for (int round = 0; c->measuring && (round < LEAST_ROUNDS || bench_seconds() < end); round++)
         for (int i = 0; i < c->measuring->count; i++)
             try_all(c, &c->measuring->of[i]);

@@ -5,6 +5,7 @@
 #define TERN_BENCH_MEASURE_CEILINGS_H
 
 #include "bench/measure/caches.h"
+#include "bench/measure/core_to_core.h"
 #include "core/error.h"
 
 typedef enum bench_ceiling_kind {
@@ -33,6 +34,7 @@ typedef struct bench_ceilings {
     bench_caches caches;
     int count;
     bench_ceiling ceiling[BENCH_MOST_CEILINGS];
+    bench_core_to_core core_to_core; /* the least and the most of all measurements */
     struct bench_ceilings_threads *measuring; /* pools and memory; NULL when closed */
 } bench_ceilings;
 
@@ -47,7 +49,9 @@ bool bench_ceilings_open(bench_ceilings *ceilings, const int *threads, int count
  * or after them, can only make them better.  A round takes about 20 ms for each thread
  * count.  A neighbour that never rests, a clock that falls while all cores work, or more
  * threads than cores make every figure too low: what is then faster than its roofline is not
- * impossible, but nothing can be told from it. */
+ * impossible, but nothing can be told from it.
+ *
+ * Where there are two cores, each call measures once how far apart they are. */
 void bench_ceilings_measure(bench_ceilings *ceilings, double seconds);
 void bench_ceilings_close(bench_ceilings *ceilings);
 

@@ -199,7 +199,9 @@ static void print_ceilings(const profile_roof *roof, FILE *out)
         if (rate > 0)
             fprintf(out, " %s %.1f", bench_level_name((bench_level)i), 1e-9 * rate);
     }
-    fputc('\n', out);
+    char text[BENCH_CORE_TO_CORE_BYTES];
+    fprintf(out, "; core to core and back %s\n",
+            bench_core_to_core_text(&roof->ceilings.core_to_core, text));
 }
 
 static void print_head(const profile_report *p, FILE *out)

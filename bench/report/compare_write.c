@@ -32,6 +32,22 @@ static void print_file(const char *letter, const bench_recorded *report, FILE *t
     fprintf(to, "  %s\n", report->host.cpu);
 }
 
+/* Far enough apart for rows of several threads to differ by it. */
+static const double OTHER_CORES = 2;
+
+static void print_cores(const bench_recorded_host *a, const bench_recorded_host *b, FILE *to)
+{
+    const bench_core_to_core *x = &a->core_to_core, *y = &b->core_to_core;
+    char text[2][BENCH_CORE_TO_CORE_BYTES];
+    if (a->cores != b->cores)
+        fprintf(to, "not alike: cores: %d in A, %d in B\n", a->cores, b->cores);
+    if (x->most > 0 && y->most > 0 &&
+        (x->most > OTHER_CORES * y->most || y->most > OTHER_CORES * x->most))
+        fprintf(to, "not alike: core to core and back: %s in A, %s in B: rows of several threads "
+                "differ by the machine\n", bench_core_to_core_text(x, text[0]),
+                bench_core_to_core_text(y, text[1]));
+}
+
 /* What makes a comparison one of two machines rather than of two programs. */
 static void print_differences(const bench_comparison *c, FILE *to)
 {
@@ -47,8 +63,7 @@ static void print_differences(const bench_comparison *c, FILE *to)
         if (strcmp(texts[i].a, texts[i].b) != 0)
             fprintf(to, "not alike: %s: %s in A, %s in B\n", texts[i].name,
                     *texts[i].a ? texts[i].a : "unknown", *texts[i].b ? texts[i].b : "unknown");
-    if (a->cores != b->cores)
-        fprintf(to, "not alike: cores: %d in A, %d in B\n", a->cores, b->cores);
+    print_cores(a, b, to);
     for (int i = 0; i < 2; i++) {
         const bench_recorded_host *host = i ? b : a;
         if (host->steal_percent > 1 || host->other_percent > 5)

@@ -259,6 +259,20 @@ static bool take_ceilings(place *at, const json_t *json, bench_recorded *report)
     return true;
 }
 
+static bool take_core_to_core(const place *at, const json_t *from, bench_core_to_core *taken)
+{
+    const json_t *of = json_object_get(from, "core_to_core");
+    if (!of || json_is_null(of))
+        return true;
+    if (!json_is_object(of))
+        return wrong(at, "core_to_core", "an object wanted, not %s", kind_of(of));
+    return take_number_from(at, of, "least", LEAST_SECONDS, &taken->least) &&
+           take_number_from(at, of, "most", LEAST_SECONDS, &taken->most) &&
+           (taken->least <= taken->most ||
+            wrong(at, "core_to_core", "the least is %g, but the most %g", taken->least,
+                  taken->most));
+}
+
 static bool take_host(place *at, const json_t *json, bench_recorded_host *host)
 {
     const json_t *from = json_object_get(json, "host");
@@ -274,7 +288,8 @@ static bool take_host(place *at, const json_t *json, bench_recorded_host *host)
               take_count(at, from, "cores", &host->cores) &&
               take_known_number(at, from, "load_before", &host->load_before) &&
               take_known_number(at, from, "steal_percent", &host->steal_percent) &&
-              take_known_number(at, from, "other_percent", &host->other_percent);
+              take_known_number(at, from, "other_percent", &host->other_percent) &&
+              take_core_to_core(at, from, &host->core_to_core);
     at->text[0] = '\0';
     return ok;
 }

@@ -11,6 +11,7 @@
 #ifndef TERN_BENCH_REPORT_READ_H
 #define TERN_BENCH_REPORT_READ_H
 
+#include "bench/measure/core_to_core.h"
 #include "bench/measure/statistics.h"
 #include "core/error.h"
 
@@ -21,6 +22,7 @@ typedef struct bench_recorded_host {
     const char *cpu, *kernel, *governor, *compiler, *simd, *openblas_core;
     int cores;
     double load_before, steal_percent, other_percent;
+    bench_core_to_core core_to_core;
 } bench_recorded_host;
 
 typedef struct bench_recorded_ceiling {

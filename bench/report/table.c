@@ -88,6 +88,23 @@ static void print_line(FILE *to, const bench_result *hot, const bench_result *co
     fprintf(to, " %7.2g  %s\n", fmax(any->error[0], any->error[1]), bench_result_verdict(any));
 }
 
+bool bench_suite_is_disturbed(const bench_suite *suite)
+{
+    bool several = false;
+    for (int i = 0; i < suite->count; i++)
+        several = several || suite->results[i].threads > 1;
+    return several && bench_cores_are_far(&suite->ceilings.core_to_core);
+}
+
+static void print_core_to_core(FILE *to, const bench_suite *suite)
+{
+    char text[BENCH_CORE_TO_CORE_BYTES];
+    fprintf(to, "core to core and back: %s\n",
+            bench_core_to_core_text(&suite->ceilings.core_to_core, text));
+    if (bench_suite_is_disturbed(suite))
+        fprintf(to, "WARNING: " BENCH_DISTURBED "\n");
+}
+
 static void print_host(FILE *to, const bench_suite *suite)
 {
     bench_host host = bench_host_read();
@@ -99,6 +116,7 @@ static void print_host(FILE *to, const bench_suite *suite)
             d->other_percent, d->steal_percent, d->involuntary_switches);
     if (tern_openblas_corename())
         fprintf(to, "OpenBLAS takes its kernels for %s\n", tern_openblas_corename());
+    print_core_to_core(to, suite);
     for (int i = 0; i < suite->ceilings.count; i++) {
         const bench_ceiling *c = &suite->ceilings.ceiling[i];
         if (c->kind == BENCH_CEILING_FMA)

@@ -8,6 +8,12 @@
 
 void bench_print_table(FILE *to, const bench_suite *suite);
 
+/* Were its rows of several threads measured on cores far apart (bench/measure/core_to_core.h)?
+ * Then each report says so, in these words. */
+bool bench_suite_is_disturbed(const bench_suite *suite);
+#define BENCH_DISTURBED "the machine disturbed rows of several threads: " \
+    "its cores were far apart, at least for a while"
+
 /* "ok", or what is wrong with the result. */
 const char *bench_result_verdict(const bench_result *result);
 

@@ -28,15 +28,18 @@ static json_t *host_json(const bench_suite *suite)
 {
     bench_host host = bench_host_read();
     const bench_disturbance *d = &suite->disturbance;
+    const bench_core_to_core *c = &suite->ceilings.core_to_core;
     const char *simd = suite->count ? suite->results[0].simd : "";
-    return json_pack("{s:s, s:i, s:s, s:o, s:s, s:s, s:o, s:o, s:b, s:f, s:f, s:f, s:f, s:I}",
+    return json_pack("{s:s, s:i, s:s, s:o, s:s, s:s, s:o, s:o, s:b, s:f, s:f, s:f, s:f, s:I, s:o}",
                      "cpu", host.cpu, "cores", host.cores, "kernel", host.kernel, "governor",
                      text_or_null(host.governor), "compiler", bench_compiler(), "simd", simd,
                      "openblas_core", text_or_null(tern_openblas_corename()), "huge_pages",
                      text_or_null(host.huge_pages), "virtual_machine", host.virtual_machine,
                      "load_before", d->load_before, "load_after", d->load_after, "steal_percent",
                      d->steal_percent, "other_percent", d->other_percent, "involuntary_switches",
-                     (json_int_t)d->involuntary_switches);
+                     (json_int_t)d->involuntary_switches, "core_to_core",
+                     c->most > 0 ? json_pack("{s:f, s:f}", "least", c->least, "most", c->most)
+                                 : json_null());
 }
 
 static json_t *ceilings_json(const bench_suite *suite)
@@ -196,10 +199,14 @@ static void print_csv(FILE *to, const bench_suite *suite)
 static void print_markdown(FILE *to, const bench_suite *suite)
 {
     bench_host host = bench_host_read();
-    fprintf(to, "%s, %d cores, %s\n\n| problem | pass | provider | threads | cache | us | ± %% | "
+    char distance[BENCH_CORE_TO_CORE_BYTES];
+    fprintf(to, "%s, %d cores, %s, core to core and back %s\n\n", host.cpu, host.cores, host.kernel,
+            bench_core_to_core_text(&suite->ceilings.core_to_core, distance));
+    if (bench_suite_is_disturbed(suite))
+        fprintf(to, "**Warning**: " BENCH_DISTURBED ".\n\n");
+    fprintf(to, "| problem | pass | provider | threads | cache | us | ± %% | "
                 "GFLOP/s | GB/s | of FMA | of roofline | x best other | verdict |\n"
-                "|---|---|---|--:|---|--:|--:|--:|--:|--:|--:|--:|---|\n", host.cpu, host.cores,
-            host.kernel);
+                "|---|---|---|--:|---|--:|--:|--:|--:|--:|--:|--:|---|\n");
     for (int i = 0; i < suite->count; i++) {
         const bench_result *r = &suite->results[i];
         double median = r->summary.median;
