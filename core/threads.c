@@ -1,19 +1,24 @@
-/* The pool: one atomic word says what is left to do.
+/* The pool: every thread has a share of a loop's tiles, and takes from others' when it is done.
  *
- *      63            32 31             0
- *     +----------------+----------------+
- *     |   loop number  | tiles unclaimed|    the ticket
- *     +----------------+----------------+
+ *      63            32 31      16 15       0
+ *     +----------------+----------+----------+
+ *     |   loop number  |   next   |   end    |    what is unclaimed of one thread's share
+ *     +----------------+----------+----------+
  *
- * A tile is claimed by counting the ticket's low half down with compare-and-swap.
- * Since the loop's number is in the same word, a worker that wakes up late (or was
- * put off the core in the middle of a claim) cannot take a tile of another loop
- * than the one whose function and argument it has just read.  So nobody has to
- * wait until every worker has taken notice of a loop: the caller waits for tiles
- * that were claimed, never for workers that slept through.
+ * The shares are runs of neighbouring tiles, thread 0's the first: the next op's tiles mostly
+ * read what the same thread has written, which is still in its own cache.  Fetching it from
+ * another core's costs 50 to 500 ns a cache line, so much depends on who computes what (and
+ * the bits do not).  The owner claims from the front of its share, others from the back, both
+ * by compare-and-swap.
  *
- * Workers spin for SPIN_NANOSECONDS after a loop, because the next op's loop
- * follows within microseconds in training; then they sleep on a condition.
+ * Since the loop's number is in the same word, a worker that wakes up late (or was put off the
+ * core in the middle of a claim) cannot take a tile of another loop than the one whose function
+ * and argument it has just read.  So nobody has to wait until every worker has taken notice of a
+ * loop: the caller waits for tiles that were claimed, never for workers that slept through.
+ *
+ * All that a worker needs to begin lies on its own cache line, where it waits for a new number:
+ * spinning for SPIN_NANOSECONDS after a loop, because the next op's loop follows within
+ * microseconds in training; then it sleeps on a condition.
  */
 #include "core/threads.h"
 
@@ -25,24 +30,29 @@
 #include <string.h>
 #include <time.h>
 
-enum { MAX_THREADS = 1024, SPIN_NANOSECONDS = 100000, PAUSES_PER_CLOCK_READ = 32 };
+enum { MAX_THREADS = 1024, SPIN_NANOSECONDS = 100000, PAUSES_PER_CLOCK_READ = 32,
+       MOST_TILES = 0xffff /* that a share's word can count; a longer loop takes several turns */ };
+
+/* What one thread has of the current loop.  All but `word` is written only while no tile is
+ * unclaimed; relaxed atomics, since a late worker may read it then (its claim will fail).  Two
+ * cache lines, as the CPU fetches them in pairs. */
+typedef struct share {
+    _Alignas(128) _Atomic uint64_t word;
+    _Atomic(tern_tile_fn) fn;
+    _Atomic(void *) argument;
+    _Atomic int64_t first; /* number of the loop's tile 0: see tern_parallel */
+} share;
 
 struct tern_pool {
     int threads;
     int started; /* workers running, at most threads - 1 */
     pthread_t *workers;
-
-    /* The loop.  Written only while no tile is unclaimed; relaxed atomics, since a
-     * late worker may read them then (its claim will fail). */
-    _Atomic(tern_tile_fn) fn;
-    _Atomic(void *) argument;
-    _Atomic int64_t first; /* number of tile 0 of this ticket: see tern_parallel */
-    _Atomic uint32_t tiles;
+    share *shares; /* one for each thread, the caller's is number 0 */
+    uint32_t loop; /* number of the last one; the caller's alone */
 
     /* Written by all threads, so each on a cache line of its own. */
-    _Alignas(64) _Atomic uint64_t ticket;
-    _Alignas(64) _Atomic int64_t unfinished;
-    _Alignas(64) _Atomic int sleepers;
+    _Alignas(128) _Atomic int64_t unfinished;
+    _Alignas(128) _Atomic int sleepers;
     atomic_bool stop;
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -67,41 +77,61 @@ static int64_t nanoseconds(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static uint32_t unclaimed(uint64_t ticket)
+static uint64_t share_word(uint32_t loop, int64_t next, int64_t end)
 {
-    return (uint32_t)ticket;
+    return (uint64_t)loop << 32 | (uint64_t)next << 16 | (uint64_t)end;
 }
 
-/* Claim and run tiles until none is left. */
-static void work(tern_pool *pool, int worker)
+static uint32_t loop_of(uint64_t word)
 {
-    int64_t done = 0;
-    uint64_t ticket = atomic_load_explicit(&pool->ticket, memory_order_acquire);
+    return (uint32_t)(word >> 32);
+}
 
-    while (unclaimed(ticket) > 0) {
-        tern_tile_fn fn = atomic_load_explicit(&pool->fn, memory_order_relaxed);
-        void *argument = atomic_load_explicit(&pool->argument, memory_order_relaxed);
-        int64_t first = atomic_load_explicit(&pool->first, memory_order_relaxed);
-        uint32_t tiles = atomic_load_explicit(&pool->tiles, memory_order_relaxed);
-        if (!atomic_compare_exchange_weak_explicit(&pool->ticket, &ticket, ticket - 1,
-                                                   memory_order_acq_rel, memory_order_acquire))
-            continue; /* ticket now holds the newer value */
-        fn(argument, first + (tiles - unclaimed(ticket)), worker);
-        done++;
-        ticket = atomic_load_explicit(&pool->ticket, memory_order_acquire);
+/* A tile of that loop out of a share, its first or its last; -1 if none is left. */
+static int64_t claim(share *from, uint32_t loop, bool in_front)
+{
+    uint64_t word = atomic_load_explicit(&from->word, memory_order_acquire);
+    for (;;) {
+        int64_t next = word >> 16 & MOST_TILES, end = word & MOST_TILES;
+        if (loop_of(word) != loop || next >= end)
+            return -1;
+        uint64_t left = in_front ? share_word(loop, next + 1, end) : share_word(loop, next, end - 1);
+        if (atomic_compare_exchange_weak_explicit(&from->word, &word, left, memory_order_acq_rel,
+                                                  memory_order_acquire))
+            return in_front ? next : end - 1;
     }
-    /* All of one loop: it cannot end, nor the next begin, before this report. */
+}
+
+/* Claim and run tiles until none is left, the own share's first.  Returns the loop's number. */
+static uint32_t work(tern_pool *pool, int worker)
+{
+    share *own = &pool->shares[worker];
+    uint32_t loop = loop_of(atomic_load_explicit(&own->word, memory_order_acquire));
+    tern_tile_fn fn = atomic_load_explicit(&own->fn, memory_order_relaxed);
+    void *argument = atomic_load_explicit(&own->argument, memory_order_relaxed);
+    int64_t first = atomic_load_explicit(&own->first, memory_order_relaxed), done = 0, tile;
+
+    for (int i = 0; i < pool->threads; i++) {
+        share *from = &pool->shares[(worker + i) % pool->threads];
+        while ((tile = claim(from, loop, i == 0)) >= 0) {
+            fn(argument, first + tile, worker);
+            done++;
+        }
+    }
+    /* All at once: the loop cannot end, nor the next begin, before this report. */
     if (done > 0)
         atomic_fetch_sub_explicit(&pool->unfinished, done, memory_order_release);
+    return loop;
 }
 
-/* Wait until there is something to claim or the pool stops. */
-static void wait_for_work(tern_pool *pool)
+/* Wait until there is another loop than the one that was served, or the pool stops. */
+static void wait_for_work(tern_pool *pool, int worker, uint32_t served)
 {
+    const share *own = &pool->shares[worker];
     int64_t deadline = nanoseconds() + SPIN_NANOSECONDS;
     do {
         for (int i = 0; i < PAUSES_PER_CLOCK_READ; i++) {
-            if (unclaimed(atomic_load_explicit(&pool->ticket, memory_order_relaxed)) > 0 ||
+            if (loop_of(atomic_load_explicit(&own->word, memory_order_relaxed)) != served ||
                 atomic_load_explicit(&pool->stop, memory_order_relaxed))
                 return;
             cpu_pause();
@@ -109,10 +139,10 @@ static void wait_for_work(tern_pool *pool)
     } while (nanoseconds() < deadline);
 
     pthread_mutex_lock(&pool->lock);
-    /* Sequentially consistent, like their counterparts in publish: either we see
-     * the new ticket here or the caller sees a sleeper there. */
+    /* Its counterpart is in wake_sleepers: of the two changes of `sleepers` one comes first.
+     * If that is this one, the caller sees a sleeper there; if not, we see the new loop here. */
     atomic_fetch_add(&pool->sleepers, 1);
-    while (unclaimed(atomic_load(&pool->ticket)) == 0 && !atomic_load(&pool->stop))
+    while (loop_of(atomic_load(&own->word)) == served && !atomic_load(&pool->stop))
         pthread_cond_wait(&pool->wake, &pool->lock);
     atomic_fetch_sub(&pool->sleepers, 1);
     pthread_mutex_unlock(&pool->lock);
@@ -122,32 +152,36 @@ static void *worker_main(void *start_pointer)
 {
     worker_start start = *(worker_start *)start_pointer;
     free(start_pointer);
-    while (!atomic_load_explicit(&start.pool->stop, memory_order_acquire)) {
-        wait_for_work(start.pool);
-        work(start.pool, start.worker);
+    for (uint32_t served = 0; !atomic_load_explicit(&start.pool->stop, memory_order_acquire);) {
+        wait_for_work(start.pool, start.worker, served);
+        served = work(start.pool, start.worker);
     }
     return NULL;
 }
 
 static void wake_sleepers(tern_pool *pool)
 {
-    if (atomic_load(&pool->sleepers) == 0)
+    /* A change of nothing: it orders the shares' numbers before the look at the count. */
+    if (atomic_fetch_add(&pool->sleepers, 0) == 0)
         return;
     pthread_mutex_lock(&pool->lock);
     pthread_cond_broadcast(&pool->wake);
     pthread_mutex_unlock(&pool->lock);
 }
 
-static void publish(tern_pool *pool, int64_t first, uint32_t tiles, tern_tile_fn fn, void *argument)
+static void publish(tern_pool *pool, int64_t first, int64_t tiles, tern_tile_fn fn, void *argument)
 {
-    uint64_t loop = (atomic_load_explicit(&pool->ticket, memory_order_relaxed) >> 32) + 1;
-
-    atomic_store_explicit(&pool->fn, fn, memory_order_relaxed);
-    atomic_store_explicit(&pool->argument, argument, memory_order_relaxed);
-    atomic_store_explicit(&pool->first, first, memory_order_relaxed);
-    atomic_store_explicit(&pool->tiles, tiles, memory_order_relaxed);
+    pool->loop++;
     atomic_store_explicit(&pool->unfinished, tiles, memory_order_relaxed);
-    atomic_store(&pool->ticket, loop << 32 | tiles);
+    for (int i = pool->threads - 1; i >= 0; i--) {
+        share *to = &pool->shares[i];
+        atomic_store_explicit(&to->fn, fn, memory_order_relaxed);
+        atomic_store_explicit(&to->argument, argument, memory_order_relaxed);
+        atomic_store_explicit(&to->first, first, memory_order_relaxed);
+        atomic_store_explicit(&to->word, share_word(pool->loop, tiles * i / pool->threads,
+                                                    tiles * (i + 1) / pool->threads),
+                              memory_order_release);
+    }
     wake_sleepers(pool);
 }
 
@@ -169,10 +203,9 @@ void tern_parallel(tern_pool *pool, int64_t tiles, tern_tile_fn fn, void *argume
             fn(argument, tile, 0);
         return;
     }
-    /* A ticket counts to 2^32 - 1, a longer loop takes several. */
-    for (int64_t first = 0; first < tiles; first += UINT32_MAX) {
+    for (int64_t first = 0; first < tiles; first += MOST_TILES) {
         int64_t left = tiles - first;
-        publish(pool, first, left < UINT32_MAX ? (uint32_t)left : UINT32_MAX, fn, argument);
+        publish(pool, first, left < MOST_TILES ? left : MOST_TILES, fn, argument);
         work(pool, 0);
         wait_for_the_others(pool);
     }
@@ -220,15 +253,19 @@ tern_pool *tern_pool_new(int threads, tern_error *error)
 
     tern_pool *pool = aligned_alloc(_Alignof(tern_pool), sizeof *pool);
     pthread_t *workers = calloc((size_t)threads, sizeof *workers);
-    if (!pool || !workers) {
+    share *shares = aligned_alloc(_Alignof(share), (size_t)threads * sizeof *shares);
+    if (!pool || !workers || !shares) {
         free(pool);
         free(workers);
+        free(shares);
         tern_error_set(error, TERN_ERR_MEMORY, "thread pool: out of memory for %d threads", threads);
         return NULL;
     }
     memset(pool, 0, sizeof *pool);
+    memset(shares, 0, (size_t)threads * sizeof *shares);
     pool->threads = threads;
     pool->workers = workers;
+    pool->shares = shares;
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->wake, NULL);
     while (pool->started < threads - 1)
@@ -251,6 +288,7 @@ void tern_pool_free(tern_pool *pool)
         pthread_join(pool->workers[i], NULL);
     pthread_cond_destroy(&pool->wake);
     pthread_mutex_destroy(&pool->lock);
+    free(pool->shares);
     free(pool->workers);
     free(pool);
 }

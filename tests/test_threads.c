@@ -6,13 +6,14 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 
 #include "core/threads.h"
 
-enum { MOST_TILES = 5000 };
+enum { MOST_TILES = 150000 }; /* more than a share can count */
 
 typedef struct tally {
     _Atomic int times[MOST_TILES];
@@ -42,7 +43,7 @@ static void expect_each_tile_once(tern_pool *pool, int64_t tiles)
 
 static void every_tile_runs_once(void **state)
 {
-    const int64_t sizes[] = { 0, 1, 2, 3, 7, 31, 1000, MOST_TILES };
+    const int64_t sizes[] = { 0, 1, 2, 3, 7, 31, 1000, 65535, 65536, MOST_TILES };
     (void)state;
     for (int threads = 1; threads <= 7; threads += 2) {
         tern_error error = { 0 };
@@ -99,6 +100,37 @@ static void late_workers_never_touch_another_loop(void **state)
     tern_pool_free(pool);
 }
 
+/* A tile waits until every thread has one, so each thread's first is the one that it wants. */
+typedef struct meeting {
+    int threads, tiles;
+    _Atomic int arrived, wrong;
+} meeting;
+
+static void meet(void *argument, int64_t tile, int worker)
+{
+    meeting *m = argument;
+    if (m->arrived >= m->threads)
+        return;
+    m->wrong += tile != worker * m->tiles / m->threads;
+    m->arrived++;
+    while (m->arrived < m->threads)
+        sched_yield();
+}
+
+static void each_thread_begins_with_its_own_neighbours(void **state)
+{
+    tern_error error = { 0 };
+    tern_pool *pool = tern_pool_new(4, &error);
+    (void)state;
+    for (int tiles = 4; tiles < 12; tiles++) {
+        meeting m = { .threads = 4, .tiles = tiles };
+        tern_parallel(pool, tiles, meet, &m);
+        assert_int_equal(m.arrived, 4);
+        assert_int_equal(m.wrong, 0);
+    }
+    tern_pool_free(pool);
+}
+
 static void one_thread_or_one_tile_runs_in_the_caller(void **state)
 {
     tern_error error = { 0 };
@@ -139,6 +171,7 @@ int main(void)
         cmocka_unit_test(every_tile_runs_once),
         cmocka_unit_test(workers_wake_up_after_sleeping),
         cmocka_unit_test(late_workers_never_touch_another_loop),
+        cmocka_unit_test(each_thread_begins_with_its_own_neighbours),
         cmocka_unit_test(one_thread_or_one_tile_runs_in_the_caller),
         cmocka_unit_test(zero_threads_means_one_per_core),
         cmocka_unit_test(impossible_thread_counts_are_refused),
