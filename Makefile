@@ -27,8 +27,7 @@ LEVELS := base avx2 avx512
 # Programs show their public names to the plugins they load.
 EXPORT := -Wl,--export-dynamic-symbol='tern_*'
 
-# Those of programs that draw plots; the library draws none.
-PLOT_LIBS := -Wl,--as-needed -lcairo
+# OpenBLAS and cairo are loaded by those who call them.
 LIBS := -lsndfile -lsoxr -lpng -lzip -lz -ljansson -lutf8proc -lkissfft-float -ldl -lm
 PACKAGES := gcc g++ make git pkg-config libpng-dev zlib1g-dev libzip-dev libsndfile1-dev libsoxr-dev \
             libjansson-dev libutf8proc-dev libkissfft-dev libcairo2-dev \
@@ -92,7 +91,7 @@ cpu: deps
 build: $(BUILD)/tern
 
 $(BUILD)/tern: $(CLI_OBJ) $(BUILD)/libbench.a $(BUILD)/libtern.a
-	$(Q)$(CC) $(CFLAGS_ALL) $(EXPORT) -o $@ $^ $(LIBS) $(PLOT_LIBS) $(LDFLAGS)
+	$(Q)$(CC) $(CFLAGS_ALL) $(EXPORT) -o $@ $^ $(LIBS) $(LDFLAGS)
 
 # What `tern bench` is made of; of no use outside the program and its tests.
 $(BUILD)/libbench.a: $(BENCH_HELP_OBJ)
@@ -143,14 +142,14 @@ $(BUILD)/bench/measure/build.o: $(BUILT)
 $(BUILD)/bench/measure/build.o: private override CFLAGS_ALL += -I$(BUILD)/bench/measure
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_HELP_OBJ) $(BUILD)/libbench.a $(BUILD)/libtern.a
-	$(Q)$(CC) $(CFLAGS_ALL) $(EXPORT) -o $@ $^ -lcmocka $(LIBS) $(PLOT_LIBS) $(LDFLAGS)
+	$(Q)$(CC) $(CFLAGS_ALL) $(EXPORT) -o $@ $^ -lcmocka $(LIBS) $(LDFLAGS)
 
 # These put allocators of their own, which fail when told to, in place of the system's.
 FAILING := malloc calloc realloc aligned_alloc strdup strndup asprintf mmap
 $(BUILD)/tests/test_out_of_memory_%: override LDFLAGS += $(FAILING:%=-Wl,--wrap=%)
 
 $(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/libbench.a $(BUILD)/libtern.a
-	$(Q)$(CC) $(CFLAGS_ALL) $(EXPORT) -o $@ $^ $(LIBS) $(PLOT_LIBS) $(LDFLAGS)
+	$(Q)$(CC) $(CFLAGS_ALL) $(EXPORT) -o $@ $^ $(LIBS) $(LDFLAGS)
 
 $(BUILD)/examples/%: $(BUILD)/examples/%.o $(BUILD)/libtern.a
 	$(Q)$(CC) $(CFLAGS_ALL) $(EXPORT) -o $@ $^ $(LIBS) $(LDFLAGS)

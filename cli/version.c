@@ -1,11 +1,11 @@
 /* tern --version: what is built in, and what was found beside the program. */
 #include "cli/commands.h"
 
+#include "bench/report/cairo.h"
 #include "core/plugin_path.h"
 #include "kernels/matmul/openblas.h"
 #include "kernels/table.h"
 
-#include <cairo/cairo.h>
 #include <jansson.h>
 #include <png.h>
 #include <sndfile.h>
@@ -34,7 +34,7 @@ typedef struct library {
     const char *name, *use, *version;
 } library;
 
-enum { LIBRARIES = 8 };
+enum { LIBRARIES = 7 };
 
 /* Those that the program is linked with; there is no program without them. */
 static void find_libraries(library list[LIBRARIES])
@@ -47,7 +47,6 @@ static void find_libraries(library list[LIBRARIES])
         { "libzip", ".npz files", zip_libzip_version() },
         { "jansson", "JSON", jansson_version_str() },
         { "utf8proc", "text", utf8proc_version() },
-        { "cairo", "plots", cairo_version_string() },
     };
     memcpy(list, found, sizeof found);
     for (int i = 0; i < LIBRARIES; i++) { /* "libsoxr-0.1.3" */
@@ -67,7 +66,7 @@ static void print_text(const library *libraries)
 {
     const char *levels[4];
     char path[PATH_BYTES];
-    tern_error error = { 0 };
+    tern_error error = { 0 }, no_cairo = { 0 };
     int count = tern_simd_levels(levels);
     printf("tern %s\ncompiler    %s\nSIMD        %s (of", TERN_VERSION, COMPILER, levels[0]);
     for (int i = 0; i < count; i++)
@@ -84,6 +83,10 @@ static void print_text(const library *libraries)
             printf("%-11s no plugin (make %s)\n", plugins[i].device, plugins[i].target);
     for (int i = 0; i < LIBRARIES; i++)
         printf("%-11s %s (%s)\n", libraries[i].name, libraries[i].version, libraries[i].use);
+    if (bench_cairo_load(&no_cairo))
+        printf("cairo       %s (plots)\n", bench_cairo.version_string());
+    else
+        printf("cairo       none: %s\n", no_cairo.message);
 }
 
 static void print_json(const library *libraries)
@@ -101,6 +104,9 @@ static void print_json(const library *libraries)
     }
     for (int i = 0; i < LIBRARIES; i++)
         json_object_set_new(linked, libraries[i].name, json_string(libraries[i].version));
+    bool plots = bench_cairo_load(&error);
+    json_object_set_new(linked, "cairo", plots ? json_string(bench_cairo.version_string())
+                                               : json_null());
     const char *core = tern_openblas_sgemm(&error) ? tern_openblas_corename() : NULL;
     json_t *json = json_pack("{s:s, s:s, s:s, s:o, s:s?, s:o, s:o}", "tern", TERN_VERSION,
                              "compiler", COMPILER, "simd", levels[0], "simd_levels", simd,

@@ -3,6 +3,7 @@
 #include "tests/check.h"
 
 #include "bench/report/axis.h"
+#include "bench/report/cairo.h"
 #include "bench/report/labels.h"
 #include "bench/report/sweep.h"
 
@@ -154,9 +155,28 @@ static void rows_of_a_size_alike_are_one_size(void **state)
     assert_int_equal(find(rows, 3, places, sweeps), 0); /* two sizes are no sweep */
 }
 
+/* ------------------------------------------------------------------ cairo -- */
+
+static void a_cairo_that_is_not_there_is_named_with_its_package(void **state)
+{
+    (void)state;
+    bench_cairo_functions functions;
+    tern_error error = { 0 };
+    assert_false(bench_cairo_load_from("libcairo-of-nobody.so.2", &functions, &error));
+    assert_int_equal(error.code, TERN_ERR_MISSING);
+    assert_non_null(strstr(error.message, "libcairo-of-nobody.so.2: cannot open shared object"));
+    assert_non_null(strstr(error.message, "install libcairo2"));
+    error = (tern_error){ 0 };
+    assert_false(bench_cairo_load_from("libm.so.6", &functions, &error));
+    assert_non_null(strstr(error.message, "libm.so.6 has no cairo_arc"));
+    assert_true(bench_cairo_load(&(tern_error){ 0 }));
+    assert_true(*bench_cairo.version_string());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_cairo_that_is_not_there_is_named_with_its_package),
         cmocka_unit_test(labels_of_a_crowd_do_not_touch),
         cmocka_unit_test(a_label_alone_is_beside_its_point_and_off_lines),
         cmocka_unit_test(ticks_are_round_and_within_the_axis),

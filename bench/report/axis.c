@@ -52,9 +52,9 @@ int bench_axis_ticks(const bench_axis *axis, double ticks[BENCH_MOST_TICKS])
 static void draw_frame(cairo_t *cairo, const bench_axis *x, const bench_axis *y)
 {
     bench_set_colour(cairo, bench_grey);
-    cairo_set_line_width(cairo, 0.8);
-    cairo_rectangle(cairo, x->from, y->to, x->to - x->from, y->from - y->to);
-    cairo_stroke(cairo);
+    bench_cairo.set_line_width(cairo, 0.8);
+    bench_cairo.rectangle(cairo, x->from, y->to, x->to - x->from, y->from - y->to);
+    bench_cairo.stroke(cairo);
 }
 
 static void draw_ticks(cairo_t *cairo, const bench_axis *axis, const bench_axis *across, bool is_y)

@@ -3,7 +3,6 @@
 
 #include "core/host_file.h"
 
-#include <cairo/cairo-svg.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,19 +41,21 @@ static cairo_status_t write_bytes(void *file, const unsigned char *data, unsigne
 static cairo_surface_t *make_surface(struct bench_canvas_file *file, double width, double height)
 {
     if (!file->is_png)
-        return cairo_svg_surface_create_for_stream(write_bytes, file->out, width, height);
+        return bench_cairo.svg_surface_create_for_stream(write_bytes, file->out, width, height);
     double scale = PIXELS_A_POINT;
     while (scale > 1 && fmax(width, height) * scale > MOST_PIXELS)
         scale--;
-    cairo_surface_t *surface = cairo_image_surface_create(
+    cairo_surface_t *surface = bench_cairo.image_surface_create(
         CAIRO_FORMAT_RGB24, (int)ceil(width * scale), (int)ceil(height * scale));
-    cairo_surface_set_device_scale(surface, scale, scale);
+    bench_cairo.surface_set_device_scale(surface, scale, scale);
     return surface;
 }
 
 bool bench_canvas_open(bench_canvas *canvas, const char *path, double width, double height,
                        tern_error *error)
 {
+    if (!bench_canvas_can(path, error) || !bench_cairo_load(error))
+        return false;
     struct bench_canvas_file *file = calloc(1, sizeof *file);
     *canvas = (bench_canvas){ .width = width, .height = height, .file = file };
     if (!file)
@@ -62,35 +63,35 @@ bool bench_canvas_open(bench_canvas *canvas, const char *path, double width, dou
     file->path = path;
     file->error = error;
     file->is_png = ends_with(path, ".png");
-    if (!bench_canvas_can(path, error) || !(file->out = tern_whole_file_create(path, error))) {
+    if (!(file->out = tern_whole_file_create(path, error))) {
         free(file);
         return false;
     }
     file->surface = make_surface(file, width, height);
     /* Of a surface that failed, one that does nothing. */
-    canvas->cairo = cairo_create(file->surface);
-    cairo_select_font_face(canvas->cairo, "sans-serif", CAIRO_FONT_SLANT_NORMAL,
-                           CAIRO_FONT_WEIGHT_NORMAL);
-    cairo_set_source_rgb(canvas->cairo, 1, 1, 1);
-    cairo_paint(canvas->cairo);
+    canvas->cairo = bench_cairo.create(file->surface);
+    bench_cairo.select_font_face(canvas->cairo, "sans-serif", CAIRO_FONT_SLANT_NORMAL,
+                                 CAIRO_FONT_WEIGHT_NORMAL);
+    bench_cairo.set_source_rgb(canvas->cairo, 1, 1, 1);
+    bench_cairo.paint(canvas->cairo);
     return true;
 }
 
 bool bench_canvas_finish(bench_canvas *canvas)
 {
     struct bench_canvas_file *file = canvas->file;
-    cairo_status_t status = cairo_status(canvas->cairo);
+    cairo_status_t status = bench_cairo.status(canvas->cairo);
     if (status == CAIRO_STATUS_SUCCESS && file->is_png)
-        status = cairo_surface_write_to_png_stream(file->surface, write_bytes, file->out);
-    cairo_destroy(canvas->cairo);
-    cairo_surface_finish(file->surface); /* an SVG is written here */
+        status = bench_cairo.surface_write_to_png_stream(file->surface, write_bytes, file->out);
+    bench_cairo.destroy(canvas->cairo);
+    bench_cairo.surface_finish(file->surface); /* an SVG is written here */
     if (status == CAIRO_STATUS_SUCCESS)
-        status = cairo_surface_status(file->surface);
-    cairo_surface_destroy(file->surface);
+        status = bench_cairo.surface_status(file->surface);
+    bench_cairo.surface_destroy(file->surface);
     /* A write that failed has said more than cairo can. */
     if (status != CAIRO_STATUS_SUCCESS && status != CAIRO_STATUS_WRITE_ERROR)
         tern_error_set(file->error, TERN_ERR_IO, "%s: cannot be drawn: %s", file->path,
-                       cairo_status_to_string(status));
+                       bench_cairo.status_to_string(status));
     bool ok = tern_whole_file_finish(file->out, status == CAIRO_STATUS_SUCCESS);
     free(file);
     *canvas = (bench_canvas){ 0 };
@@ -114,7 +115,7 @@ bench_colour bench_colour_of(int index)
 
 void bench_set_colour(cairo_t *cairo, bench_colour colour)
 {
-    cairo_set_source_rgb(cairo, colour.red, colour.green, colour.blue);
+    bench_cairo.set_source_rgb(cairo, colour.red, colour.green, colour.blue);
 }
 
 /* ------------------------------------------------------------------- text -- */
@@ -122,8 +123,8 @@ void bench_set_colour(cairo_t *cairo, bench_colour colour)
 double bench_text_width(cairo_t *cairo, double size, const char *text)
 {
     cairo_text_extents_t extents;
-    cairo_set_font_size(cairo, size);
-    cairo_text_extents(cairo, text, &extents);
+    bench_cairo.set_font_size(cairo, size);
+    bench_cairo.text_extents(cairo, text, &extents);
     return extents.x_advance;
 }
 
@@ -136,29 +137,29 @@ static double shift(cairo_t *cairo, double size, bench_anchor anchor, const char
 void bench_text(cairo_t *cairo, double x, double y, double size, bench_anchor anchor,
                 const char *text)
 {
-    cairo_move_to(cairo, x + shift(cairo, size, anchor, text), y);
-    cairo_show_text(cairo, text);
+    bench_cairo.move_to(cairo, x + shift(cairo, size, anchor, text), y);
+    bench_cairo.show_text(cairo, text);
 }
 
 void bench_text_over(cairo_t *cairo, double x, double y, double size, bench_anchor anchor,
                      double angle, const char *text)
 {
-    cairo_pattern_t *colour = cairo_pattern_reference(cairo_get_source(cairo));
+    cairo_pattern_t *colour = bench_cairo.pattern_reference(bench_cairo.get_source(cairo));
     double left = shift(cairo, size, anchor, text);
-    cairo_save(cairo);
-    cairo_translate(cairo, x, y);
-    cairo_rotate(cairo, angle);
-    cairo_move_to(cairo, left, 0);
-    cairo_text_path(cairo, text);
-    cairo_set_source_rgb(cairo, 1, 1, 1);
-    cairo_set_line_width(cairo, 2.4);
-    cairo_set_line_join(cairo, CAIRO_LINE_JOIN_ROUND);
-    cairo_stroke(cairo);
-    cairo_set_source(cairo, colour);
-    cairo_move_to(cairo, left, 0);
-    cairo_show_text(cairo, text);
-    cairo_restore(cairo);
-    cairo_pattern_destroy(colour);
+    bench_cairo.save(cairo);
+    bench_cairo.translate(cairo, x, y);
+    bench_cairo.rotate(cairo, angle);
+    bench_cairo.move_to(cairo, left, 0);
+    bench_cairo.text_path(cairo, text);
+    bench_cairo.set_source_rgb(cairo, 1, 1, 1);
+    bench_cairo.set_line_width(cairo, 2.4);
+    bench_cairo.set_line_join(cairo, CAIRO_LINE_JOIN_ROUND);
+    bench_cairo.stroke(cairo);
+    bench_cairo.set_source(cairo, colour);
+    bench_cairo.move_to(cairo, left, 0);
+    bench_cairo.show_text(cairo, text);
+    bench_cairo.restore(cairo);
+    bench_cairo.pattern_destroy(colour);
 }
 
 char *bench_text_fit(cairo_t *cairo, double size, double width, char *text, size_t bytes)
@@ -180,10 +181,10 @@ char *bench_text_fit(cairo_t *cairo, double size, double width, char *text, size
 
 void bench_line(cairo_t *cairo, double x0, double y0, double x1, double y1, double width)
 {
-    cairo_set_line_width(cairo, width);
-    cairo_move_to(cairo, x0, y0);
-    cairo_line_to(cairo, x1, y1);
-    cairo_stroke(cairo);
+    bench_cairo.set_line_width(cairo, width);
+    bench_cairo.move_to(cairo, x0, y0);
+    bench_cairo.line_to(cairo, x1, y1);
+    bench_cairo.stroke(cairo);
 }
 
 void bench_draw_mark(cairo_t *cairo, double x, double y, double radius, bench_mark mark,
@@ -192,24 +193,24 @@ void bench_draw_mark(cairo_t *cairo, double x, double y, double radius, bench_ma
     static const struct { int corners; double turn, size; } shapes[] = {
         { 0, 0, 1 }, { 3, -M_PI / 2, 1.25 }, { 4, M_PI / 4, 1.2 }, { 4, 0, 1.25 },
     };
-    cairo_new_path(cairo);
+    bench_cairo.new_path(cairo);
     if (mark == BENCH_CIRCLE)
-        cairo_arc(cairo, x, y, radius, 0, 2 * M_PI);
+        bench_cairo.arc(cairo, x, y, radius, 0, 2 * M_PI);
     for (int i = 0; i < shapes[mark].corners; i++) {
         double angle = shapes[mark].turn + 2 * M_PI * i / shapes[mark].corners;
         double far = radius * shapes[mark].size;
-        cairo_line_to(cairo, x + far * cos(angle), y + far * sin(angle));
+        bench_cairo.line_to(cairo, x + far * cos(angle), y + far * sin(angle));
     }
-    cairo_close_path(cairo);
-    cairo_set_line_width(cairo, 1.2);
+    bench_cairo.close_path(cairo);
+    bench_cairo.set_line_width(cairo, 1.2);
     if (hollow) {
-        cairo_pattern_t *colour = cairo_pattern_reference(cairo_get_source(cairo));
-        cairo_set_source_rgb(cairo, 1, 1, 1);
-        cairo_fill_preserve(cairo);
-        cairo_set_source(cairo, colour);
-        cairo_pattern_destroy(colour);
+        cairo_pattern_t *colour = bench_cairo.pattern_reference(bench_cairo.get_source(cairo));
+        bench_cairo.set_source_rgb(cairo, 1, 1, 1);
+        bench_cairo.fill_preserve(cairo);
+        bench_cairo.set_source(cairo, colour);
+        bench_cairo.pattern_destroy(colour);
     } else {
-        cairo_fill_preserve(cairo);
+        bench_cairo.fill_preserve(cairo);
     }
-    cairo_stroke(cairo);
+    bench_cairo.stroke(cairo);
 }

@@ -58,9 +58,9 @@ static void draw_threshold(cairo_t *cairo, const bench_axis *x, const bench_axis
     double left = bench_axis_place(x, 100 * (1 / (1 + t) - 1));
     double right = bench_axis_place(x, 100 * t);
     double none = bench_axis_place(x, 0);
-    cairo_set_source_rgb(cairo, 0.93, 0.96, 0.93);
-    cairo_rectangle(cairo, left, y->to, right - left, y->from - y->to);
-    cairo_fill(cairo);
+    bench_cairo.set_source_rgb(cairo, 0.93, 0.96, 0.93);
+    bench_cairo.rectangle(cairo, left, y->to, right - left, y->from - y->to);
+    bench_cairo.fill(cairo);
     bench_set_colour(cairo, bench_grey);
     bench_line(cairo, none, y->to, none, y->from, 0.9);
 }

@@ -124,7 +124,7 @@ static bench_colour set_style(cairo_t *cairo, const scaling *plot, const line *o
     }
     const double dashes[2] = { threads > 1 ? 2 : 5, 2.5 };
     bench_set_colour(cairo, bench_colour_of(colour));
-    cairo_set_dash(cairo, dashes, threads ? 2 : 0, 0);
+    bench_cairo.set_dash(cairo, dashes, threads ? 2 : 0, 0);
     return bench_colour_of(colour);
 }
 
@@ -139,18 +139,18 @@ static void draw_band(cairo_t *cairo, const scaling *plot, const line *of, const
                       const bench_axis *y, quantity what)
 {
     bench_colour colour = set_style(cairo, plot, of);
-    cairo_new_path(cairo);
+    bench_cairo.new_path(cairo);
     for (int i = 0; i < of->count; i++)
-        cairo_line_to(cairo, bench_axis_place(x, plot->places[of->at[i]].size),
-                      y_of(plot, y, what, of->at[i],
-                           plot->rows[of->at[i]]->time.lower_quartile));
+        bench_cairo.line_to(cairo, bench_axis_place(x, plot->places[of->at[i]].size),
+                            y_of(plot, y, what, of->at[i],
+                                 plot->rows[of->at[i]]->time.lower_quartile));
     for (int i = of->count - 1; i >= 0; i--)
-        cairo_line_to(cairo, bench_axis_place(x, plot->places[of->at[i]].size),
-                      y_of(plot, y, what, of->at[i],
-                           plot->rows[of->at[i]]->time.upper_quartile));
-    cairo_close_path(cairo);
-    cairo_set_source_rgba(cairo, colour.red, colour.green, colour.blue, 0.2);
-    cairo_fill(cairo);
+        bench_cairo.line_to(cairo, bench_axis_place(x, plot->places[of->at[i]].size),
+                            y_of(plot, y, what, of->at[i],
+                                 plot->rows[of->at[i]]->time.upper_quartile));
+    bench_cairo.close_path(cairo);
+    bench_cairo.set_source_rgba(cairo, colour.red, colour.green, colour.blue, 0.2);
+    bench_cairo.fill(cairo);
 }
 
 static void draw_line(cairo_t *cairo, const scaling *plot, line *of, const bench_axis *x,
@@ -158,14 +158,14 @@ static void draw_line(cairo_t *cairo, const scaling *plot, line *of, const bench
 {
     draw_band(cairo, plot, of, x, y, what);
     set_style(cairo, plot, of);
-    cairo_new_path(cairo);
+    bench_cairo.new_path(cairo);
     for (int i = 0; i < of->count; i++)
-        cairo_line_to(cairo, bench_axis_place(x, plot->places[of->at[i]].size),
-                      of->name_y = y_of(plot, y, what, of->at[i],
-                                        plot->rows[of->at[i]]->time.median));
-    cairo_set_line_width(cairo, 1.5);
-    cairo_stroke(cairo);
-    cairo_set_dash(cairo, NULL, 0, 0);
+        bench_cairo.line_to(cairo, bench_axis_place(x, plot->places[of->at[i]].size),
+                            of->name_y = y_of(plot, y, what, of->at[i],
+                                              plot->rows[of->at[i]]->time.median));
+    bench_cairo.set_line_width(cairo, 1.5);
+    bench_cairo.stroke(cairo);
+    bench_cairo.set_dash(cairo, NULL, 0, 0);
     for (int i = 0; i < of->count; i++)
         bench_draw_mark(cairo, bench_axis_place(x, plot->places[of->at[i]].size),
                         y_of(plot, y, what, of->at[i], plot->rows[of->at[i]]->time.median), 2.6,
@@ -200,7 +200,7 @@ static void draw_names(cairo_t *cairo, const scaling *plot, line *lines, int cou
         snprintf(name, sizeof name, "%s %s, %d thread%s%s%s", row->provider, row->pass,
                  row->threads, row->threads > 1 ? "s" : "", *row->simd ? ", " : "", row->simd);
         set_style(cairo, plot, &lines[l]);
-        cairo_set_dash(cairo, NULL, 0, 0);
+        bench_cairo.set_dash(cairo, NULL, 0, 0);
         bench_line(cairo, end + 4, ends[l], x->to + 6, lines[l].name_y, 0.5);
         bench_text_fit(cairo, NAME_SIZE, NAMES - 14, name, sizeof name);
         bench_text(cairo, x->to + 9, lines[l].name_y + 3, NAME_SIZE, BENCH_LEFT, name);
@@ -224,9 +224,9 @@ static void draw_ceilings(cairo_t *cairo, const scaling *plot, const line *lines
         double at = bench_axis_place(y, peak);
         snprintf(name, sizeof name, "FMA peak, %d thread%s", threads, threads > 1 ? "s" : "");
         bench_set_colour(cairo, bench_grey);
-        cairo_set_dash(cairo, dashes, 2, 0);
+        bench_cairo.set_dash(cairo, dashes, 2, 0);
         bench_line(cairo, x->from, at, x->to, at, 0.8);
-        cairo_set_dash(cairo, NULL, 0, 0);
+        bench_cairo.set_dash(cairo, NULL, 0, 0);
         bench_text_over(cairo, x->from + 4, at - 3, 7.5, BENCH_LEFT, 0, name);
     }
 }
