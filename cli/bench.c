@@ -5,6 +5,7 @@
 #include "cli/interrupt.h"
 
 #include "bench/report/table.h"
+#include "bench/suite/outline.h"
 #include "core/registry.h"
 
 #include <stdio.h>
@@ -65,6 +66,17 @@ static int run(const bench_flags *flags, const bench_cases *cases)
     return status;
 }
 
+static int outline(const bench_flags *flags, const bench_cases *cases)
+{
+    tern_error error = { 0 };
+    bench_suite suite;
+    bool ok = bench_suite_outline(&suite, &flags->settings, cases, &error);
+    if (ok)
+        bench_print_outline(stdout, &suite);
+    bench_suite_free(&suite);
+    return ok ? CLI_OK : cli_fail("bench", "%s", error.message);
+}
+
 static void print_cases(const bench_cases *cases)
 {
     for (int i = 0; i < cases->count; i++)
@@ -92,6 +104,10 @@ int cmd_bench(int argc, char **argv)
         status = cli_misused("bench", "%s", error.message);
     else if (flags.list)
         print_cases(&cases);
+    else if (!bench_flags_check(&flags, &cases, &error))
+        status = cli_fail("bench", "%s", error.message);
+    else if (flags.dry_run)
+        status = outline(&flags, &cases);
     else
         status = run(&flags, &cases);
     bench_cases_free(&cases);

@@ -149,6 +149,7 @@ int bench_flags_parse(bench_flags *f, int argc, char **argv)
         { "--provider", CLI_TEXT, &f->providers, "LIST", "only these (all)" },
         { "--threads", CLI_TEXT, &f->threads, "LIST", "numbers of threads" },
         { "--simd", CLI_TEXT, &f->simd, "LIST", "avx512, avx2, base (the best there is)" },
+        { "--dtype", CLI_TEXT, &f->dtype, "NAME", "f32; f64 on ref (what the device has)" },
         { "--device", CLI_TEXT, &s->device, "NAME", "cpu, ref, cuda-sim (cpu)" },
         { "--cache", CLI_TEXT, &f->caches, "LIST", "hot, cold" },
         { "--filter", CLI_TEXT, &f->filter, "TEXT", "only problems whose line has it" },
@@ -162,6 +163,7 @@ int bench_flags_parse(bench_flags *f, int argc, char **argv)
         { "--tags", CLI_REPEAT, &f->tags, "NAME=VALUE", "to tell this report's rows by" },
         { "--seed", CLI_SEED, &s->seed, "N", "of values and order" },
         { "--list", CLI_FLAG, &f->list, NULL, "print the problems, time nothing" },
+        { "--dry-run", CLI_FLAG, &f->dry_run, NULL, "print what would be timed, time nothing" },
         { "--profile", CLI_FLAG, &s->once, NULL, "run each once, unchecked, for a profiler" },
         { "--plugin", CLI_REPEAT, &f->plugins, "FILE", "your own ops or providers" }, { 0 } };
     int status = cli_parse(&command, flags, argc, argv, &f->words);

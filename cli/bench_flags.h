@@ -12,7 +12,8 @@ typedef struct bench_flags {
     const char *inputs, *shape, *shapes, *passes, *providers, *threads, *simd, *caches, *filter;
     cli_list set, plugins, out, tags, words;
     double percent; /* relative error of the median */
-    bool list;
+    const char *dtype;
+    bool list, dry_run;
     bench_settings settings;
     bench_tag tag[CLI_MAX_REPEAT];
     char room[BENCH_LISTS][128], tag_names[CLI_MAX_REPEAT][64]; /* texts that others point into */
@@ -21,6 +22,10 @@ typedef struct bench_flags {
 
 /* Parses the command line; -1 to go on, or the exit status (the message has been printed). */
 int bench_flags_parse(bench_flags *flags, int argc, char **argv);
+
+/* Are there that dtype and those providers?  Else an error that says what there is, or what a
+ * library of that name would need. */
+bool bench_flags_check(const bench_flags *flags, const bench_cases *cases, tern_error *error);
 
 /* All problems of the words, --inputs, --shape and --filter. */
 bool bench_flags_cases(const bench_flags *flags, bench_cases *cases, tern_error *error);

@@ -69,6 +69,7 @@ static void draw_values(tern_problem_input *input, const tern_sample_input *spec
         }
 }
 
+/* rng NULL: no values. */
 static bool make_input(tern_problem *problem, const tern_sample_input *spec, tern_rng *rng,
                        tern_error *error)
 {
@@ -91,6 +92,8 @@ static bool make_input(tern_problem *problem, const tern_sample_input *spec, ter
     }
     if (at + 1 > problem->count)
         problem->count = at + 1;
+    if (!rng)
+        return true;
     input->values = calloc((size_t)input->count + 1, tern_dtype_size(tern_kind_host_dtype(arg->kind)));
     if (!input->values)
         return tern_error_set(error, TERN_ERR_MEMORY, "%s: no memory for input %s", op->name,
@@ -123,10 +126,9 @@ bool tern_problem_set_options(tern_problem *problem, const char *text, tern_erro
     return true;
 }
 
-bool tern_problem_make(tern_problem *problem, const tern_op *op, const char *inputs,
-                       const char *options, uint64_t seed, tern_error *error)
+static bool make(tern_problem *problem, const tern_op *op, const char *inputs, const char *options,
+                 tern_rng *rng, tern_error *error)
 {
-    tern_rng rng = tern_rng_make(seed, TERN_STREAM_TEST, 0);
     tern_sample_input spec;
     *problem = (tern_problem){ .op = op, .options = calloc(1, op->options_size + 1),
                                .count = tern_op_input_count(op) };
@@ -134,12 +136,25 @@ bool tern_problem_make(tern_problem *problem, const tern_op *op, const char *inp
               tern_error_set(error, TERN_ERR_MEMORY, "%s: no memory for options", op->name);
     ok = ok && tern_problem_set_options(problem, options, error);
     for (const char *at = inputs; ok && (at = tern_sample_next(at, &spec, error));)
-        ok = make_input(problem, &spec, &rng, error);
+        ok = make_input(problem, &spec, rng, error);
     if (!ok || error->code) {
         tern_problem_free(problem);
         return false;
     }
     return true;
+}
+
+bool tern_problem_make(tern_problem *problem, const tern_op *op, const char *inputs,
+                       const char *options, uint64_t seed, tern_error *error)
+{
+    tern_rng rng = tern_rng_make(seed, TERN_STREAM_TEST, 0);
+    return make(problem, op, inputs, options, &rng, error);
+}
+
+bool tern_problem_outline(tern_problem *problem, const tern_op *op, const char *inputs,
+                          const char *options, tern_error *error)
+{
+    return make(problem, op, inputs, options, NULL, error);
 }
 
 void tern_problem_free(tern_problem *problem)

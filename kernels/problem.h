@@ -30,6 +30,9 @@ typedef struct tern_problem {
 /* Parse a sample's inputs and options text and draw the values. */
 bool tern_problem_make(tern_problem *problem, const tern_op *op, const char *inputs,
                        const char *options, uint64_t seed, tern_error *error);
+/* The same without values, for steps that compute nothing (on `meta`, or dry). */
+bool tern_problem_outline(tern_problem *problem, const tern_op *op, const char *inputs,
+                          const char *options, tern_error *error);
 void tern_problem_free(tern_problem *problem);
 
 /* Set options from "stride=2,1 activation=relu". */

@@ -11,6 +11,7 @@
 #include "kernels/table.h"
 
 enum { LEAST_ROUNDS = 3 };
+static const double ROUND_SECONDS = 20e-3; /* of a thread count */
 
 /* What is measured with, for one thread count each. */
 typedef struct thread_count {
@@ -118,6 +119,11 @@ void bench_ceilings_measure(bench_ceilings *c, double seconds)
     for (int round = 0; c->measuring && (round < LEAST_ROUNDS || bench_seconds() < end); round++)
         for (int i = 0; i < c->measuring->count; i++)
             try_all(c, &c->measuring->of[i]);
+}
+
+double bench_ceilings_least_seconds(int thread_counts)
+{
+    return LEAST_ROUNDS * ROUND_SECONDS * thread_counts;
 }
 
 const char *bench_ceiling_kind_name(bench_ceiling_kind kind)

@@ -53,6 +53,8 @@ bool bench_ceilings_open(bench_ceilings *ceilings, const int *threads, int count
  *
  * Where there are two cores, each call measures once how far apart they are. */
 void bench_ceilings_measure(bench_ceilings *ceilings, double seconds);
+/* What such a call takes at least, about. */
+double bench_ceilings_least_seconds(int thread_counts);
 void bench_ceilings_close(bench_ceilings *ceilings);
 
 /* Of a thread count that was not measured, the best figure a thread of those that were, times

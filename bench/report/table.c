@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "bench/suite/outline.h"
 #include "kernels/matmul/openblas.h"
 
 /* memcpy in L2 was seen 3 % above the copy ceiling: that close means nothing. */
@@ -130,6 +131,14 @@ static void print_host(FILE *to, const bench_suite *suite)
     fprintf(to, "\n");
 }
 
+static void print_problem(FILE *to, const bench_case *of)
+{
+    fprintf(to, "%s %s %s", of->op->name, of->inputs, of->options);
+    if (of->count != 1)
+        fprintf(to, "  x %g", of->count);
+    fputc('\n', to);
+}
+
 void bench_print_table(FILE *to, const bench_suite *suite)
 {
     const bench_case *last = NULL;
@@ -140,14 +149,44 @@ void bench_print_table(FILE *to, const bench_suite *suite)
     for (int i = 0; i < suite->count; i++) {
         const bench_result *result = &suite->results[i];
         const bench_result *cold = cold_of(suite, result);
-        if (result->of != last) {
-            fprintf(to, "%s %s %s", result->of->op->name, result->of->inputs, result->of->options);
-            if (result->of->count != 1)
-                fprintf(to, "  x %g", result->of->count);
-            fputc('\n', to);
-        }
+        if (result->of != last)
+            print_problem(to, result->of);
         last = result->of;
         print_line(to, result->cold ? NULL : result, result->cold ? result : cold);
         i += cold != NULL;
     }
+}
+
+/* -------------------------------------------------------------- outlines -- */
+
+static void print_longest(FILE *to, const bench_suite *suite, int rows, int skipped)
+{
+    int seconds = (int)ceil(bench_suite_longest(suite));
+    fprintf(to, "\n%d rows, of which %d would be skipped; at most about ", rows, skipped);
+    if (seconds >= 60)
+        fprintf(to, "%d min ", seconds / 60);
+    fprintf(to, "%d s, less where medians are soon known to %g %%\n", seconds % 60,
+            100 * suite->settings->rule.goal);
+}
+
+void bench_print_outline(FILE *to, const bench_suite *suite)
+{
+    const bench_case *last = NULL;
+    int skipped = 0;
+    fprintf(to, "  %-4s %-9s %3s %-6s %-9s %10s %10s %10s\n", "pass", "provider", "thr", "simd",
+            "cache", "MFLOP", "MB", "needs MiB");
+    for (int i = 0; i < suite->count; i++) {
+        const bench_result *result = &suite->results[i], *cold = cold_of(suite, result);
+        skipped += result->skipped * (cold ? 2 : 1);
+        if (result->of != last)
+            print_problem(to, result->of);
+        last = result->of;
+        fprintf(to, "  %-4s %-9s %3d %-6s %-9s %10.3f %10.3f %10.1f  %s\n",
+                bench_pass_name(result->pass), result->provider, result->threads, result->simd,
+                cold ? "hot, cold" : result->cold ? "cold" : "hot", result->flops * 1e-6,
+                result->bytes * 1e-6, result->memory / 0x1p20,
+                result->skipped ? result->why : "");
+        i += cold != NULL;
+    }
+    print_longest(to, suite, suite->count, skipped);
 }

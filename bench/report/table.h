@@ -14,6 +14,9 @@ bool bench_suite_is_disturbed(const bench_suite *suite);
 #define BENCH_DISTURBED "the machine disturbed rows of several threads: " \
     "its cores were far apart, at least for a while"
 
+/* The same of a suite that was only outlined (bench/suite/outline.h). */
+void bench_print_outline(FILE *to, const bench_suite *suite);
+
 /* "ok", or what is wrong with the result. */
 const char *bench_result_verdict(const bench_result *result);
 

@@ -261,6 +261,17 @@ static bool on_ref(ref_run run, const tern_problem *problem, tern_error *error)
     return !error->code;
 }
 
+double bench_checked_part(const tern_op *op, int64_t rows, double flops, tern_error *error)
+{
+    bool has_parts = op->sums_products && rows > 1;
+    if (!has_parts && flops > LONGEST) {
+        tern_error_set(error, TERN_ERR_ARGUMENT, "too large to be checked: %.3g GFLOP, the float64 "
+                       "loops of ref can be waited for up to %.3g", flops * 1e-9, LONGEST * 1e-9);
+        return 0;
+    }
+    return has_parts && flops > MOMENT ? fmax(MOMENT / flops, 1 / (double)rows) : 1;
+}
+
 /* Which part is checked; false: none can be. */
 static bool choose_part(bench_reference *reference, const tern_problem *problem, double flops,
                         tern_error *error)
@@ -268,13 +279,10 @@ static bool choose_part(bench_reference *reference, const tern_problem *problem,
     const tern_problem_input *input = &problem->inputs[0];
     tern_rng rng = tern_rng_make(31, TERN_STREAM_TEST, (uint32_t)input->count);
     reference->rows = reference->part = input->present && input->rank ? input->shape[0] : 1;
-    if (flops <= MOMENT || !problem->op->sums_products || reference->rows < 2)
-        return flops <= LONGEST ||
-               tern_error_set(error, TERN_ERR_ARGUMENT,
-                              "too large to be checked: %.3g GFLOP, the float64 loops of ref "
-                              "can be waited for up to %.3g", flops * 1e-9, LONGEST * 1e-9);
-    double part = (double)reference->rows * MOMENT / flops;
-    reference->part = part < 1 ? 1 : (int64_t)part;
+    double part = bench_checked_part(problem->op, reference->rows, flops, error);
+    if (part == 0)
+        return false;
+    reference->part = (int64_t)(part * (double)reference->rows + 1e-6);
     reference->first = tern_rng_below(&rng, (uint32_t)(reference->rows - reference->part + 1));
     return true;
 }

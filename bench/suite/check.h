@@ -32,6 +32,10 @@ typedef struct bench_reference {
     int64_t rows, first, part; /* checked: [first, first + part) of so many along axis 0 */
 } bench_reference;
 
+/* The part of axis 0, of so many rows, that is compared where a run counts so many FLOPs: less
+ * than 1 where ref would need too long for all of it; 0 and an error if it would for any. */
+double bench_checked_part(const tern_op *op, int64_t rows, double flops, tern_error *error);
+
 /* What ref makes of the problem and of the outputs' gradients that the rows of that pass draw;
  * any row of them, open.  `flops` of the row tell how long ref would take. */
 bool bench_reference_make(bench_reference *reference, const tern_problem *problem,

@@ -123,6 +123,32 @@ static void open_lane(bench_lanes *lanes, bench_lane *lane, const char *provider
         bench_lane_skip(lanes, lane, error.message);
 }
 
+/* The op's smallest problem, which samples to be checked are. */
+static bool make_sample(tern_problem *problem, const tern_op *op, tern_error *error)
+{
+    const tern_sample *sample = op->samples;
+    while (sample && sample->uses && !(sample->uses & TERN_SAMPLE_CHECK))
+        sample++;
+    return sample && sample->uses &&
+           tern_problem_make(problem, op, sample->inputs, sample->options, 1, error);
+}
+
+void bench_lane_try(bench_lanes *lanes, bench_lane *lane)
+{
+    int number = lane->hot >= 0 ? lane->hot : lane->cold;
+    bench_result kept = lanes->suite->results[number];
+    tern_problem problem = { 0 };
+    tern_error error = { 0 };
+    bench_pass pass = lanes->pass;
+    if (make_sample(&problem, lanes->of->op, &error)) {
+        lanes->pass = BENCH_FORWARD;
+        open_lane(lanes, lane, kept.provider, kept.threads, *kept.simd ? kept.simd : NULL,
+                  &problem);
+        lanes->pass = pass;
+        tern_problem_free(&problem);
+    }
+}
+
 static bool add_lane(bench_lanes *lanes, const char *provider, int threads, const char *simd,
                      const tern_problem *problem, tern_error *error)
 {

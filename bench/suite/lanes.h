@@ -23,7 +23,7 @@ typedef struct bench_lanes {
 } bench_lanes;
 
 /* Open the lanes, each with its results, which are added to the suite.  What cannot be run
- * has its reason in them.  False only without memory. */
+ * has its reason in them.  problem NULL: nothing but the results.  False only without memory. */
 bool bench_lanes_open(bench_lanes *lanes, bench_suite *suite, const bench_case *of,
                       bench_pass pass, const tern_problem *problem, tern_error *error);
 void bench_lanes_close(bench_lanes *lanes);
@@ -34,6 +34,10 @@ bool bench_lanes_skip(bench_suite *suite, const bench_case *of, bench_pass pass,
 
 /* A lane gives up: its results are skipped, for the error of its context or that reason. */
 void bench_lane_skip(bench_lanes *lanes, bench_lane *lane, const char *why);
+
+/* Run a lane that was opened without a problem once, on the op's smallest sample: if its
+ * provider, device or SIMD level cannot, its results are skipped for that reason. */
+void bench_lane_try(bench_lanes *lanes, bench_lane *lane);
 
 /* One run, hot (after one that is not timed) or cold.  Seconds. */
 double bench_lane_run(bench_lane *lane, bool cold);

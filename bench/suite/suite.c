@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "bench/measure/machine.h"
-#include "bench/measure/memory.h"
 #include "bench/suite/check.h"
 #include "bench/suite/lanes.h"
+#include "bench/suite/outline.h"
 
 /* Another context's threads spin for a while after their work; let them go to sleep. */
 static const double SETTLING_SECONDS = 150e-6;
@@ -17,37 +17,6 @@ const char *bench_pass_name(bench_pass pass)
 {
     static const char *const names[] = { "fwd", "bwd", "both" };
     return names[pass];
-}
-
-/* --------------------------------------------------------------- memory -- */
-
-/* Elements of all inputs, up to the first that makes no sense: that is told when the problem
- * is made. */
-static double elements_of(const char *inputs)
-{
-    tern_sample_input spec;
-    tern_error error = { 0 };
-    double all = 0;
-    for (const char *at = inputs; (at = tern_sample_next(at, &spec, &error));) {
-        double elements = 1;
-        for (int axis = 0; axis < spec.rank; axis++)
-            elements *= (double)spec.shape[axis];
-        all += elements;
-    }
-    return all;
-}
-
-/* As doubles twice, on ref twice more, and as floats on each lane, with as much again for
- * outputs and gradients. */
-static bool fits_memory(const bench_case *of, int lanes, char why[BENCH_WHY])
-{
-    double needed = elements_of(of->inputs) * (4 * 8 + 3 * 4 * (double)lanes);
-    double available = (double)bench_available_bytes();
-    if (available < 0 || needed <= 0.8 * available)
-        return true;
-    snprintf(why, BENCH_WHY, "does not fit in memory: about %.1f GiB needed, %.1f GiB can be had",
-             needed / 0x1p30, available / 0x1p30);
-    return false;
 }
 
 /* --------------------------------------------------------------- rounds -- */
@@ -248,11 +217,12 @@ static bool time_case(bench_suite *suite, const bench_case *of, bench_pass pass,
 {
     tern_problem first = { 0 }, last = { 0 };
     bench_lanes lanes = { 0 };
-    char why[BENCH_WHY];
+    bench_outline outline;
     tern_error unfit = { 0 };
     uint64_t seed = suite->settings->seed;
-    if (!fits_memory(of, suite->settings->thread_counts * 2, why))
-        return bench_lanes_skip(suite, of, pass, why, error);
+    if (!bench_outline_make(&outline, suite->settings, of, pass,
+                            2 * suite->settings->thread_counts, &unfit))
+        return bench_lanes_skip(suite, of, pass, unfit.message, error);
     bool ok = true;
     if (!tern_problem_make(&first, of->op, of->inputs, of->options, seed, &unfit) ||
         !tern_problem_make(&last, of->op, of->inputs, of->options, seed + 1, &unfit))
@@ -283,6 +253,12 @@ static bool has_gradient(const tern_op *op)
     return false;
 }
 
+bool bench_case_wants(const bench_case *of, const bench_settings *settings, bench_pass pass)
+{
+    bool wanted = of->has_pass ? of->pass == (int)pass : settings->passes[pass];
+    return wanted && (pass == BENCH_FORWARD || has_gradient(of->op));
+}
+
 static bool time_cases(bench_suite *suite, tern_error *error)
 {
     const bench_settings *settings = suite->settings;
@@ -293,14 +269,12 @@ static bool time_cases(bench_suite *suite, tern_error *error)
         for (int number = 0; number < BENCH_PASSES; number++) {
             bench_pass pass = (bench_pass)number;
             const bench_case *of = &cases->of[i];
-            if (of->has_pass ? of->pass != number : !settings->passes[pass])
+            if (!bench_case_wants(of, settings, pass))
                 continue;
             tell(suite, done++, cases->count * passes, of, pass);
             bool ok = true;
             if (is_stopped(suite))
                 suite->interrupted = true;
-            else if (pass != BENCH_FORWARD && !has_gradient(of->op))
-                continue;
             else if (bench_seconds() > deadline)
                 ok = bench_lanes_skip(suite, of, pass, "the time budget was used up", error);
             else

@@ -49,6 +49,7 @@ typedef struct bench_result {
     int threads;
     bool cold;
     double flops, bytes;
+    double memory;        /* bytes that its problem takes, of an outline; else 0   */
     double *samples;      /* seconds, in the order measured                        */
     bench_summary summary;
     double error[2];      /* before and after, as parts of what is allowed         */
@@ -77,6 +78,9 @@ typedef struct bench_suite {
 bool bench_suite_run(bench_suite *suite, const bench_settings *settings, const bench_cases *cases,
                      tern_error *error);
 void bench_suite_free(bench_suite *suite);
+
+/* Is the case to be timed in that pass? */
+bool bench_case_wants(const bench_case *of, const bench_settings *settings, bench_pass pass);
 
 /* Providers of the op on the device; how many were put into names. */
 int bench_providers_of(const tern_op *op, const bench_settings *settings,
