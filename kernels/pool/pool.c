@@ -109,6 +109,7 @@ void tern_pool_cost(const tern_call *call, tern_cost *forward, tern_cost *backwa
 /* Windows that leave a rest, overlap, leave gaps, and reach into the padding. */
 static const tern_sample max_samples[] = {
     { TERN_SAMPLE_CHECK, "x=[2,4,6,3]", "window=2,2" },
+    { TERN_SAMPLE_CHECK, "x=[2,5,7,33]", "window=2,2" },
     { TERN_SAMPLE_CHECK, "x=[1,5,7,31]", "window=3,3 stride=2,2 pad=1,1" },
     { TERN_SAMPLE_CHECK, "x=[2,7,5,1]", "window=2,3 stride=3,1 pad=1,0" },
     { TERN_SAMPLE_CHECK, "x=[1,1,1,1]", "window=1,1" },
@@ -122,6 +123,7 @@ static const tern_sample max_samples[] = {
 
 static const tern_sample avg_samples[] = {
     { TERN_SAMPLE_CHECK, "x=[2,4,6,3]", "window=2,2" },
+    { TERN_SAMPLE_CHECK, "x=[1,5,7,18]", "window=2,2" },
     { TERN_SAMPLE_CHECK, "x=[1,5,7,31]", "window=3,3 stride=2,2" },
     { TERN_SAMPLE_CHECK, "x=[2,7,5,1]", "window=2,3 stride=3,1" },
     { TERN_SAMPLE_CHECK, "x=[1,1,1,1]", "window=1,1" },

@@ -58,26 +58,30 @@ static void add_channels(float *restrict to, const float *restrict from, int64_t
 
 /* ----------------------------------------------------------- max_pool2d -- */
 
-/* One vector of channels, c and those behind it. */
-static void max_window_vector(const pool_run *run, pool_range rows, pool_range columns,
-                              const float *x, int64_t c, int64_t at)
+/* One vector of channels, beginning at x; its place in the image and in y is counted in
+ * pixels and elements. */
+static inline __attribute__((always_inline)) void
+max_window_vector(const pool_run *run, pool_range rows, pool_range columns, const float *x,
+                  int64_t at, const bool keeps_winners)
 {
-    const pool_geometry *g = &run->g;
-    int64_t first = rows.from * g->columns.size + columns.from;
-    tern_vf best = tern_load(x + first * g->channels + c);
+    const int64_t row_pixels = run->g.columns.size, channels = run->g.channels;
+    int64_t first = rows.from * row_pixels + columns.from;
+    tern_vf best = tern_load(x + first * channels);
     tern_vi winner = (int32_t)first - (tern_vi){ 0 };
-    for (int64_t row = rows.from; row < rows.to; row++)
-        for (int64_t column = columns.from; column < columns.to; column++) {
-            int64_t place = row * g->columns.size + column;
-            tern_vf from = tern_load(x + place * g->channels + c);
+    for (int64_t row = rows.from; row < rows.to; row++) {
+        const float *from = x + (row * row_pixels + columns.from) * channels;
+        for (int64_t column = columns.from; column < columns.to; column++, from += channels) {
+            tern_vf value = tern_load(from);
             /* NaN, which is not equal to itself, wins. */
-            tern_vi wins = (from > best) | (from != from); // NOLINT(misc-redundant-expression)
-            best = tern_select(wins, from, best);
-            winner = (wins & (int32_t)place) | (~wins & winner);
+            tern_vi wins = (value > best) | (value != value); // NOLINT(misc-redundant-expression)
+            best = tern_select(wins, value, best);
+            if (keeps_winners)
+                winner = (wins & (int32_t)(row * row_pixels + column)) | (~wins & winner);
         }
-    tern_store(run->y + at + c, best);
-    if (run->winners)
-        memcpy(run->winners + at + c, &winner, sizeof winner);
+    }
+    tern_store(run->y + at, best);
+    if (keeps_winners)
+        memcpy(run->winners + at, &winner, sizeof winner);
 }
 
 static void larger_channels(float *restrict best, const float *restrict from, int64_t count)
@@ -119,28 +123,34 @@ static void max_window_rest(const pool_run *run, pool_range rows, pool_range col
         }
 }
 
-static void max_window(const pool_run *run, int64_t image, int64_t p, int64_t q, int64_t at)
+static inline __attribute__((always_inline)) void
+max_row(const pool_run *run, int64_t row, const bool keeps_winners)
 {
     const pool_geometry *g = &run->g;
-    pool_range rows = pool_covered(&g->rows, p), columns = pool_covered(&g->columns, q);
-    const float *x = run->x + image * g->rows.size * g->columns.size * g->channels;
-    int64_t c = 0;
-    for (; c + TERN_LANES <= g->channels; c += TERN_LANES)
-        max_window_vector(run, rows, columns, x, c, at);
-    if (c < g->channels)
-        max_window_rest(run, rows, columns, x, c, at);
+    const int64_t channels = g->channels, out_columns = g->columns.out_size;
+    const float *x = run->x + row / g->rows.out_size * g->rows.size * g->columns.size * channels;
+    const pool_range rows = pool_covered(&g->rows, row % g->rows.out_size);
+    int64_t at = row * out_columns * channels;
+    for (int64_t q = 0; q < out_columns; q++, at += channels) {
+        const pool_range columns = pool_covered(&g->columns, q);
+        int64_t c = 0;
+        for (; c + TERN_LANES <= channels; c += TERN_LANES)
+            max_window_vector(run, rows, columns, x + c, at + c, keeps_winners);
+        if (c < channels)
+            max_window_rest(run, rows, columns, x, c, at);
+    }
 }
 
 static void max_forward_tile(void *argument, int64_t tile, int worker)
 {
     const pool_run *run = argument;
-    const pool_geometry *g = &run->g;
     pool_range rows = tile_range(run, tile);
     (void)worker;
     for (int64_t row = rows.from; row < rows.to; row++)
-        for (int64_t q = 0; q < g->columns.out_size; q++)
-            max_window(run, row / g->rows.out_size, row % g->rows.out_size, q,
-                       (row * g->columns.out_size + q) * g->channels);
+        if (run->winners)
+            max_row(run, row, true);
+        else
+            max_row(run, row, false);
 }
 
 static void max_forward(tern_call *call)
@@ -153,37 +163,55 @@ static void max_forward(tern_call *call)
 
 /* -------------------------------------------------- gathering gradients -- */
 
-/* Add to an input pixel what a window over it gives back. */
-static void add_where_won(float *restrict to, const int32_t *restrict winner, int32_t at,
-                          const float *restrict from, int64_t count)
+/* What a window gives back to one pixel under it: written, or added to what others gave. */
+static inline __attribute__((always_inline)) void
+give_where_won(float *to, const int32_t *winner, int32_t at, const float *from, int64_t count,
+               const bool add)
 {
-    for (int64_t c = 0; c < count; c++)
-        to[c] += winner[c] == at ? from[c] : 0;
+    int64_t c = 0;
+    for (; c + TERN_LANES <= count; c += TERN_LANES) {
+        tern_vi place;
+        memcpy(&place, winner + c, sizeof place);
+        tern_vf given = (tern_vf)((place == at) & (tern_vi)tern_load(from + c));
+        tern_store(to + c, add ? tern_load(to + c) + given : given);
+    }
+    for (; c < count; c++)
+        to[c] = (add ? to[c] : 0) + (winner[c] == at ? from[c] : 0);
 }
 
-static void add_share(float *restrict to, const float *restrict from, float share, int64_t count)
+static void give_share(float *restrict to, const float *restrict from, float share, int64_t count,
+                       bool add)
 {
     for (int64_t c = 0; c < count; c++)
-        to[c] += from[c] * share;
+        to[c] = (add ? to[c] : 0) + from[c] * share;
 }
 
-/* Add to a row of the input what one row of windows gives back. */
-static void gather_row(const pool_run *run, int64_t image, int64_t row, int64_t p, float *grad)
+/* Give back from row p of windows to a row of the input. */
+static inline __attribute__((always_inline)) void
+gather_row(const pool_run *run, int64_t image, int64_t row, int64_t p, float *grad, const bool add)
 {
     const pool_geometry *g = &run->g;
-    int64_t at = (image * g->rows.out_size + p) * g->columns.out_size * g->channels;
-    pool_range rows = pool_covered(&g->rows, p);
-    for (int64_t q = 0; q < g->columns.out_size; q++, at += g->channels) {
-        pool_range columns = pool_covered(&g->columns, q);
-        float share = 1 / (float)pool_divisor(g, rows, columns);
+    const int64_t channels = g->channels, out_columns = g->columns.out_size;
+    int64_t at = (image * g->rows.out_size + p) * out_columns * channels;
+    const pool_range rows = pool_covered(&g->rows, p);
+    for (int64_t q = 0; q < out_columns; q++, at += channels) {
+        const pool_range columns = pool_covered(&g->columns, q);
+        float share = run->winners ? 0 : 1 / (float)pool_divisor(g, rows, columns);
         for (int64_t column = columns.from; column < columns.to; column++)
             if (run->winners)
-                add_where_won(grad + column * g->channels, run->winners + at,
-                              (int32_t)(row * g->columns.size + column), run->grad_y + at,
-                              g->channels);
+                give_where_won(grad + column * channels, run->winners + at,
+                               (int32_t)(row * g->columns.size + column), run->grad_y + at,
+                               channels, add);
             else
-                add_share(grad + column * g->channels, run->grad_y + at, share, g->channels);
+                give_share(grad + column * channels, run->grad_y + at, share, channels, add);
     }
+}
+
+/* Windows side by side, as almost always: each pixel has one, and none is left over but
+ * behind the last. */
+static bool tiles_the_image(const pool_axis *axis)
+{
+    return !axis->adaptive && axis->stride == axis->window && axis->pad == 0;
 }
 
 static void gather_tile(void *argument, int64_t tile, int worker)
@@ -191,16 +219,22 @@ static void gather_tile(void *argument, int64_t tile, int worker)
     const pool_run *run = argument;
     const pool_geometry *g = &run->g;
     pool_range rows = tile_range(run, tile);
-    int64_t row_size = g->columns.size * g->channels;
+    int64_t row_size = g->columns.size * g->channels, covered = 0;
     (void)worker;
+    if (!run->accumulate && tiles_the_image(&g->rows) && tiles_the_image(&g->columns))
+        covered = g->columns.out_size * g->columns.window * g->channels;
     for (int64_t at = rows.from; at < rows.to; at++) {
         float *grad = run->grad_x + at * row_size;
         int64_t image = at / g->rows.size, row = at % g->rows.size;
         pool_range covering = pool_covering(&g->rows, row);
+        int64_t written = covering.from < covering.to ? covered : 0;
         if (!run->accumulate)
-            memset(grad, 0, (size_t)row_size * sizeof *grad);
+            memset(grad + written, 0, (size_t)(row_size - written) * sizeof *grad);
         for (int64_t p = covering.from; p < covering.to; p++)
-            gather_row(run, image, row, p, grad);
+            if (written)
+                gather_row(run, image, row, p, grad, false);
+            else
+                gather_row(run, image, row, p, grad, true);
     }
 }
 
