@@ -13,46 +13,81 @@
 
 #include "core/threads.h"
 
-/* The gradient before the activation. */
-static inline float before_relu(bool relu, float x, float grad_y, float mean, float scale,
-                                float bias)
+/* What belongs to a strip's columns. */
+typedef struct strip_values {
+    tern_vf mean[BN_STRIP_VECTORS], scale[BN_STRIP_VECTORS], bias[BN_STRIP_VECTORS];
+} strip_values;
+
+static inline void load_values(strip_values *values, const bn_run *run, bn_strip strip, int vectors)
 {
-    return relu && !(bn_normalised(x, mean, scale, bias) > 0) ? 0 : grad_y;
+    bn_load_strip(values->mean, run->wide_mean, strip, vectors);
+    bn_load_strip(values->scale, run->wide_scale, strip, vectors);
+    bn_load_strip(values->bias, run->wide_bias, strip, vectors);
 }
 
-/* A wide row, or the beginning of one. */
-static void sum_wide(const bn_run *run, const float *restrict x, const float *restrict grad_y,
-                     float *restrict sum, float *restrict sum_centred, int64_t count)
+/* The gradient before the activation. */
+static inline tern_vf before_relu(const strip_values *values, int v, tern_vf x, tern_vf grad_y,
+                                  bool relu)
 {
-    const float *restrict mean = run->wide_mean, *restrict scale = run->wide_scale;
-    const float *restrict bias = run->wide_bias;
-    bool relu = run->relu;
-    for (int64_t i = 0; i < count; i++) {
-        float g = before_relu(relu, x[i], grad_y[i], mean[i], scale[i], bias[i]);
-        sum[i] += g;
-        sum_centred[i] += g * (x[i] - mean[i]);
-    }
+    tern_vf y = bn_normalised(x, values->mean[v], values->scale[v], values->bias[v]);
+    return relu ? tern_select(y > 0, grad_y, (tern_vf){ 0 }) : grad_y;
+}
+
+/* Where a chunk's sums go: wide vectors. */
+typedef struct chunk_sums {
+    float *sum, *sum_centred;
+} chunk_sums;
+
+static inline __attribute__((always_inline)) void
+sum_body(const bn_run *run, bn_strip strip, const chunk_sums *sums, const int64_t columns,
+         const int vectors, const bool relu)
+{
+    strip_values values;
+    tern_vf sum[BN_STRIP_VECTORS], sum_centred[BN_STRIP_VECTORS];
+    strip.columns = columns;
+    load_values(&values, run, strip, vectors);
+    bn_load_strip(sum, sums->sum, strip, vectors);
+    bn_load_strip(sum_centred, sums->sum_centred, strip, vectors);
+    for (int64_t row = 0, at = strip.at; row < strip.rows; row++, at += run->width)
+        for (int v = 0; v < vectors; v++) {
+            int64_t left = columns - v * TERN_LANES, i = at + v * TERN_LANES;
+            tern_vf x = tern_load_part(run->x + i, left);
+            tern_vf g = before_relu(&values, v, x, tern_load_part(run->grad_y + i, left), relu);
+            sum[v] += g;
+            sum_centred[v] += g * (x - values.mean[v]);
+        }
+    bn_store_strip(sums->sum, sum, strip, vectors);
+    bn_store_strip(sums->sum_centred, sum_centred, strip, vectors);
+}
+
+static void sum_strip(const bn_run *run, bn_strip strip, void *job)
+{
+    if (strip.columns < BN_STRIP)
+        sum_body(run, strip, job, strip.columns, 1, run->relu);
+    else if (run->relu)
+        sum_body(run, strip, job, BN_STRIP, BN_STRIP_VECTORS, true);
+    else
+        sum_body(run, strip, job, BN_STRIP, BN_STRIP_VECTORS, false);
 }
 
 static void sum_tile(void *argument, int64_t chunk, int worker)
 {
     const bn_run *run = argument;
     int64_t channels = run->rows.channels, end = bn_first(run, chunk + 1), next;
-    float *sum = run->sums + chunk * run->width;
-    float *sum_centred = run->products + chunk * run->width;
+    chunk_sums sums = { .sum = run->sums + chunk * run->width,
+                        .sum_centred = run->products + chunk * run->width };
 
     (void)worker;
-    memset(sum, 0, (size_t)run->width * sizeof *sum);
-    memset(sum_centred, 0, (size_t)run->width * sizeof *sum_centred);
+    memset(sums.sum, 0, (size_t)run->width * sizeof *sums.sum);
+    memset(sums.sum_centred, 0, (size_t)run->width * sizeof *sums.sum_centred);
     for (int64_t r = bn_first(run, chunk); r < end; r = next) {
         bool counts;
         next = bn_alike(&run->rows, r, end, &counts);
-        for (int64_t i = r * channels; counts && i < next * channels; i += run->width)
-            sum_wide(run, run->x + i, run->grad_y + i, sum, sum_centred,
-                     bn_smaller(run->width, next * channels - i));
+        if (counts)
+            bn_cut_strips(run, r * channels, (next - r) * channels, sum_strip, &sums);
     }
-    bn_fold(run, sum);
-    bn_fold(run, sum_centred);
+    bn_fold(run, sums.sum);
+    bn_fold(run, sums.sum_centred);
 }
 
 static void add_or_set(float *to, bool accumulate, double value)
@@ -84,18 +119,35 @@ static void combine_tile(void *argument, int64_t tile, int worker)
     }
 }
 
-static void grad_x_wide(const bn_run *run, const float *restrict x, const float *restrict grad_y,
-                        float *restrict grad_x, int64_t count)
+static inline __attribute__((always_inline)) void
+grad_x_body(const bn_run *run, bn_strip strip, const int64_t columns, const int vectors,
+            const bool relu)
 {
-    const float *restrict mean = run->wide_mean, *restrict scale = run->wide_scale;
-    const float *restrict bias = run->wide_bias, *restrict offset = run->wide_offset;
-    const float *restrict slope = run->wide_slope;
-    bool relu = run->relu, accumulate = run->accumulate[BN_X];
-    for (int64_t i = 0; i < count; i++) {
-        float g = before_relu(relu, x[i], grad_y[i], mean[i], scale[i], bias[i]);
-        float value = scale[i] * (g - offset[i] - (x[i] - mean[i]) * slope[i]);
-        grad_x[i] = accumulate ? grad_x[i] + value : value;
-    }
+    strip_values values;
+    tern_vf offset[BN_STRIP_VECTORS], slope[BN_STRIP_VECTORS];
+    strip.columns = columns;
+    load_values(&values, run, strip, vectors);
+    bn_load_strip(offset, run->wide_offset, strip, vectors);
+    bn_load_strip(slope, run->wide_slope, strip, vectors);
+    for (int64_t row = 0, at = strip.at; row < strip.rows; row++, at += run->width)
+        for (int v = 0; v < vectors; v++) {
+            int64_t left = columns - v * TERN_LANES, i = at + v * TERN_LANES;
+            tern_vf x = tern_load_part(run->x + i, left);
+            tern_vf g = before_relu(&values, v, x, tern_load_part(run->grad_y + i, left), relu);
+            g = values.scale[v] * (g - offset[v] - (x - values.mean[v]) * slope[v]);
+            tern_store_grad(run->grad_x + i, g, left, run->accumulate[BN_X]);
+        }
+}
+
+static void grad_x_strip(const bn_run *run, bn_strip strip, void *job)
+{
+    (void)job;
+    if (strip.columns < BN_STRIP)
+        grad_x_body(run, strip, strip.columns, 1, run->relu);
+    else if (run->relu)
+        grad_x_body(run, strip, BN_STRIP, BN_STRIP_VECTORS, true);
+    else
+        grad_x_body(run, strip, BN_STRIP, BN_STRIP_VECTORS, false);
 }
 
 static void grad_x_tile(void *argument, int64_t chunk, int worker)
@@ -108,9 +160,8 @@ static void grad_x_tile(void *argument, int64_t chunk, int worker)
         next = bn_alike(&run->rows, r, end, &counts);
         if (!counts && !run->accumulate[BN_X])
             memset(run->grad_x + r * channels, 0, (size_t)((next - r) * channels) * sizeof(float));
-        for (int64_t i = r * channels; counts && i < next * channels; i += run->width)
-            grad_x_wide(run, run->x + i, run->grad_y + i, run->grad_x + i,
-                        bn_smaller(run->width, next * channels - i));
+        if (counts)
+            bn_cut_strips(run, r * channels, (next - r) * channels, grad_x_strip, NULL);
     }
 }
 

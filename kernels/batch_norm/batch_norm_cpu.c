@@ -22,17 +22,34 @@
 
 #include "core/threads.h"
 
-/* A wide row, or the beginning of one. */
-static void normalise_wide(const bn_run *run, const float *restrict x, float *restrict y,
-                           int64_t count)
+static inline __attribute__((always_inline)) void
+normalise_body(const bn_run *run, bn_strip strip, const int64_t columns, const int vectors,
+               const bool relu)
 {
-    const float *restrict mean = run->wide_mean, *restrict scale = run->wide_scale;
-    const float *restrict bias = run->wide_bias;
-    bool relu = run->relu;
-    for (int64_t i = 0; i < count; i++) {
-        float value = bn_normalised(x[i], mean[i], scale[i], bias[i]);
-        y[i] = relu && value < 0 ? 0 : value;
-    }
+    const tern_vf zero = { 0 };
+    tern_vf mean[BN_STRIP_VECTORS], scale[BN_STRIP_VECTORS], bias[BN_STRIP_VECTORS];
+    strip.columns = columns;
+    bn_load_strip(mean, run->wide_mean, strip, vectors);
+    bn_load_strip(scale, run->wide_scale, strip, vectors);
+    bn_load_strip(bias, run->wide_bias, strip, vectors);
+    for (int64_t row = 0, at = strip.at; row < strip.rows; row++, at += run->width)
+        for (int v = 0; v < vectors; v++) {
+            int64_t left = columns - v * TERN_LANES, i = at + v * TERN_LANES;
+            tern_vf value = bn_normalised(tern_load_part(run->x + i, left), mean[v], scale[v],
+                                          bias[v]);
+            tern_store_part(run->y + i, relu ? tern_select(value < 0, zero, value) : value, left);
+        }
+}
+
+static void normalise_strip(const bn_run *run, bn_strip strip, void *job)
+{
+    (void)job;
+    if (strip.columns < BN_STRIP)
+        normalise_body(run, strip, strip.columns, 1, run->relu);
+    else if (run->relu)
+        normalise_body(run, strip, BN_STRIP, BN_STRIP_VECTORS, true);
+    else
+        normalise_body(run, strip, BN_STRIP, BN_STRIP_VECTORS, false);
 }
 
 static void normalise_tile(void *argument, int64_t chunk, int worker)
@@ -43,62 +60,88 @@ static void normalise_tile(void *argument, int64_t chunk, int worker)
     for (int64_t r = bn_first(run, chunk); r < end; r = next) {
         bool counts;
         next = bn_alike(&run->rows, r, end, &counts);
-        if (!counts)
+        if (counts)
+            bn_cut_strips(run, r * channels, (next - r) * channels, normalise_strip, NULL);
+        else
             memset(run->y + r * channels, 0, (size_t)((next - r) * channels) * sizeof(float));
-        for (int64_t i = r * channels; counts && i < next * channels; i += run->width)
-            normalise_wide(run, run->x + i, run->y + i,
-                           bn_smaller(run->width, next * channels - i));
     }
 }
 
 /* ---------------------------------------------------------- statistics -- */
 
-/* Four wide rows at a time, so that the sums are read and written less often. */
-static void add_rows(float *restrict total, const float *restrict x, int64_t count, int64_t width)
+/* Where a chunk's sums go: wide vectors. */
+typedef struct chunk_sums {
+    float *centre, *sum, *squares;
+} chunk_sums;
+
+/* Two wide rows at a time: two additions do not wait for each other. */
+static inline __attribute__((always_inline)) void
+add_body(const bn_run *run, bn_strip strip, float *wide, const int64_t columns, const int vectors)
 {
-    int64_t i = 0;
-    for (; i + 4 * width <= count; i += 4 * width) {
-        const float *restrict r0 = x + i, *restrict r1 = r0 + width;
-        const float *restrict r2 = r1 + width, *restrict r3 = r2 + width;
-        for (int64_t j = 0; j < width; j++)
-            total[j] += (r0[j] + r1[j]) + (r2[j] + r3[j]);
-    }
-    for (; i < count; i += width)
-        for (int64_t j = 0; j < bn_smaller(width, count - i); j++)
-            total[j] += x[i + j];
+    tern_vf total[BN_STRIP_VECTORS];
+    const float *x = run->x + strip.at;
+    int64_t row = 0, width = run->width;
+    strip.columns = columns;
+    bn_load_strip(total, wide, strip, vectors);
+    for (; row + 2 <= strip.rows; row += 2, x += 2 * width)
+        for (int v = 0; v < vectors; v++) {
+            int64_t at = v * TERN_LANES, left = columns - at;
+            total[v] += tern_load_part(x + at, left) + tern_load_part(x + width + at, left);
+        }
+    for (int v = 0; row < strip.rows && v < vectors; v++)
+        total[v] += tern_load_part(x + v * TERN_LANES, columns - v * TERN_LANES);
+    bn_store_strip(wide, total, strip, vectors);
 }
 
-static void add_centred(float *restrict sum, float *restrict squares, const float *restrict centre,
-                        const float *restrict x, int64_t count, int64_t width)
+static void add_strip(const bn_run *run, bn_strip strip, void *job)
 {
-    int64_t i = 0;
-    for (; i + 2 * width <= count; i += 2 * width) {
-        const float *restrict r0 = x + i, *restrict r1 = r0 + width;
-        for (int64_t j = 0; j < width; j++) {
-            float d0 = r0[j] - centre[j], d1 = r1[j] - centre[j];
-            sum[j] += d0 + d1;
-            squares[j] += d0 * d0 + d1 * d1;
+    const chunk_sums *sums = job;
+    if (strip.columns < BN_STRIP)
+        add_body(run, strip, sums->centre, strip.columns, 1);
+    else
+        add_body(run, strip, sums->centre, BN_STRIP, BN_STRIP_VECTORS);
+}
+
+static inline __attribute__((always_inline)) void
+centred_body(const bn_run *run, bn_strip strip, const chunk_sums *sums, const int64_t columns,
+             const int vectors)
+{
+    tern_vf centre[BN_STRIP_VECTORS], sum[BN_STRIP_VECTORS], squares[BN_STRIP_VECTORS];
+    strip.columns = columns;
+    bn_load_strip(centre, sums->centre, strip, vectors);
+    bn_load_strip(sum, sums->sum, strip, vectors);
+    bn_load_strip(squares, sums->squares, strip, vectors);
+    for (int64_t row = 0, at = strip.at; row < strip.rows; row++, at += run->width)
+        for (int v = 0; v < vectors; v++) {
+            tern_vf x = tern_load_part(run->x + at + v * TERN_LANES, columns - v * TERN_LANES);
+            tern_vf d = x - centre[v];
+            sum[v] += d;
+            squares[v] += d * d;
         }
-    }
-    for (; i < count; i += width)
-        for (int64_t j = 0; j < bn_smaller(width, count - i); j++) {
-            float d = x[i + j] - centre[j];
-            sum[j] += d;
-            squares[j] += d * d;
-        }
+    bn_store_strip(sums->sum, sum, strip, vectors);
+    bn_store_strip(sums->squares, squares, strip, vectors);
+}
+
+static void centred_strip(const bn_run *run, bn_strip strip, void *job)
+{
+    if (strip.columns < BN_STRIP)
+        centred_body(run, strip, job, strip.columns, 1);
+    else
+        centred_body(run, strip, job, BN_STRIP, BN_STRIP_VECTORS);
 }
 
 /* The mean of a chunk's rows; returns how many count. */
-static int64_t find_centre(const bn_run *run, int64_t chunk, float *centre)
+static int64_t find_centre(const bn_run *run, int64_t chunk, chunk_sums *sums)
 {
     int64_t channels = run->rows.channels, end = bn_first(run, chunk + 1), next, count = 0;
+    float *centre = sums->centre;
     memset(centre, 0, (size_t)run->width * sizeof *centre);
     for (int64_t r = bn_first(run, chunk); r < end; r = next) {
         bool counts;
         next = bn_alike(&run->rows, r, end, &counts);
         if (!counts)
             continue;
-        add_rows(centre, run->x + r * channels, (next - r) * channels, run->width);
+        bn_cut_strips(run, r * channels, (next - r) * channels, add_strip, sums);
         count += next - r;
     }
     bn_fold(run, centre);
@@ -112,22 +155,22 @@ static void statistics_tile(void *argument, int64_t chunk, int worker)
 {
     const bn_run *run = argument;
     int64_t channels = run->rows.channels, end = bn_first(run, chunk + 1), next;
-    float *centre = run->centres + chunk * run->width;
-    float *sum = run->sums + chunk * run->width, *squares = run->products + chunk * run->width;
+    chunk_sums sums = { .centre = run->centres + chunk * run->width,
+                        .sum = run->sums + chunk * run->width,
+                        .squares = run->products + chunk * run->width };
 
     (void)worker;
-    run->counts[chunk] = (int32_t)find_centre(run, chunk, centre);
-    memset(sum, 0, (size_t)run->width * sizeof *sum);
-    memset(squares, 0, (size_t)run->width * sizeof *squares);
+    run->counts[chunk] = (int32_t)find_centre(run, chunk, &sums);
+    memset(sums.sum, 0, (size_t)run->width * sizeof *sums.sum);
+    memset(sums.squares, 0, (size_t)run->width * sizeof *sums.squares);
     for (int64_t r = bn_first(run, chunk); r < end; r = next) {
         bool counts;
         next = bn_alike(&run->rows, r, end, &counts);
         if (counts)
-            add_centred(sum, squares, centre, run->x + r * channels, (next - r) * channels,
-                        run->width);
+            bn_cut_strips(run, r * channels, (next - r) * channels, centred_strip, &sums);
     }
-    bn_fold(run, sum);
-    bn_fold(run, squares);
+    bn_fold(run, sums.sum);
+    bn_fold(run, sums.squares);
 }
 
 /* One chunk's mean of a channel; 0 if it has no rows. */

@@ -8,15 +8,25 @@
 enum {
     BN_CHUNK_ELEMENTS = 8192,  /* 32 KiB, to be read twice from the L1 cache */
     BN_COMBINE_CHANNELS = 64,  /* whose chunks one tile puts together        */
-    BN_WIDE_ELEMENTS = 256     /* at least, unless there are fewer           */
+    BN_STRIP_VECTORS = 4,
+    BN_STRIP = BN_STRIP_VECTORS * TERN_LANES
 };
 
-/* Inner loops run over wide rows: as many rows, side by side, as have BN_WIDE_ELEMENTS.
+/* Inner loops run over wide rows: as many rows, side by side, as have BN_STRIP elements.
  * What belongs to a channel stands in a wide vector once for each of them,
  *
  *     | mean 0 .. mean C-1 | mean 0 .. mean C-1 | ...        [width]
  *
- * and sums are taken in a wide vector, whose parts are then added to the first. */
+ * and sums are taken in a wide vector, whose parts are then added to the first.
+ *
+ * A strip of a chunk is some columns of all its wide rows: BN_STRIP columns, so few that what
+ * belongs to them and their sums stay in registers, or, at the end, up to one vector. */
+typedef struct bn_strip {
+    int64_t at;      /* the first element's place in x                       */
+    int64_t column;  /* in wide vectors                                      */
+    int64_t columns; /* BN_STRIP, or up to TERN_LANES                        */
+    int64_t rows;    /* `width` elements apart                               */
+} bn_strip;
 
 typedef struct bn_run {
     batch_norm_rows rows;
@@ -48,7 +58,7 @@ static inline int64_t bn_smaller(int64_t a, int64_t b)
 }
 
 /* Forward and backward must decide alike which elements relu cut off. */
-static inline float bn_normalised(float x, float mean, float scale, float bias)
+static inline tern_vf bn_normalised(tern_vf x, tern_vf mean, tern_vf scale, tern_vf bias)
 {
     return (x - mean) * scale + bias;
 }
@@ -68,7 +78,7 @@ static inline void bn_cut(bn_run *run)
     int64_t channels = run->rows.channels ? run->rows.channels : 1;
     run->chunk_rows = channels < BN_CHUNK_ELEMENTS ? BN_CHUNK_ELEMENTS / channels : 1;
     run->chunks = (run->rows.rows + run->chunk_rows - 1) / run->chunk_rows;
-    run->width = (BN_WIDE_ELEMENTS + channels - 1) / channels * channels;
+    run->width = (BN_STRIP + channels - 1) / channels * channels;
 }
 
 /* Rows from `row` up to the one returned either all count or all do not. */
@@ -81,6 +91,39 @@ static inline int64_t bn_alike(const batch_norm_rows *rows, int64_t row, int64_t
     while (group < last && (rows->mask[group + 1] != 0) == *count)
         group++;
     return bn_smaller((group + 1) * rows->group, end);
+}
+
+/* Cut `count` elements from x[first] on into strips; `first` begins a row. */
+static inline void bn_cut_strips(const bn_run *run, int64_t first, int64_t count,
+                                 void (*run_strip)(const bn_run *run, bn_strip strip, void *job),
+                                 void *job)
+{
+    int64_t rows = count / run->width, columns;
+    for (int64_t j = 0; rows > 0 && j < run->width; j += columns) {
+        columns = run->width - j >= BN_STRIP ? BN_STRIP : bn_smaller(TERN_LANES, run->width - j);
+        run_strip(run, (bn_strip){ first + j, j, columns, rows }, job);
+    }
+    first += rows * run->width;
+    count -= rows * run->width;
+    for (int64_t j = 0; j < count; j += columns) {
+        columns = bn_smaller(TERN_LANES, count - j);
+        run_strip(run, (bn_strip){ first + j, j, columns, 1 }, job);
+    }
+}
+
+/* A strip's columns of a wide vector, and back. */
+static inline void bn_load_strip(tern_vf *to, const float *wide, bn_strip strip, int vectors)
+{
+    for (int v = 0; v < vectors; v++)
+        to[v] = tern_load_part(wide + strip.column + v * TERN_LANES,
+                               strip.columns - v * TERN_LANES);
+}
+
+static inline void bn_store_strip(float *wide, const tern_vf *from, bn_strip strip, int vectors)
+{
+    for (int v = 0; v < vectors; v++)
+        tern_store_part(wide + strip.column + v * TERN_LANES, from[v],
+                        strip.columns - v * TERN_LANES);
 }
 
 /* Add the parts of a wide vector to its first. */
