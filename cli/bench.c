@@ -3,6 +3,7 @@
 #include "cli/bench_flags.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
+#include "cli/open.h"
 
 #include "bench/report/table.h"
 #include "bench/suite/outline.h"
@@ -100,7 +101,8 @@ int cmd_bench(int argc, char **argv)
     flags.settings.prepare = load_plugins;
     flags.settings.progress = show_progress;
     flags.settings.user = &flags;
-    if (!bench_flags_cases(&flags, &cases, &error))
+    tern_ctx *ctx = cli_open((tern_ctx_opts){ .device = "meta" }, &flags.plugins, &error);
+    if (!ctx || !bench_flags_cases(&flags, ctx, &cases, &error))
         status = cli_misused("bench", "%s", error.message);
     else if (flags.list)
         print_cases(&cases);
@@ -111,5 +113,6 @@ int cmd_bench(int argc, char **argv)
     else
         status = run(&flags, &cases);
     bench_cases_free(&cases);
+    tern_ctx_free(ctx);
     return status < 0 ? CLI_OK : status;
 }

@@ -1,6 +1,5 @@
 /* Which problems `tern bench` times. */
 #include "cli/bench_flags.h"
-#include "cli/open.h"
 
 #include "bench/workload/workload.h"
 #include "core/registry.h"
@@ -73,15 +72,14 @@ static bool filter(const bench_flags *flags, bench_cases *cases, tern_error *err
                           flags->filter ? " with " : "", flags->filter ? flags->filter : "");
 }
 
-bool bench_flags_cases(const bench_flags *flags, bench_cases *cases, tern_error *error)
+bool bench_flags_cases(const bench_flags *flags, const tern_ctx *ctx, bench_cases *cases,
+                       tern_error *error)
 {
-    tern_ctx *ctx = cli_open((tern_ctx_opts){ .device = "meta" }, &flags->plugins, error);
-    for (int i = 0; ctx && i < flags->words.count && !error->code; i++)
+    for (int i = 0; i < flags->words.count && !error->code; i++)
         add_word(flags, cases, ctx, flags->words.items[i], error);
-    if (ctx && flags->shapes && !error->code)
+    if (flags->shapes && !error->code)
         bench_cases_add_file(cases, flags->shapes, error);
-    if (ctx && !flags->words.count && !flags->shapes && !error->code)
+    if (!flags->words.count && !flags->shapes && !error->code)
         add_group(flags, cases, NULL, error);
-    tern_ctx_free(ctx);
     return !error->code && filter(flags, cases, error);
 }

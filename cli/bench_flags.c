@@ -97,6 +97,19 @@ static int parse_files(const bench_flags *flags)
     return -1;
 }
 
+/* What each row's command needs. */
+static int join_plugins(bench_flags *flags)
+{
+    size_t used = 0;
+    for (int i = 0; i < flags->plugins.count && used < sizeof flags->more; i++)
+        used += (size_t)snprintf(flags->more + used, sizeof flags->more - used, " --plugin '%s'",
+                                 flags->plugins.items[i]);
+    if (used >= sizeof flags->more)
+        return cli_misused("bench", "the --plugin files have too long names");
+    flags->settings.more = flags->more;
+    return -1;
+}
+
 /* Lists and choices, once the flags are in their places. */
 static int parse_values(bench_flags *flags)
 {
@@ -113,6 +126,8 @@ static int parse_values(bench_flags *flags)
         status = parse_tags(flags);
     if (status < 0)
         status = parse_files(flags);
+    if (status < 0)
+        status = join_plugins(flags);
     if (status < 0 && (split(flags->providers, flags->room[0], sizeof flags->room[0],
                              settings->providers, BENCH_LIST - 1) < 0 ||
                        split(flags->simd, flags->room[1], sizeof flags->room[1], settings->simd,

@@ -18,6 +18,7 @@ typedef struct bench_flags {
     bench_tag tag[CLI_MAX_REPEAT];
     char room[BENCH_LISTS][128], tag_names[CLI_MAX_REPEAT][64]; /* texts that others point into */
     char typed[2048];                                           /* the command line             */
+    char more[1024];                                            /* the plugins, as flags        */
 } bench_flags;
 
 /* Parses the command line; -1 to go on, or the exit status (the message has been printed). */
@@ -27,7 +28,9 @@ int bench_flags_parse(bench_flags *flags, int argc, char **argv);
  * library of that name would need. */
 bool bench_flags_check(const bench_flags *flags, const bench_cases *cases, tern_error *error);
 
-/* All problems of the words, --inputs, --shape and --filter. */
-bool bench_flags_cases(const bench_flags *flags, bench_cases *cases, tern_error *error);
+/* All problems of the words, --inputs, --shape and --filter.  ctx has the plugins, and has to stay
+ * as long as the cases, which name their ops. */
+bool bench_flags_cases(const bench_flags *flags, const tern_ctx *ctx, bench_cases *cases,
+                       tern_error *error);
 
 #endif

@@ -48,7 +48,7 @@ typedef struct tern_host {
 
 /* Every plugin exports this one function, which refuses a version that it was not
  * built for.  The program itself has none. */
-enum { TERN_PLUGIN_VERSION = 4 };
+enum { TERN_PLUGIN_VERSION = 5 };
 bool tern_plugin(int version, const tern_host *host, tern_error *error);
 typedef bool (*tern_plugin_fn)(int version, const tern_host *host, tern_error *error);
 

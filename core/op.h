@@ -174,6 +174,9 @@ typedef struct tern_impl {
     /* Inputs, as bits, of which forward reads nothing but what tern_packing keeps, if it
      * keeps them (core/packing.h); NULL means none. */
     uint32_t (*packs)(const tern_call *call);
+    /* With which compiler flags it was built, "-O3 -march=native", for benchmark reports.
+     * NULL: not told, or one of tern's own, whose Makefile knows. */
+    const char *flags;
 } tern_impl;
 
 /* ----------------------------------------------- for shape rules and kernels -- */

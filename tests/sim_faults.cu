@@ -225,27 +225,35 @@ static void large_static(tern_call *call)
 
 /* ---------------------------------------------------------------- plugin -- */
 
+static tern_impl relu(const char *provider, tern_kernel forward)
+{
+    tern_impl impl = {};
+    impl.op = "relu";
+    impl.backend = TERN_CUDA_DEVICE;
+    impl.provider = provider;
+    impl.forward = forward;
+    return impl;
+}
+
 static const tern_impl impls[] = {
-    { "relu", TERN_CUDA_DEVICE, "reverse", reverse, NULL, NULL, NULL, NULL, NULL },
-    { "relu", TERN_CUDA_DEVICE, "missing_barrier", missing_barrier, NULL, NULL, NULL, NULL, NULL },
-    { "relu", TERN_CUDA_DEVICE, "block_order", block_order, NULL, NULL, NULL, NULL, NULL },
-    { "relu", TERN_CUDA_DEVICE, "unwritten", unwritten, NULL, NULL, NULL, NULL, NULL },
-    { "relu", TERN_CUDA_DEVICE, "shuffles", shuffles, NULL, NULL, NULL, NULL, NULL },
-    { "relu", TERN_CUDA_DEVICE, "partial_mask", partial_mask, NULL, NULL, NULL, NULL, NULL },
-    { "relu", TERN_CUDA_DEVICE, "early_exit", early_exit, NULL, NULL, NULL, NULL, NULL },
-    { "relu", TERN_CUDA_DEVICE, "two_places", two_places, NULL, NULL, NULL, NULL, NULL },
-    { "relu", TERN_CUDA_DEVICE, "warp_and_block", warp_and_block, NULL, NULL, NULL, NULL, NULL },
-    { "relu", TERN_CUDA_DEVICE, "lane_left", lane_left, NULL, NULL, NULL, NULL, NULL },
-    { "relu", TERN_CUDA_DEVICE, "large_block", large_block, NULL, NULL, NULL, NULL, NULL },
-    { "relu", TERN_CUDA_DEVICE, "deep_block", deep_block, NULL, NULL, NULL, NULL, NULL },
-    { "relu", TERN_CUDA_DEVICE, "empty_block", empty_block, NULL, NULL, NULL, NULL, NULL },
-    { "relu", TERN_CUDA_DEVICE, "tall_grid", tall_grid, NULL, NULL, NULL, NULL, NULL },
-    { "relu", TERN_CUDA_DEVICE, "dynamic_not_allowed", dynamic_not_allowed, NULL, NULL, NULL,
-      NULL, NULL },
-    { "relu", TERN_CUDA_DEVICE, "dynamic_allowed", dynamic_allowed, NULL, NULL, NULL, NULL, NULL },
-    { "relu", TERN_CUDA_DEVICE, "too_much_allowed", too_much_allowed, NULL, NULL, NULL, NULL,
-      NULL },
-    { "relu", TERN_CUDA_DEVICE, "large_static", large_static, NULL, NULL, NULL, NULL, NULL },
+    relu("reverse", reverse),
+    relu("missing_barrier", missing_barrier),
+    relu("block_order", block_order),
+    relu("unwritten", unwritten),
+    relu("shuffles", shuffles),
+    relu("partial_mask", partial_mask),
+    relu("early_exit", early_exit),
+    relu("two_places", two_places),
+    relu("warp_and_block", warp_and_block),
+    relu("lane_left", lane_left),
+    relu("large_block", large_block),
+    relu("deep_block", deep_block),
+    relu("empty_block", empty_block),
+    relu("tall_grid", tall_grid),
+    relu("dynamic_not_allowed", dynamic_not_allowed),
+    relu("dynamic_allowed", dynamic_allowed),
+    relu("too_much_allowed", too_much_allowed),
+    relu("large_static", large_static),
 };
 
 bool tern_plugin(int version, const tern_host *host, tern_error *error)

@@ -2,6 +2,7 @@
 #include "tests/check.h"
 
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -108,6 +109,24 @@ static void each_level_names_its_own_flags(void **state)
     assert_null(bench_compile_flags("cpu", "mmx"));
 }
 
+static void only_own_implementations_have_own_flags(void **state)
+{
+    static const tern_impl own = { .op = "relu", .backend = "cpu", .provider = "hand" },
+                           library = { .op = "matmul", .backend = "cpu", .provider = "openblas" },
+                           told = { .op = "relu", .backend = "cpu", .provider = "hand",
+                                    .flags = "-O1" };
+    /* A plugin's lies elsewhere: here, where no object does. */
+    tern_impl *of_plugin = malloc(sizeof *of_plugin);
+    (void)state;
+    assert_non_null(of_plugin);
+    *of_plugin = own;
+    assert_string_equal(bench_impl_flags(&own, "base"), bench_compile_flags("cpu", "base"));
+    assert_null(bench_impl_flags(&library, "base"));
+    assert_string_equal(bench_impl_flags(&told, "base"), "-O1");
+    assert_null(bench_impl_flags(of_plugin, "base"));
+    free(of_plugin);
+}
+
 static void the_commit_is_a_hash_or_nothing(void **state)
 {
     const char *commit = bench_git();
@@ -131,6 +150,7 @@ int main(void)
         cmocka_unit_test(another_process_is_seen),
         cmocka_unit_test(the_host_is_described),
         cmocka_unit_test(each_level_names_its_own_flags),
+        cmocka_unit_test(only_own_implementations_have_own_flags),
         cmocka_unit_test(the_commit_is_a_hash_or_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* What the Makefile writes into built.h, which is made anew only when it differs. */
 #include "bench/measure/build.h"
 
+#include <dlfcn.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -35,4 +36,23 @@ const char *bench_compile_flags(const char *device, const char *simd)
         if (strcmp(known[i].name, name) == 0)
             return known[i].flags;
     return NULL;
+}
+
+/* A plugin's lies in another object than what calls this. */
+static bool is_of_program(const tern_impl *impl)
+{
+    static const char here;
+    Dl_info of_impl, of_program;
+    return dladdr(impl, &of_impl) && dladdr(&here, &of_program) &&
+           of_impl.dli_fbase == of_program.dli_fbase;
+}
+
+const char *bench_impl_flags(const tern_impl *impl, const char *simd)
+{
+    bool is_sim = strcmp(impl->backend, "cuda-sim") == 0; /* a plugin of the Makefile's own */
+    if (impl->flags)
+        return impl->flags;
+    /* Other providers are other people's libraries. */
+    bool is_ours = strcmp(impl->provider, "hand") == 0 && (is_sim || is_of_program(impl));
+    return is_ours ? bench_compile_flags(impl->backend, simd) : NULL;
 }

@@ -39,7 +39,10 @@ void bench_row_command(const bench_suite *suite, const bench_result *result, cha
         at += strspn(at, " ");
     }
     if (settings->seed != 1 && used < size)
-        snprintf(text + used, size - used, " --seed %llu", (unsigned long long)settings->seed);
+        used += (size_t)snprintf(text + used, size - used, " --seed %llu",
+                                 (unsigned long long)settings->seed);
+    if (settings->more && used < size)
+        snprintf(text + used, size - used, "%s", settings->more);
 }
 
 static void print_time(FILE *to, const bench_result *result)

@@ -112,7 +112,6 @@ static json_t *row_json(const bench_suite *suite, const bench_result *result,
                         const bench_about *about)
 {
     char command[1024], verdict[BENCH_WHY + 16];
-    bool ours = strcmp(result->provider, "openblas") != 0;
     bench_row_command(suite, result, command, sizeof command);
     snprintf(verdict, sizeof verdict, "%s%s", result->skipped ? "skipped: " : "",
              bench_result_verdict(result));
@@ -124,8 +123,7 @@ static json_t *row_json(const bench_suite *suite, const bench_result *result,
         "simd", result->simd, "cache", result->cold ? "cold" : "hot", "tags",
         tags_json(about), "axes", axes_json(result->of->axes), "count",
         result->of->count, "flags",
-        text_or_null(ours ? bench_compile_flags(result->device, result->simd) : NULL), "verdict",
-        verdict, "command", command);
+        text_or_null(result->flags), "verdict", verdict, "command", command);
     if (row && !result->skipped)
         add_times(row, result);
     return row;

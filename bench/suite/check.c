@@ -127,6 +127,7 @@ static double norm(const double *values, int64_t count)
  * they may be off. */
 typedef struct ref_run {
     bench_reference *reference;
+    const bench_settings *settings;
     const tern_problem *problem;
     const bench_row *row;
     bool moved;
@@ -239,6 +240,8 @@ static bool on_ref(ref_run run, const tern_problem *problem, tern_error *error)
     if (!copy_problem(&part, problem, reference->first, reference->part, run.moved, error))
         return false;
     tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = "ref" }, error);
+    if (ctx && run.settings->prepare)
+        run.settings->prepare(ctx, run.settings->user);
     const tern_impl *impl = ctx ? impl_on_ref(ctx, problem->op->name) : NULL;
     tern_impl moved = impl ? *impl : (tern_impl){ 0 };
     if (ctx && !impl)
@@ -287,11 +290,11 @@ static bool choose_part(bench_reference *reference, const tern_problem *problem,
     return true;
 }
 
-bool bench_reference_make(bench_reference *reference, const tern_problem *problem,
-                          const bench_row *row, tern_error *error)
+bool bench_reference_make(bench_reference *reference, const bench_settings *settings,
+                          const tern_problem *problem, const bench_row *row, tern_error *error)
 {
     *reference = (bench_reference){ 0 };
-    ref_run run = { .reference = reference, .row = row };
+    ref_run run = { .reference = reference, .settings = settings, .row = row };
     if (!choose_part(reference, problem, row->flops, error) || !on_ref(run, problem, error))
         return false;
     run.moved = true;

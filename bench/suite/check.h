@@ -18,7 +18,7 @@
 #ifndef TERN_BENCH_SUITE_CHECK_H
 #define TERN_BENCH_SUITE_CHECK_H
 
-#include "bench/suite/row.h"
+#include "bench/suite/suite.h"
 
 typedef struct bench_value {
     int64_t count; /* of ref's elements; 0: there is none */
@@ -37,9 +37,10 @@ typedef struct bench_reference {
 double bench_checked_part(const tern_op *op, int64_t rows, double flops, tern_error *error);
 
 /* What ref makes of the problem and of the outputs' gradients that the rows of that pass draw;
- * any row of them, open.  `flops` of the row tell how long ref would take. */
-bool bench_reference_make(bench_reference *reference, const tern_problem *problem,
-                          const bench_row *row, tern_error *error);
+ * any row of them, open.  ref's context is prepared as the settings say, since a plugin may bring
+ * the op.  `flops` of the row tell how long ref would take. */
+bool bench_reference_make(bench_reference *reference, const bench_settings *settings,
+                          const tern_problem *problem, const bench_row *row, tern_error *error);
 void bench_reference_free(bench_reference *reference);
 
 /* Runs the row once on the reference's problem, which it was just given, and compares.  The error

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/measure/build.h"
 #include "core/registry.h"
 #include "kernels/table.h"
 
@@ -102,6 +103,17 @@ void bench_lane_skip(bench_lanes *lanes, bench_lane *lane, const char *why)
 
 /* --------------------------------------------------------------- lanes -- */
 
+/* The implementation's own text may go with its plugin. */
+static void note_flags(bench_lanes *lanes, const bench_lane *lane)
+{
+    const tern_impl *impl = tern_find_impl(lane->ctx, lanes->of->op);
+    const char *flags = impl ? bench_impl_flags(impl, tern_simd_level(lane->ctx)) : NULL;
+    const int results[] = { lane->hot, lane->cold };
+    for (int i = 0; flags && i < 2; i++)
+        if (results[i] >= 0)
+            lanes->suite->results[results[i]].flags = strdup(flags);
+}
+
 static void open_lane(bench_lanes *lanes, bench_lane *lane, const char *provider, int threads,
                       const char *simd, const tern_problem *problem)
 {
@@ -117,6 +129,7 @@ static void open_lane(bench_lanes *lanes, bench_lane *lane, const char *provider
     for (int i = 0; i < WARMING_RUNS && tern_ok(lane->ctx); i++)
         bench_row_run(&lane->row, NULL, NULL);
     lane->ready = tern_ok(lane->ctx);
+    note_flags(lanes, lane);
     if (lane->ready && lane->cold >= 0)
         lane->evictor = bench_evictor_new(tern_ctx_pool(lane->ctx), &error);
     if (!lane->ready || error.code)

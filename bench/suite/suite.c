@@ -159,7 +159,8 @@ static bool check(bench_lanes *lanes, const tern_problem *problem, int when, ter
         bench_lane *lane = &lanes->lane[i];
         if (!lane->ready)
             continue;
-        made = made || bench_reference_make(&reference, problem, &lane->row, error);
+        made = made || bench_reference_make(&reference, lanes->suite->settings, problem,
+                                            &lane->row, error);
         if (!made)
             break;
         bench_row_give(&lane->row, problem);
@@ -350,8 +351,10 @@ bool bench_suite_run(bench_suite *suite, const bench_settings *settings, const b
 
 void bench_suite_free(bench_suite *suite)
 {
-    for (int i = 0; i < suite->count; i++)
+    for (int i = 0; i < suite->count; i++) {
         free(suite->results[i].samples);
+        free(suite->results[i].flags);
+    }
     free(suite->results);
     *suite = (bench_suite){ 0 };
 }

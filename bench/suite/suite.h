@@ -34,6 +34,7 @@ typedef struct bench_settings {
     double budget;        /* seconds for everything; 0: no end                          */
     bool once;            /* run each row once, for a profiler: no check, no round      */
     uint64_t seed;
+    const char *more;     /* that each row's command needs too, " --plugin ./mine.so"; or NULL */
     void (*prepare)(tern_ctx *ctx, void *user); /* of each context, to add providers; or NULL */
     bool (*stop)(void *user);           /* asked between runs; may be NULL */
     void (*progress)(int problem, int problems, const char *text, void *user); /* may be NULL */
@@ -46,6 +47,7 @@ typedef struct bench_result {
     bench_pass pass;
     const char *device;
     char provider[BENCH_NAME], simd[BENCH_NAME];
+    char *flags;          /* with which the implementation was compiled; NULL: not known */
     int threads;
     bool cold;
     double flops, bytes;
