@@ -3,6 +3,7 @@
 
 #include "bench/workload/workload.h"
 #include "core/registry.h"
+#include "kernels/problem.h"
 #include "kernels/table.h"
 
 #include <stdio.h>
@@ -58,6 +59,37 @@ static void add_word(const bench_flags *flags, bench_cases *cases, const tern_ct
     tern_error_set(error, TERN_ERR_ARGUMENT, "there is no op %s, did you mean %s?", word, nearest);
 }
 
+/* Of "weight,bias", all are inputs of the op that can have a gradient. */
+static bool know_gradients(const tern_op *op, const char *names, tern_error *error)
+{
+    char name[64];
+    for (const char *at = names; *at; at += *at == ',') {
+        size_t length = strcspn(at, ",");
+        snprintf(name, sizeof name, "%.*s", (int)length, at);
+        int input = tern_op_input_index(op, name);
+        if (input < 0 || !(op->in[input].flags & TERN_DIFF))
+            return tern_error_set(error, TERN_ERR_ARGUMENT,
+                                  "--gradients: %s has no differentiable input %s", op->name, name);
+        at += length;
+    }
+    return true;
+}
+
+/* For all problems whose own are not known. */
+static bool choose_gradients(const bench_flags *flags, bench_cases *cases, tern_error *error)
+{
+    for (int i = 0; flags->gradients && i < cases->count; i++) {
+        bench_case *of = &cases->of[i];
+        if (of->has_pass)
+            continue;
+        if (!know_gradients(of->op, flags->gradients, error))
+            return false;
+        if (!(of->gradients = strdup(flags->gradients)))
+            return tern_error_set(error, TERN_ERR_MEMORY, "no memory for a problem");
+    }
+    return true;
+}
+
 static bool filter(const bench_flags *flags, bench_cases *cases, tern_error *error)
 {
     for (int i = cases->count - 1; flags->filter && i >= 0; i--) {
@@ -81,5 +113,5 @@ bool bench_flags_cases(const bench_flags *flags, const tern_ctx *ctx, bench_case
         bench_cases_add_file(cases, flags->shapes, error);
     if (!flags->words.count && !flags->shapes && !error->code)
         add_group(flags, cases, NULL, error);
-    return !error->code && filter(flags, cases, error);
+    return !error->code && choose_gradients(flags, cases, error) && filter(flags, cases, error);
 }

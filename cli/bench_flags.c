@@ -161,6 +161,7 @@ int bench_flags_parse(bench_flags *f, int argc, char **argv)
         { "--shape", CLI_TEXT, &f->shape, "LIST", "values of letters: M=8:4096:x2,K=512" },
         { "--shapes", CLI_TEXT, &f->shapes, "FILE", "problems of tern profile --save-shapes" },
         { "--pass", CLI_TEXT, &f->passes, "LIST", "fwd, bwd, both" },
+        { "--gradients", CLI_TEXT, &f->gradients, "LIST", "of bwd: inputs that want one (all)" },
         { "--provider", CLI_TEXT, &f->providers, "LIST", "only these (all)" },
         { "--threads", CLI_TEXT, &f->threads, "LIST", "numbers of threads" },
         { "--simd", CLI_TEXT, &f->simd, "LIST", "avx512, avx2, base (the best there is)" },

@@ -12,7 +12,7 @@ typedef struct bench_flags {
     const char *inputs, *shape, *shapes, *passes, *providers, *threads, *simd, *caches, *filter;
     cli_list set, plugins, out, tags, words;
     double percent; /* relative error of the median */
-    const char *dtype;
+    const char *dtype, *gradients;
     bool list, dry_run;
     bench_settings settings;
     bench_tag tag[CLI_MAX_REPEAT];

@@ -147,6 +147,30 @@ static void names_that_are_not_there_are_told(void **state)
                  "ref computes in f64 alone");
 }
 
+/* Rows of one op in a model's step may differ in nothing else. */
+static void rows_tell_of_which_inputs_the_gradients_are(void **state)
+{
+    (void)state;
+    char path[TEMPORARY_PATH_BYTES], text[8192] = "";
+    program p;
+    temporary_path(path, test_folder, "add.json");
+    program_run(&p, LIST("bench", "add", "--inputs", "a=[8,4] b=[8,4]", "--pass", "bwd",
+                         "--gradients", "a", "--least", "2", "--most", "2", "--out", path));
+    assert_int_equal(p.status, 0);
+    assert_non_null(strstr(p.out, "add a=[8,4] b=[8,4]   for a\n"));
+    program_free(&p);
+    FILE *file = fopen(path, "r");
+    assert_true(file && fread(text, 1, sizeof text - 1, file) > 0);
+    fclose(file);
+    assert_non_null(strstr(text, "\"gradients\": \"a\""));
+    assert_non_null(strstr(text, "--pass bwd --provider hand --threads 1 --cache hot --simd"));
+    assert_non_null(strstr(text, "--gradients 'a'\""));
+    program_run(&p, LIST("bench", "softmax", "--pass", "bwd", "--gradients", "x,mask"));
+    assert_int_equal(p.status, 2);
+    assert_non_null(strstr(p.err, "softmax has no differentiable input mask"));
+    program_free(&p);
+}
+
 /* A file of that name which is none: what the system's loader finds first. */
 static void a_library_that_is_missing_is_named_with_its_package(void **state)
 {
@@ -173,6 +197,7 @@ int main(void)
         cmocka_unit_test(the_time_that_is_told_follows_the_rule_and_the_budget),
         cmocka_unit_test(the_command_prints_rows_and_times_nothing),
         cmocka_unit_test(names_that_are_not_there_are_told),
+        cmocka_unit_test(rows_tell_of_which_inputs_the_gradients_are),
         cmocka_unit_test(a_library_that_is_missing_is_named_with_its_package),
     };
     return cmocka_run_group_tests_name("bench outline", tests, test_folder_make,

@@ -30,8 +30,9 @@ static int row_order(const bench_recorded_row *x, const bench_recorded_row *y)
 {
     const char *const pairs[][2] = {
         { x->op, y->op }, { x->inputs, y->inputs }, { x->options, y->options },
-        { x->pass, y->pass }, { x->provider, y->provider }, { x->device, y->device },
-        { x->dtype, y->dtype }, { x->simd, y->simd }, { x->cache, y->cache }, { x->tags, y->tags },
+        { x->pass, y->pass }, { x->gradients, y->gradients }, { x->provider, y->provider },
+        { x->device, y->device }, { x->dtype, y->dtype }, { x->simd, y->simd },
+        { x->cache, y->cache }, { x->tags, y->tags },
     };
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         int order = strcmp(pairs[i][0], pairs[i][1]);

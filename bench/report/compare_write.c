@@ -141,10 +141,10 @@ void bench_comparison_print(const bench_comparison *c, FILE *to)
 
 static json_t *key_json(const bench_recorded_row *row)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:o}", "op", row->op,
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:o}", "op", row->op,
                      "inputs", row->inputs, "options", row->options, "pass", row->pass,
-                     "provider", row->provider, "device", row->device, "dtype", row->dtype,
-                     "threads", row->threads, "simd", row->simd, "cache", row->cache, "tags",
+                     "gradients", row->gradients, "provider", row->provider, "device",
+                     row->device, "dtype", row->dtype, "threads", row->threads, "simd", row->simd, "cache", row->cache, "tags",
                      json_loads(row->tags, 0, NULL));
 }
 

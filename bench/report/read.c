@@ -137,7 +137,8 @@ static bool check_statistics(const place *at, const json_t *from, const bench_su
     if (n && json_integer_value(n) != time->count)
         return wrong(at, "n", "is %lld, but there are %d samples",
                      (long long)json_integer_value(n), time->count);
-    if (median && !(fabs(json_number_value(median) - time->median) <= 1e-6 * time->median))
+    /* Samples are written with five digits. */
+    if (median && !(fabs(json_number_value(median) - time->median) <= 1e-4 * time->median))
         return wrong(at, "median", "is %g, but that of the samples is %g",
                      json_number_value(median), time->median);
     return true;
@@ -181,6 +182,7 @@ static bool take_row(const place *at, json_t *from, bench_recorded_row *row)
     return take_text(at, from, "op", &row->op) && take_text(at, from, "inputs", &row->inputs) &&
            take_text(at, from, "options", &row->options) &&
            take_text(at, from, "pass", &row->pass) &&
+           take_known_text(at, from, "gradients", &row->gradients) &&
            take_text(at, from, "provider", &row->provider) &&
            take_text(at, from, "device", &row->device) &&
            take_text(at, from, "dtype", &row->dtype) &&
@@ -375,8 +377,9 @@ char *bench_row_name(const bench_recorded_row *row, char name[BENCH_ROW_NAME_BYT
 {
     bool has_options = *row->options != '\0', is_cpu = strcmp(row->device, "cpu") == 0;
     bool has_tags = strcmp(row->tags, "{}") != 0;
-    snprintf(name, BENCH_ROW_NAME_BYTES, "%s %s%s%s %s %s %s%s%s%s%s %d thread%s %s%s%s", row->op,
-             row->inputs, has_options ? " " : "", row->options, row->pass, row->provider,
+    snprintf(name, BENCH_ROW_NAME_BYTES, "%s %s%s%s %s%s%s %s %s%s%s%s%s %d thread%s %s%s%s",
+             row->op, row->inputs, has_options ? " " : "", row->options, row->pass,
+             *row->gradients ? " for " : "", row->gradients, row->provider,
              row->dtype, is_cpu ? "" : " ", is_cpu ? "" : row->device, *row->simd ? " " : "",
              row->simd, row->threads, row->threads > 1 ? "s" : "", row->cache,
              has_tags ? " " : "", has_tags ? row->tags : "");

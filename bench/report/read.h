@@ -36,6 +36,7 @@ typedef struct bench_recorded_ceiling {
 
 typedef struct bench_recorded_row {
     const char *op, *inputs, *options, *pass, *provider, *device, *dtype, *simd, *cache;
+    const char *gradients;  /* of backward, the inputs that want one; "": all       */
     const char *tags;       /* as JSON with sorted names, "{}" without any          */
     int threads;
     double flops, bytes;

@@ -32,6 +32,9 @@ void bench_row_command(const bench_suite *suite, const bench_result *result, cha
         result->threads, result->cold ? "cold" : "hot");
     if (*result->simd && used < size)
         used += (size_t)snprintf(text + used, size - used, " --simd %s", result->simd);
+    if (result->of->gradients && used < size)
+        used += (size_t)snprintf(text + used, size - used, " --gradients '%s'",
+                                 result->of->gradients);
     for (const char *at = result->of->options; *at && used < size;) {
         size_t length = strcspn(at, " ");
         used += (size_t)snprintf(text + used, size - used, " --set %.*s", (int)length, at);
@@ -137,6 +140,8 @@ static void print_host(FILE *to, const bench_suite *suite)
 static void print_problem(FILE *to, const bench_case *of)
 {
     fprintf(to, "%s %s %s", of->op->name, of->inputs, of->options);
+    if (of->gradients)
+        fprintf(to, "  for %s", *of->gradients ? of->gradients : "nothing");
     if (of->count != 1)
         fprintf(to, "  x %g", of->count);
     fputc('\n', to);

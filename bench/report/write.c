@@ -11,6 +11,17 @@
 #include "core/host_file.h"
 #include "kernels/matmul/openblas.h"
 
+/* What was printed into memory, which is the caller's then; NULL if there was too little.  `to`
+ * NULL: it could not be opened. */
+static char *closed(FILE *to, char **text)
+{
+    bool ok = to && !ferror(to);
+    if (to && fclose(to) == 0 && ok)
+        return *text;
+    free(*text);
+    return NULL;
+}
+
 /* ----------------------------------------------------------------- JSON -- */
 
 static json_t *text_or_null(const char *text)
@@ -81,12 +92,21 @@ static json_t *axes_json(const char *axes)
     return values;
 }
 
+/* To five digits, which is more than clocks and machines are good for: most of a report are
+ * samples. */
+static double rounded(double seconds)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%.5g", seconds);
+    return strtod(text, NULL);
+}
+
 static void add_times(json_t *row, const bench_result *result)
 {
     const bench_summary *time = &result->summary;
     json_t *samples = json_array();
     for (int i = 0; i < time->count; i++)
-        json_array_append_new(samples, json_real(result->samples[i]));
+        json_array_append_new(samples, json_real(rounded(result->samples[i])));
     json_object_set_new(row, "samples", samples);
     json_t *more = json_pack(
         "{s:f, s:f, s:i, s:f, s:f, s:f, s:f, s:f, s:o, s:s, s:f, s:f, s:{s:f, s:f, s:o}, s:f}",
@@ -116,9 +136,10 @@ static json_t *row_json(const bench_suite *suite, const bench_result *result,
     snprintf(verdict, sizeof verdict, "%s%s", result->skipped ? "skipped: " : "",
              bench_result_verdict(result));
     json_t *row = json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:o, s:o, s:f, s:o, s:s, s:s}", "op",
-        result->of->op->name, "inputs", result->of->inputs, "options", result->of->options, "pass",
-        bench_pass_name(result->pass), "provider", result->provider, "device", result->device,
+        "{s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:i, s:s, s:s, s:o, s:o, s:f, s:o, s:s, s:s}",
+        "op", result->of->op->name, "inputs", result->of->inputs, "options", result->of->options, "pass",
+        bench_pass_name(result->pass), "gradients", text_or_null(result->of->gradients),
+        "provider", result->provider, "device", result->device,
         "dtype", strcmp(result->device, "ref") == 0 ? "f64" : "f32", "threads", result->threads,
         "simd", result->simd, "cache", result->cold ? "cold" : "hot", "tags",
         tags_json(about), "axes", axes_json(result->of->axes), "count",
@@ -129,23 +150,39 @@ static json_t *row_json(const bench_suite *suite, const bench_result *result,
     return row;
 }
 
+/* A row is a line.  `head` is the rest as text, which ends in "\n}". */
+static void print_report(FILE *to, const char *head, const bench_suite *suite,
+                         const bench_about *about)
+{
+    fprintf(to, "%.*s,\n \"rows\": [", (int)(strlen(head) - strlen("\n}")), head);
+    for (int i = 0; i < suite->count; i++) {
+        json_t *row = row_json(suite, &suite->results[i], about);
+        fputs(i ? ",\n  " : "\n  ", to);
+        json_dumpf(row, to, JSON_REAL_PRECISION(9));
+        json_decref(row);
+    }
+    fputs("\n ]\n}\n", to);
+}
+
 static char *as_json(const bench_suite *suite, const bench_about *about)
 {
-    char date[32] = "";
+    char date[32] = "", *text = NULL;
+    size_t size = 0;
     time_t now = time(NULL);
     struct tm utc;
-    json_t *rows = json_array();
     if (gmtime_r(&now, &utc))
         strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    for (int i = 0; i < suite->count; i++)
-        json_array_append_new(rows, row_json(suite, &suite->results[i], about));
-    json_t *report = json_pack("{s:s, s:s, s:s, s:o, s:s, s:o, s:o, s:o}", "format",
-                               "tern bench 1", "date", date, "version", TERN_VERSION, "git",
+    json_t *report = json_pack("{s:s, s:s, s:s, s:o, s:s, s:o, s:o}", "format", "tern bench 1",
+                               "date", date, "version", TERN_VERSION, "git",
                                text_or_null(bench_git()), "command", about->command, "host",
-                               host_json(suite), "ceilings", ceilings_json(suite), "rows", rows);
-    char *text = report ? json_dumps(report, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
+                               host_json(suite), "ceilings", ceilings_json(suite));
+    char *head = report ? json_dumps(report, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(report);
-    return text;
+    FILE *to = head ? open_memstream(&text, &size) : NULL;
+    if (to)
+        print_report(to, head, suite, about);
+    free(head);
+    return closed(to, &text);
 }
 
 /* --------------------------------------------------------- CSV, Markdown -- */
@@ -231,14 +268,9 @@ static char *as_text(const bench_suite *suite, void (*print)(FILE *to, const ben
     char *text = NULL;
     size_t size = 0;
     FILE *to = open_memstream(&text, &size);
-    if (!to)
-        return NULL;
-    print(to, suite);
-    bool ok = !ferror(to);
-    if (fclose(to) == 0 && ok)
-        return text;
-    free(text);
-    return NULL;
+    if (to)
+        print(to, suite);
+    return closed(to, &text);
 }
 
 /* ---------------------------------------------------------------- files -- */
