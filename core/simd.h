@@ -15,6 +15,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#if defined(__AVX2__)
+#include <immintrin.h> /* for masks, which vector extensions do not have */
+#endif
 
 #ifndef TERN_LEVEL_NAME
 #define TERN_LEVEL_NAME base
@@ -55,25 +58,47 @@ static inline tern_vf tern_splat(float x)
     return x - (tern_vf){ 0 };
 }
 
+/* n >= 0 lanes from p on, and fill in the others; what lies behind them is not touched.  A
+ * memcpy of a length that is not known would be a call, which costs more than many kernels'
+ * whole work on a short row. */
+static inline tern_vf tern_load_lanes(const float *p, int64_t n, tern_vf fill)
+{
+#if defined(__AVX512F__)
+    return (tern_vf)_mm512_mask_loadu_ps((__m512)fill, (__mmask16)((1u << n) - 1), p);
+#elif defined(__AVX2__)
+    const tern_vi lane = { 0, 1, 2, 3, 4, 5, 6, 7 };
+    tern_vi mask = lane < (int32_t)n;
+    tern_vf loaded = (tern_vf)_mm256_maskload_ps(p, (__m256i)mask);
+    return (tern_vf)((mask & (tern_vi)loaded) | (~mask & (tern_vi)fill));
+#else
+    memcpy(&fill, p, (size_t)n * sizeof(float));
+    return fill;
+#endif
+}
+
+static inline void tern_store_lanes(float *p, tern_vf v, int64_t n)
+{
+#if defined(__AVX512F__)
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+#elif defined(__AVX2__)
+    const tern_vi lane = { 0, 1, 2, 3, 4, 5, 6, 7 };
+    _mm256_maskstore_ps(p, (__m256i)(lane < (int32_t)n), (__m256)v);
+#else
+    memcpy(p, &v, (size_t)n * sizeof(float));
+#endif
+}
+
 /* The first n lanes, or all when n >= TERN_LANES, so that a loop over a row may
  * pass what is left of it; the rest of the lanes are zero. */
 static inline tern_vf tern_load_part(const float *p, int64_t n)
 {
-    tern_vf v = { 0 };
-    if (n >= TERN_LANES)
-        return tern_load(p);
-    memcpy(&v, p, (size_t)n * sizeof(float));
-    return v;
+    return n >= TERN_LANES ? tern_load(p) : tern_load_lanes(p, n, (tern_vf){ 0 });
 }
 
 /* The same with fill in the rest: -inf for a maximum, the mean for a variance. */
 static inline tern_vf tern_load_part_or(const float *p, int64_t n, float fill)
 {
-    tern_vf v = tern_splat(fill);
-    if (n >= TERN_LANES)
-        return tern_load(p);
-    memcpy(&v, p, (size_t)n * sizeof(float));
-    return v;
+    return n >= TERN_LANES ? tern_load(p) : tern_load_lanes(p, n, tern_splat(fill));
 }
 
 static inline void tern_store_part(float *p, tern_vf v, int64_t n)
@@ -81,7 +106,7 @@ static inline void tern_store_part(float *p, tern_vf v, int64_t n)
     if (n >= TERN_LANES)
         tern_store(p, v);
     else
-        memcpy(p, &v, (size_t)n * sizeof(float));
+        tern_store_lanes(p, v, n);
 }
 
 /* The same for a gradient, which may have to be added to what is there. */

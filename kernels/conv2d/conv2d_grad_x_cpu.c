@@ -79,9 +79,16 @@ static grad_x_plan plan_grad_x(const tern_call *call)
     return plan;
 }
 
-/* The rows of a panel that belong to one kernel element: [O/groups, pitch]. */
+/* Very few input channels: a panel is stored by columns, phase by phase. */
+static bool is_narrow(const conv2d_geometry *g)
+{
+    return g->group_inputs <= PANEL_NARROW;
+}
+
+/* The rows of a panel that belong to one kernel element: [O/groups, pitch].  If narrow, the
+ * columns of the phase are `length` apart. */
 static void pack_element(const grad_x_plan *plan, int64_t group, int64_t panel, int64_t u,
-                         int64_t v, float *to)
+                         int64_t v, float *to, int64_t length)
 {
     const conv2d_geometry *g = &plan->g;
     int64_t width = panel_columns(g->group_inputs, panel), pitch = panel_pitch(width);
@@ -89,10 +96,20 @@ static void pack_element(const grad_x_plan *plan, int64_t group, int64_t panel, 
     const float *from = plan->weight + group * g->group_outputs * step +
                         (u * g->kernel_columns + v) * g->group_inputs + panel * PANEL_WIDTH;
 
-    for (int64_t o = 0; o < g->group_outputs; o++, from += step, to += pitch) {
+    for (int64_t o = 0; is_narrow(g) && o < g->group_outputs; o++, from += step)
+        for (int64_t i = 0; i < width; i++)
+            to[i * length + o] = from[i];
+    for (int64_t o = 0; !is_narrow(g) && o < g->group_outputs; o++, from += step, to += pitch) {
         memcpy(to, from, (size_t)width * sizeof(float));
         memset(to + width, 0, (size_t)(pitch - width) * sizeof(float));
     }
+}
+
+/* Floats of a panel for one sum over it: whole vectors, but if it is narrow. */
+static int64_t panel_row(const grad_x_plan *plan, int64_t panel)
+{
+    int64_t width = panel_columns(plan->g.group_inputs, panel);
+    return is_narrow(&plan->g) ? width : panel_pitch(width);
 }
 
 /* One tile packs one panel: its phases in order, each with its kernel rows and
@@ -102,7 +119,7 @@ static void pack_tile(void *argument, int64_t tile, int worker)
     const grad_x_plan *plan = argument;
     const conv2d_geometry *g = &plan->g;
     int64_t panel = tile % plan->panels, group = tile / plan->panels;
-    int64_t pitch = panel_pitch(panel_columns(g->group_inputs, panel));
+    int64_t pitch = panel_row(plan, panel);
     float *to = plan->packed + group * plan->group_floats + panel * PANEL_WIDTH * plan->taps;
 
     (void)worker;
@@ -110,12 +127,15 @@ static void pack_tile(void *argument, int64_t tile, int worker)
         for (int64_t column = 0; column < g->column_stride; column++) {
             conv2d_phase rows = conv2d_row_phase(g, row);
             conv2d_phase columns = conv2d_column_phase(g, column);
+            int64_t length = rows.taps * columns.taps * g->group_outputs;
+            float *at = to;
             for (int64_t s = rows.taps - 1; s >= 0; s--)
                 for (int64_t t = columns.taps - 1; t >= 0; t--) {
                     pack_element(plan, group, panel, rows.first + s * rows.step,
-                                 columns.first + t * columns.step, to);
-                    to += g->group_outputs * pitch;
+                                 columns.first + t * columns.step, at, length);
+                    at += g->group_outputs * (is_narrow(g) ? 1 : pitch);
                 }
+            to += length * pitch;
         }
 }
 
@@ -142,7 +162,7 @@ static void strip_phase(const grad_x_strip *strip, int64_t row, int64_t column, 
         .width = panel_columns(g->group_inputs, strip->panel),
         .a_row = g->group_outputs, .a_outer = rows.back * window_row,
         .a_middle = columns.back * g->group_outputs, .a_inner = 1, .panel = panel,
-        .c_row = g->column_stride * g->inputs,
+        .c_row = g->column_stride * g->inputs, .narrow = is_narrow(g),
     };
 
     if (column >= g->columns)
@@ -188,7 +208,7 @@ static void grad_x_tile(void *argument, int64_t tile, int worker)
     for (strip.panel = 0; strip.panel < plan->panels; strip.panel++) {
         const float *panel = plan->packed + strip.group * plan->group_floats +
                              strip.panel * PANEL_WIDTH * plan->taps;
-        int64_t pitch = panel_pitch(panel_columns(g->group_inputs, strip.panel));
+        int64_t pitch = panel_row(plan, strip.panel);
         for (int64_t row = 0; row < g->row_stride; row++)
             for (int64_t column = 0; column < g->column_stride; column++) {
                 int64_t row_taps = conv2d_row_phase(g, row).taps;

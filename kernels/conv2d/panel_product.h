@@ -33,6 +33,10 @@
  * units for each value of a that is loaded. */
 enum { PANEL_VECTORS = 2, PANEL_WIDTH = PANEL_VECTORS * TERN_LANES };
 
+/* Up to so many columns are not worth a vector of them: then the panel may be stored by
+ * columns, each [outer*middle*inner], and vectors go along the sum.  a_inner is 1. */
+enum { PANEL_NARROW = 2 };
+
 typedef struct panel_product {
     int64_t rows, outer, middle, inner, width;
     const float *a;
@@ -42,6 +46,7 @@ typedef struct panel_product {
     int64_t start_row;
     float *c;
     int64_t c_row;
+    bool narrow; /* the panel is stored by columns */
 } panel_product;
 
 void TERN_LEVEL(tern_panel_product)(const panel_product *product);

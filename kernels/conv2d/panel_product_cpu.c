@@ -112,22 +112,75 @@ static __attribute__((noinline)) void full_block(const panel_product *block)
         one_vector_block(block);
 }
 
+/* ---------------------------------------------------------- few columns -- */
+
+/* Rows whose sums are made side by side: additions do not wait for each other. */
+enum { NARROW_ROWS = 4 };
+
+/* Vectors along the sum; their lanes are added up at the end. */
+static inline __attribute__((always_inline)) void
+narrow_rows(const panel_product *product, const float *first, const float *column, const int rows,
+            tern_vf *sum)
+{
+    const int64_t a_row = product->a_row, inner = product->inner;
+    for (int r = 0; r < rows; r++)
+        sum[r] = (tern_vf){ 0 };
+    for (int64_t s = 0; s < product->outer; s++)
+        for (int64_t u = 0; u < product->middle; u++, column += inner) {
+            const float *a = first + s * product->a_outer + u * product->a_middle;
+            for (int64_t t = 0; t < inner; t += TERN_LANES) {
+                tern_vf p = tern_load_part(column + t, inner - t);
+                for (int r = 0; r < rows; r++)
+                    sum[r] += tern_load_part(a + r * a_row + t, inner - t) * p;
+            }
+        }
+}
+
+static void narrow_product(const panel_product *product)
+{
+    const int64_t length = product->outer * product->middle * product->inner;
+    tern_vf sum[NARROW_ROWS];
+    for (int64_t r = 0; r < product->rows; r += NARROW_ROWS)
+        for (int64_t j = 0; j < product->width; j++) {
+            const float *a = product->a + r * product->a_row, *column = product->panel + j * length;
+            int rows = NARROW_ROWS;
+            if (product->rows - r >= NARROW_ROWS)
+                narrow_rows(product, a, column, NARROW_ROWS, sum);
+            else
+                for (rows = 0; rows < product->rows - r; rows++)
+                    narrow_rows(product, a + rows * product->a_row, column, 1, sum + rows);
+            for (int i = 0; i < rows; i++)
+                product->c[(r + i) * product->c_row + j] =
+                    product->start[(r + i) * product->start_row + j] + tern_hsum(sum[i]);
+        }
+}
+
+/* --------------------------------------------------------------- blocks -- */
+
+static void copy_row(float *to, const float *from, int64_t width)
+{
+    for (int64_t j = 0; j < width; j += TERN_LANES)
+        tern_store_part(to + j, tern_load_part(from + j, width - j), width - j);
+}
+
 /* A width that is no whole number of vectors: compute beside c, copy what belongs
  * there. */
 static void partial_block(panel_product block)
 {
     float beside[BLOCK_ROWS * PANEL_WIDTH];
     float *c = block.c;
-    int64_t c_row = block.c_row;
-    size_t bytes = (size_t)block.width * sizeof(float);
+    int64_t c_row = block.c_row, starts = block.start_row ? block.rows : 1;
 
-    for (int64_t r = 0; r < block.rows; r++)
-        memcpy(beside + r * PANEL_WIDTH, block.start + r * block.start_row, bytes);
+    for (int64_t r = 0; r < starts; r++)
+        for (int64_t j = 0; j < block.width; j += TERN_LANES) /* zeros behind, not garbage */
+            tern_store(beside + r * PANEL_WIDTH + j,
+                       tern_load_part(block.start + r * block.start_row + j, block.width - j));
     block.start = block.c = beside;
-    block.start_row = block.c_row = PANEL_WIDTH;
+    block.start_row = block.start_row ? PANEL_WIDTH : 0;
+    block.c_row = PANEL_WIDTH;
     full_block(&block);
     for (int64_t r = 0; r < block.rows; r++)
-        memcpy(c + r * c_row, beside + r * PANEL_WIDTH, bytes);
+        copy_row(c + r * c_row, beside + r * PANEL_WIDTH, block.width);
 }
 
 /* Rows are cut into the fewest blocks, of sizes that differ by at most one. */
@@ -136,6 +189,10 @@ void TERN_LEVEL(tern_panel_product)(const panel_product *product)
     int64_t blocks = (product->rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
     panel_product block = *product;
 
+    if (product->narrow) {
+        narrow_product(product);
+        return;
+    }
     for (int64_t i = 0; i < blocks; i++) {
         int64_t first = product->rows * i / blocks;
         block.rows = product->rows * (i + 1) / blocks - first;

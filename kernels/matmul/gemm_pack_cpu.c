@@ -20,6 +20,8 @@
 #include "core/transpose.h"
 #include "kernels/matmul/gemm.h"
 
+enum { ROWS_AHEAD = 16 };
+
 /* One vector of columns of a transposed B: b[j * b_stride + p] to panel[p * width + j]. */
 static void pack_transposed_columns(int64_t k, int64_t columns, const float *b, int64_t b_stride,
                                     float *panel, int64_t width)
@@ -33,22 +35,27 @@ static void pack_transposed_columns(int64_t k, int64_t columns, const float *b, 
             panel[p * width + j] = j < columns ? b[j * b_stride + p] : 0;
 }
 
+/* A row of the panel at a time: rows of B lie on pages of their own, where nothing but this
+ * prefetch looks ahead. */
+static void pack_rows(int64_t k, int64_t columns, const float *b, int64_t b_stride, float *panel)
+{
+    for (int64_t p = 0; p < k; p++, b += b_stride)
+        for (int64_t j = 0; j < columns; j += TERN_LANES, panel += TERN_LANES) {
+            __builtin_prefetch(b + ROWS_AHEAD * b_stride + j);
+            tern_store(panel, tern_load_part(b + j, columns - j));
+        }
+}
+
 void TERN_LEVEL(tern_pack_panel)(int64_t k, int64_t columns, const float *b, int64_t b_stride,
                                  bool b_transposed, float *panel)
 {
     int64_t width = tern_panel_width(columns);
 
-    for (int64_t j = 0; j < width; j += TERN_LANES) {
-        int64_t there = columns - j < TERN_LANES ? columns - j : TERN_LANES;
-        if (b_transposed)
-            pack_transposed_columns(k, there, b + j * b_stride, b_stride, panel + j, width);
-        else if (there == TERN_LANES)
-            for (int64_t p = 0; p < k; p++)
-                tern_store(panel + p * width + j, tern_load(b + p * b_stride + j));
-        else
-            for (int64_t p = 0; p < k; p++)
-                tern_store(panel + p * width + j, tern_load_part(b + p * b_stride + j, there));
-    }
+    if (!b_transposed)
+        pack_rows(k, columns, b, b_stride, panel);
+    for (int64_t j = 0; b_transposed && j < width; j += TERN_LANES)
+        pack_transposed_columns(k, columns - j < TERN_LANES ? columns - j : TERN_LANES,
+                                b + j * b_stride, b_stride, panel + j, width);
 }
 
 size_t TERN_LEVEL(tern_gemm_packed_bytes)(int64_t k, int64_t n)
