@@ -41,7 +41,6 @@ CLI_SRC := $(wildcard cli/*.c)
 TEST_SRC := $(wildcard tests/test_*.c)
 TEST_LEVEL_SRC := $(wildcard tests/*_cpu.c)
 TEST_HELP_SRC := $(filter-out $(TEST_SRC) $(TEST_LEVEL_SRC),$(wildcard tests/*.c))
-BENCH_SRC := $(wildcard bench/*.c)
 EXAMPLE_SRC := $(wildcard examples/*.c)
 BENCH_LEVEL_SRC := $(wildcard bench/*/*_cpu.c)
 BENCH_HELP_SRC := $(filter-out $(BENCH_LEVEL_SRC),$(wildcard bench/*/*.c))
@@ -54,7 +53,6 @@ TEST_HELP_OBJ := $(TEST_HELP_SRC:%.c=$(BUILD)/%.o) \
 BENCH_HELP_OBJ := $(BENCH_HELP_SRC:%.c=$(BUILD)/%.o) \
                   $(foreach level,$(LEVELS),$(BENCH_LEVEL_SRC:%.c=$(BUILD)/%.$(level).o))
 TESTS := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
-BENCHES := $(BENCH_SRC:%.c=$(BUILD)/%)
 EXAMPLES := $(EXAMPLE_SRC:%.c=$(BUILD)/%)
 
 # These install packages before they build, for which they call make again.  Two at once, or
@@ -75,7 +73,7 @@ help:
 	@echo "make sim      build the CUDA simulator plugin (g++, no GPU needed)"
 	@echo "make cuda     build the CUDA plugin (needs nvcc, no GPU needed)"
 	@echo "make bench    time the kernels that the road stands on, and whole models"
-	@echo "make bench-peers  time whole models beside PyTorch and onnxruntime (under $(BUILD)/)"
+	@echo "make bench-peers  the same beside PyTorch and onnxruntime (installed under $(BUILD)/)"
 	@echo "make check    clang, sanitizers, valgrind, static analysis: slower than the tests"
 	@echo "make install  program, libraries, headers to PREFIX (default /usr/local); make uninstall"
 	@echo "make deps     install missing packages of the distribution"
@@ -148,9 +146,6 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_HELP_OBJ) $(BUILD)/libbench.a $(BUIL
 FAILING := malloc calloc realloc aligned_alloc strdup strndup asprintf mmap
 $(BUILD)/tests/test_out_of_memory_%: override LDFLAGS += $(FAILING:%=-Wl,--wrap=%)
 
-$(BUILD)/bench/%: $(BUILD)/bench/%.o $(BUILD)/libbench.a $(BUILD)/libtern.a
-	$(Q)$(CC) $(CFLAGS_ALL) $(EXPORT) -o $@ $^ $(LIBS) $(LDFLAGS)
-
 $(BUILD)/examples/%: $(BUILD)/examples/%.o $(BUILD)/libtern.a
 	$(Q)$(CC) $(CFLAGS_ALL) $(EXPORT) -o $@ $^ $(LIBS) $(LDFLAGS)
 
@@ -190,7 +185,7 @@ uninstall:
 check: deps
 	@./.ci/deps $(CHECK_PACKAGES)
 	@./tests/check
-examples-built: $(EXAMPLES) $(BENCHES)
+examples-built: $(EXAMPLES)
 
 # Programs that make up files and have them read (tests/fuzz/fuzz.h); clang alone has the
 # library for that.
@@ -211,12 +206,10 @@ demo: deps
 examples: deps
 	@$(MAKE) --no-print-directory build $(EXAMPLES)
 tests: $(TESTS) $(BUILD)/tern
-bench: deps
-	@$(MAKE) --no-print-directory build $(BENCHES)
+bench: cpu
 	@$(BUILD)/tern bench matmul linear conv2d attention lstm layer_norm softmax --pass fwd,bwd --threads 1,2
-	@$(BUILD)/bench/models
-bench-peers: deps
-	@$(MAKE) --no-print-directory build $(BUILD)/bench/models
+	@$(BUILD)/tern bench --model all --threads 1,2
+bench-peers: cpu
 	@BUILD=$(BUILD) bench/peers/run $(PEERS)
 
 clean:

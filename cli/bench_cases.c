@@ -90,11 +90,39 @@ static bool choose_gradients(const bench_flags *flags, bench_cases *cases, tern_
     return true;
 }
 
+static bool add_model(const bench_flags *flags, bench_cases *cases, const bench_model *model,
+                      tern_error *error)
+{
+    bool any = false;
+    for (int pass = BENCH_INFER; pass <= BENCH_TRAIN && !error->code; pass++)
+        if (flags->settings.passes[pass])
+            any = bench_cases_add_whole_model(cases, model, pass, error) || any;
+    return any || error->code ||
+           tern_error_set(error, TERN_ERR_ARGUMENT, "--pass: of whole models infer or train");
+}
+
+/* "cnn,lstm" or "all". */
+static void add_models(const bench_flags *flags, bench_cases *cases, tern_error *error)
+{
+    char name[64];
+    bool all = strcmp(flags->models, "all") == 0;
+    for (int i = 0; all && bench_models[i] && !error->code; i++)
+        add_model(flags, cases, bench_models[i], error);
+    for (const char *at = flags->models; !all && *at && !error->code; at += *at == ',') {
+        size_t length = strcspn(at, ",");
+        snprintf(name, sizeof name, "%.*s", (int)length, at);
+        const bench_model *model = bench_model_find(name, error);
+        if (model)
+            add_model(flags, cases, model, error);
+        at += length;
+    }
+}
+
 static bool filter(const bench_flags *flags, bench_cases *cases, tern_error *error)
 {
     for (int i = cases->count - 1; flags->filter && i >= 0; i--) {
         char line[1024];
-        snprintf(line, sizeof line, "%s %s %s", cases->of[i].op->name, cases->of[i].inputs,
+        snprintf(line, sizeof line, "%s %s %s", bench_case_name(&cases->of[i]), cases->of[i].inputs,
                  cases->of[i].options);
         if (!strstr(line, flags->filter))
             bench_cases_remove(cases, i);
@@ -111,7 +139,9 @@ bool bench_flags_cases(const bench_flags *flags, const tern_ctx *ctx, bench_case
         add_word(flags, cases, ctx, flags->words.items[i], error);
     if (flags->shapes && !error->code)
         bench_cases_add_file(cases, flags->shapes, error);
-    if (!flags->words.count && !flags->shapes && !error->code)
+    if (flags->models && !error->code)
+        add_models(flags, cases, error);
+    if (!flags->words.count && !flags->shapes && !flags->models && !error->code)
         add_group(flags, cases, NULL, error);
     return !error->code && choose_gradients(flags, cases, error) && filter(flags, cases, error);
 }

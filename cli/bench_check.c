@@ -22,22 +22,32 @@ static bool check_dtype(const bench_flags *flags, const tern_ctx *ctx, tern_erro
                           nearest ? nearest : "", nearest ? "?" : "");
 }
 
-/* Providers on the device, each once, of the problems' ops. */
-static int find_providers(const tern_ctx *ctx, const bench_cases *cases,
-                          const char *names[MOST_NAMES])
+static bool is_among(const char *name, const char *const *names, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* Providers on the device, each once, of the problems' ops, and peers. */
+static int find_providers(const bench_flags *flags, const tern_ctx *ctx,
+                          const bench_cases *cases, const char *names[MOST_NAMES])
 {
     const tern_impl *impl;
     int count = 0;
     for (int i = 0; (impl = tern_impl_at(ctx, i)); i++) {
         bool wanted = false;
         for (int j = 0; j < cases->count && !wanted; j++)
-            wanted = strcmp(impl->backend, tern_device(ctx)) == 0 &&
+            wanted = strcmp(impl->backend, tern_device(ctx)) == 0 && cases->of[j].op &&
                      strcmp(impl->op, cases->of[j].op->name) == 0;
-        for (int j = 0; j < count && wanted; j++)
-            wanted = strcmp(names[j], impl->provider) != 0;
-        if (wanted && count < MOST_NAMES)
+        if (wanted && !is_among(impl->provider, names, count) && count < MOST_NAMES)
             names[count++] = impl->provider;
     }
+    for (int i = 0; i < flags->settings.peer_count && count < MOST_NAMES; i++)
+        names[count++] = flags->settings.peers[i].name;
+    if (count < MOST_NAMES && flags->models && !is_among("hand", names, count))
+        names[count++] = "hand";
     return count;
 }
 
@@ -74,13 +84,10 @@ bool bench_flags_check(const bench_flags *flags, const bench_cases *cases, tern_
     tern_ctx *ctx = cli_open((tern_ctx_opts){ .device = flags->settings.device, .threads = 1 },
                              &flags->plugins, error);
     bool ok = ctx && check_dtype(flags, ctx, error);
-    int count = ok ? find_providers(ctx, cases, names) : 0;
+    int count = ok ? find_providers(flags, ctx, cases, names) : 0;
     for (int i = 0; ok && i < BENCH_LIST && flags->settings.providers[i]; i++) {
         const char *wanted = flags->settings.providers[i];
-        bool found = false;
-        for (int j = 0; j < count; j++)
-            found = found || strcmp(wanted, names[j]) == 0;
-        ok = found || fail_provider(wanted, ctx, names, count, error);
+        ok = is_among(wanted, names, count) || fail_provider(wanted, ctx, names, count, error);
     }
     tern_ctx_free(ctx);
     return ok;

@@ -14,10 +14,14 @@ static const cli_command command = {
     "after.  A model stands for the problems of one training step of it (cnn, lstm,\n"
     "transformer, crossmodal, trimodal-concat, -attention, -crossmodal), a group for the ops\n"
     "of a folder of kernels/, such as elementwise; without any, all ops are timed.\n"
+    "--model names whole models instead: batch-1 inference and a training step, each in a\n"
+    "process of its own, with its memory.  A --peer is a program that times the same problems\n"
+    "in another framework (bench/process/peer.h).\n"
     "`tern bench compare A.json B.json` says what became faster or slower; `tern bench plot`\n"
     "draws rooflines and speed along a size.  Each has a --help of its own.",
     "  tern bench matmul --shape M=1:128:x2,K=512,N=512 --pass fwd,bwd\n"
-    "  tern bench conv2d --inputs 'x=[16,32,32,64] weight=[64,3,3,64]' --set pad=1,1",
+    "  tern bench conv2d --inputs 'x=[16,32,32,64] weight=[64,3,3,64]' --set pad=1,1\n"
+    "  tern bench --model lstm --peer 'eager=bench/peers/peer eager'",
     .least = 0, .most = CLI_MAX_REPEAT,
 };
 
@@ -88,6 +92,43 @@ static int parse_tags(bench_flags *flags)
     return -1;
 }
 
+/* Cuts off ":model" or ":op", for which alone the peer is asked. */
+static void take_kind(char *name, bench_peer_given *peer)
+{
+    char *colon = strrchr(name, ':');
+    peer->no_ops = colon && strcmp(colon, ":model") == 0;
+    peer->no_models = colon && strcmp(colon, ":op") == 0;
+    if (peer->no_ops || peer->no_models)
+        *colon = '\0';
+}
+
+/* "NAME=COMMAND" or "NAME:model=COMMAND", NAME being none of tern's own providers. */
+static int parse_peers(bench_flags *flags)
+{
+    static const char *const own[] = { "hand", "openblas", "ref" };
+    bench_settings *settings = &flags->settings;
+    if (flags->peers.count > BENCH_PEERS)
+        return cli_misused("bench", "--peer: at most %d", BENCH_PEERS);
+    for (int i = 0; i < flags->peers.count; i++) {
+        const char *text = flags->peers.items[i], *equals = strchr(text, '=');
+        char *name = flags->peer_names[i];
+        if (!equals || equals == text || !equals[1] || equals - text >= BENCH_NAME)
+            return cli_misused("bench", "--peer %s: NAME=COMMAND wanted", text);
+        snprintf(name, BENCH_NAME, "%.*s", (int)(equals - text), text);
+        bench_peer_given *peer = &settings->peers[settings->peer_count++];
+        *peer = (bench_peer_given){ .name = name, .command = equals + 1 };
+        take_kind(name, peer);
+        for (size_t j = 0; j < sizeof own / sizeof *own; j++)
+            if (strcmp(name, own[j]) == 0)
+                return cli_misused("bench", "--peer %s: that is a provider of tern's own", name);
+        for (int j = 0; j < i; j++)
+            if (strcmp(name, flags->peer_names[j]) == 0)
+                return cli_misused("bench", "--peer %s: there are two of that name", name);
+    }
+    return settings->dropout >= 0 && settings->dropout < 1
+               ? -1 : cli_misused("bench", "--dropout wants a number from 0 to below 1");
+}
+
 static int parse_files(const bench_flags *flags)
 {
     tern_error error = { 0 };
@@ -113,7 +154,7 @@ static int join_plugins(bench_flags *flags)
 /* Lists and choices, once the flags are in their places. */
 static int parse_values(bench_flags *flags)
 {
-    static const char *const passes[] = { "fwd", "bwd", "both" };
+    static const char *const passes[] = { "fwd", "bwd", "both", "infer", "train" };
     static const char *const caches[] = { "hot", "cold" };
     bench_settings *settings = &flags->settings;
     bool cache[2] = { false };
@@ -128,6 +169,8 @@ static int parse_values(bench_flags *flags)
         status = parse_files(flags);
     if (status < 0)
         status = join_plugins(flags);
+    if (status < 0)
+        status = parse_peers(flags);
     if (status < 0 && (split(flags->providers, flags->room[0], sizeof flags->room[0],
                              settings->providers, BENCH_LIST - 1) < 0 ||
                        split(flags->simd, flags->room[1], sizeof flags->room[1], settings->simd,
@@ -151,8 +194,9 @@ static void join(int argc, char **argv, char *text, size_t size)
 
 int bench_flags_parse(bench_flags *f, int argc, char **argv)
 {
-    *f = (bench_flags){ .passes = "fwd", .threads = "1", .caches = "hot,cold", .percent = 1,
+    *f = (bench_flags){ .passes = "fwd,infer,train", .threads = "1", .caches = "hot,cold", .percent = 1,
                         .settings = { .rule = bench_stop_rule_default(), .ceilings = 1, .seed = 1,
+                                      .dropout = 0.1, .peer_seconds = 300,
                                       .stop = cli_is_interrupted } };
     bench_settings *s = &f->settings;
     const cli_flag flags[] = {
@@ -160,7 +204,8 @@ int bench_flags_parse(bench_flags *f, int argc, char **argv)
         { "--set", CLI_REPEAT, &f->set, "OPTION=VALUE", "an option of the op" },
         { "--shape", CLI_TEXT, &f->shape, "LIST", "values of letters: M=8:4096:x2,K=512" },
         { "--shapes", CLI_TEXT, &f->shapes, "FILE", "problems of tern profile --save-shapes" },
-        { "--pass", CLI_TEXT, &f->passes, "LIST", "fwd, bwd, both" },
+        { "--model", CLI_TEXT, &f->models, "LIST", "whole models, or all" },
+        { "--pass", CLI_TEXT, &f->passes, "LIST", "of ops fwd, bwd, both; of --model infer, train" },
         { "--gradients", CLI_TEXT, &f->gradients, "LIST", "of bwd: inputs that want one (all)" },
         { "--provider", CLI_TEXT, &f->providers, "LIST", "only these (all)" },
         { "--threads", CLI_TEXT, &f->threads, "LIST", "numbers of threads" },
@@ -181,6 +226,10 @@ int bench_flags_parse(bench_flags *f, int argc, char **argv)
         { "--list", CLI_FLAG, &f->list, NULL, "print the problems, time nothing" },
         { "--dry-run", CLI_FLAG, &f->dry_run, NULL, "print what would be timed, time nothing" },
         { "--profile", CLI_FLAG, &s->once, NULL, "run each once, unchecked, for a profiler" },
+        { "--peer", CLI_REPEAT, &f->peers, "NAME=COMMAND",
+          "another provider, a program; NAME:model or NAME:op: of these alone" },
+        { "--peer-seconds", CLI_POSITIVE, &s->peer_seconds, "S", "a peer's time for an answer" },
+        { "--dropout", CLI_REAL, &s->dropout, "P", "of training steps of trimodal --models" },
         { "--plugin", CLI_REPEAT, &f->plugins, "FILE", "your own ops or providers" }, { 0 } };
     int status = cli_parse(&command, flags, argc, argv, &f->words);
     join(argc, argv, f->typed, sizeof f->typed);

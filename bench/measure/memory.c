@@ -2,6 +2,7 @@
 #include "bench/measure/memory.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,6 +31,18 @@ int64_t bench_peak_resident_bytes(void)
 {
     int64_t kib = kib_of("/proc/self/status", "VmHWM:");
     return kib < 0 ? -1 : kib * 1024;
+}
+
+void bench_forget_peak(void)
+{
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+    FILE *file = fopen("/proc/self/clear_refs", "w");
+    if (!file)
+        return;
+    fputs("5", file);
+    fclose(file);
 }
 
 int64_t bench_available_bytes(void)

@@ -8,6 +8,9 @@
  * -1 if the system does not say. */
 int64_t bench_resident_bytes(void);
 int64_t bench_peak_resident_bytes(void);
+/* What is freed goes back to the system, and the most that there ever were begins anew from now
+ * on, if the system can do that. */
+void bench_forget_peak(void);
 
 /* Bytes that can be had without swapping, those that hold files' contents included; -1 if the
  * system does not say. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bench/suite/outline.h"
+#include "bench/suite/peers.h"
 #include "kernels/matmul/openblas.h"
 
 /* memcpy in L2 was seen 3 % above the copy ceiling: that close means nothing. */
@@ -17,19 +18,37 @@ const char *bench_result_verdict(const bench_result *result)
         return "WRONG VALUES";
     if (result->left_out)
         return "WRONG: left values unwritten";
+    if (result->allocations > 0)
+        return "WRONG: took memory from the heap in timed runs";
     if (result->summary.median * ABOVE_THE_ROOF < result->roof.seconds)
         return "suspect: faster than the roofline";
     return "ok";
+}
+
+/* That of the peer; NULL for other providers. */
+static const char *command_of(const bench_settings *settings, const bench_result *result)
+{
+    for (int i = 0; i < settings->peer_count; i++)
+        if (strcmp(settings->peers[i].name, result->provider) == 0)
+            return settings->peers[i].command;
+    return NULL;
 }
 
 void bench_row_command(const bench_suite *suite, const bench_result *result, char *text,
                        size_t size)
 {
     const bench_settings *settings = suite->settings;
-    size_t used = (size_t)snprintf(
-        text, size, "tern bench %s --inputs '%s' --pass %s --provider %s --threads %d --cache %s",
-        result->of->op->name, result->of->inputs, bench_pass_name(result->pass), result->provider,
-        result->threads, result->cold ? "cold" : "hot");
+    const char *pass = bench_pass_name(result->pass), *command = command_of(settings, result);
+    size_t used = result->of->model
+        ? (size_t)snprintf(text, size, "tern bench --model %s --pass %s --provider %s --threads %d",
+                           bench_case_name(result->of), pass, result->provider, result->threads)
+        : (size_t)snprintf(text, size, "tern bench %s --inputs '%s' --pass %s --provider %s "
+                           "--threads %d --cache %s", bench_case_name(result->of),
+                           result->of->inputs, pass, result->provider, result->threads,
+                           result->cold ? "cold" : "hot");
+    if (command && used < size)
+        used += (size_t)snprintf(text + used, size - used, " --peer '%s=%s'", result->provider,
+                                 command);
     if (*result->simd && used < size)
         used += (size_t)snprintf(text + used, size - used, " --simd %s", result->simd);
     if (result->of->gradients && used < size)
@@ -76,7 +95,7 @@ static const bench_result *cold_of(const bench_suite *suite, const bench_result 
 static void print_line(FILE *to, const bench_result *hot, const bench_result *cold)
 {
     const bench_result *any = hot ? hot : cold;
-    fprintf(to, "  %-4s %-9s %3d %-6s", bench_pass_name(any->pass), any->provider, any->threads,
+    fprintf(to, "  %-5s %-11s %3d %-6s", bench_pass_name(any->pass), any->provider, any->threads,
             any->simd);
     print_time(to, hot);
     print_time(to, cold);
@@ -92,6 +111,10 @@ static void print_line(FILE *to, const bench_result *hot, const bench_result *co
         fprintf(to, " %5.2f [%4.2f %4.2f]", any->ratio.value, any->ratio.low, any->ratio.high);
     else
         fprintf(to, " %5s  %9s ", "", "");
+    if (any->memory_growth >= 0 && !any->skipped)
+        fprintf(to, " %6.1f", (double)any->memory_growth / 0x1p20);
+    else
+        fprintf(to, " %6s", "");
     fprintf(to, " %7.2g  %s\n", fmax(any->error[0], any->error[1]), bench_result_verdict(any));
 }
 
@@ -123,6 +146,11 @@ static void print_host(FILE *to, const bench_suite *suite)
             d->other_percent, d->steal_percent, d->involuntary_switches);
     if (tern_openblas_corename())
         fprintf(to, "OpenBLAS takes its kernels for %s\n", tern_openblas_corename());
+    for (int i = 0; suite->peers && i < suite->settings->peer_count; i++) {
+        fprintf(to, "%s: %s\n", suite->settings->peers[i].name, suite->peers->about[i]);
+        if (*suite->peers->cold[i] && suite->settings->cold)
+            fprintf(to, "  cold: %s\n", suite->peers->cold[i]);
+    }
     print_core_to_core(to, suite);
     for (int i = 0; i < suite->ceilings.count; i++) {
         const bench_ceiling *c = &suite->ceilings.ceiling[i];
@@ -139,7 +167,7 @@ static void print_host(FILE *to, const bench_suite *suite)
 
 static void print_problem(FILE *to, const bench_case *of)
 {
-    fprintf(to, "%s %s %s", of->op->name, of->inputs, of->options);
+    fprintf(to, "%s %s %s", bench_case_name(of), of->inputs, of->options);
     if (of->gradients)
         fprintf(to, "  for %s", *of->gradients ? of->gradients : "nothing");
     if (of->count != 1)
@@ -151,9 +179,9 @@ void bench_print_table(FILE *to, const bench_suite *suite)
 {
     const bench_case *last = NULL;
     print_host(to, suite);
-    fprintf(to, "  %-4s %-9s %3s %-6s %10s %5s %10s %5s %8s %7s %5s %5s %-6s %18s %7s\n", "pass",
-            "provider", "thr", "simd", "hot us", "+-", "cold us", "+-", "GFLOP/s", "GB/s", "FMA",
-            "roof", "by", "x best other [95%]", "error");
+    fprintf(to, "  %-5s %-11s %3s %-6s %10s %5s %10s %5s %8s %7s %5s %5s %-6s %18s %6s %7s\n",
+            "pass", "provider", "thr", "simd", "hot us", "+-", "cold us", "+-", "GFLOP/s", "GB/s",
+            "FMA", "roof", "by", "x best other [95%]", "MiB", "error");
     for (int i = 0; i < suite->count; i++) {
         const bench_result *result = &suite->results[i];
         const bench_result *cold = cold_of(suite, result);
@@ -181,7 +209,7 @@ void bench_print_outline(FILE *to, const bench_suite *suite)
 {
     const bench_case *last = NULL;
     int skipped = 0;
-    fprintf(to, "  %-4s %-9s %3s %-6s %-9s %10s %10s %10s\n", "pass", "provider", "thr", "simd",
+    fprintf(to, "  %-5s %-11s %3s %-6s %-9s %10s %10s %10s\n", "pass", "provider", "thr", "simd",
             "cache", "MFLOP", "MB", "needs MiB");
     for (int i = 0; i < suite->count; i++) {
         const bench_result *result = &suite->results[i], *cold = cold_of(suite, result);
@@ -189,7 +217,7 @@ void bench_print_outline(FILE *to, const bench_suite *suite)
         if (result->of != last)
             print_problem(to, result->of);
         last = result->of;
-        fprintf(to, "  %-4s %-9s %3d %-6s %-9s %10.3f %10.3f %10.1f  %s\n",
+        fprintf(to, "  %-5s %-11s %3d %-6s %-9s %10.3f %10.3f %10.1f  %s\n",
                 bench_pass_name(result->pass), result->provider, result->threads, result->simd,
                 cold ? "hot, cold" : result->cold ? "cold" : "hot", result->flops * 1e-6,
                 result->bytes * 1e-6, result->memory / 0x1p20,

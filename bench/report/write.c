@@ -1,5 +1,6 @@
 #include "bench/report/write.h"
 
+#include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
@@ -8,6 +9,8 @@
 
 #include "bench/measure/build.h"
 #include "bench/report/table.h"
+#include "bench/suite/peers.h"
+#include "bench/workload/workload.h"
 #include "core/host_file.h"
 #include "kernels/matmul/openblas.h"
 
@@ -51,6 +54,18 @@ static json_t *host_json(const bench_suite *suite)
                      (json_int_t)d->involuntary_switches, "core_to_core",
                      c->most > 0 ? json_pack("{s:f, s:f}", "least", c->least, "most", c->most)
                                  : json_null());
+}
+
+/* Other processes, and what they say of themselves. */
+static json_t *peers_json(const bench_suite *suite)
+{
+    json_t *list = json_array();
+    for (int i = 0; suite->peers && i < suite->settings->peer_count; i++)
+        json_array_append_new(
+            list, json_pack("{s:s, s:s, s:s, s:o}", "name", suite->settings->peers[i].name,
+                            "command", suite->settings->peers[i].command, "about",
+                            suite->peers->about[i], "cold", text_or_null(suite->peers->cold[i])));
+    return list;
 }
 
 static json_t *ceilings_json(const bench_suite *suite)
@@ -101,6 +116,22 @@ static double rounded(double seconds)
     return strtod(text, NULL);
 }
 
+/* What is known of whole models besides. */
+static void add_model(json_t *row, const bench_result *result)
+{
+    json_t *distances = json_object();
+    for (int i = 0; i < BENCH_DISTANCES; i++)
+        if (result->distances[i] != 0)
+            json_object_set_new(distances, bench_distance_name((bench_distance)i),
+                                json_real(result->distances[i]));
+    json_object_set_new(row, "distances", distances);
+    json_object_set_new(row, "memory_growth", result->memory_growth < 0
+                                                  ? json_null()
+                                                  : json_integer(result->memory_growth));
+    json_object_set_new(row, "rows", json_integer(result->pass == BENCH_TRAIN
+                                                      ? result->of->model->rows : 1));
+}
+
 static void add_times(json_t *row, const bench_result *result)
 {
     const bench_summary *time = &result->summary;
@@ -121,6 +152,8 @@ static void add_times(json_t *row, const bench_result *result)
         text_or_null(result->roof.seconds > 0 ? bench_level_name(result->roof.level) : NULL),
         "roofline_seconds", result->roof.seconds);
     json_object_update_new(row, more);
+    if (result->of->model)
+        add_model(row, result);
     if (result->has_ratio)
         json_object_set_new(row, "ratio",
                             json_pack("{s:s, s:f, s:f, s:o}", "to", result->ratio_to, "value",
@@ -136,10 +169,11 @@ static json_t *row_json(const bench_suite *suite, const bench_result *result,
     snprintf(verdict, sizeof verdict, "%s%s", result->skipped ? "skipped: " : "",
              bench_result_verdict(result));
     json_t *row = json_pack(
-        "{s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:i, s:s, s:s, s:o, s:o, s:f, s:o, s:s, s:s}",
-        "op", result->of->op->name, "inputs", result->of->inputs, "options", result->of->options, "pass",
-        bench_pass_name(result->pass), "gradients", text_or_null(result->of->gradients),
-        "provider", result->provider, "device", result->device,
+        "{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:i, s:s, s:s, s:o, s:o, s:f, s:o, s:s, s:s}",
+        "kind", result->of->model ? "model" : "op", "op", bench_case_name(result->of), "inputs",
+        result->of->inputs, "options", result->of->options, "pass", bench_pass_name(result->pass),
+        "gradients", text_or_null(result->of->gradients), "provider", result->provider, "device",
+        result->device,
         "dtype", strcmp(result->device, "ref") == 0 ? "f64" : "f32", "threads", result->threads,
         "simd", result->simd, "cache", result->cold ? "cold" : "hot", "tags",
         tags_json(about), "axes", axes_json(result->of->axes), "count",
@@ -172,10 +206,11 @@ static char *as_json(const bench_suite *suite, const bench_about *about)
     struct tm utc;
     if (gmtime_r(&now, &utc))
         strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    json_t *report = json_pack("{s:s, s:s, s:s, s:o, s:s, s:o, s:o}", "format", "tern bench 1",
-                               "date", date, "version", TERN_VERSION, "git",
+    json_t *report = json_pack("{s:s, s:s, s:s, s:o, s:s, s:o, s:o, s:o}", "format",
+                               "tern bench 1", "date", date, "version", TERN_VERSION, "git",
                                text_or_null(bench_git()), "command", about->command, "host",
-                               host_json(suite), "ceilings", ceilings_json(suite));
+                               host_json(suite), "peers", peers_json(suite), "ceilings",
+                               ceilings_json(suite));
     char *head = report ? json_dumps(report, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(report);
     FILE *to = head ? open_memstream(&text, &size) : NULL;
@@ -207,25 +242,28 @@ static void print_csv(FILE *to, const bench_suite *suite)
 {
     fprintf(to, "op,inputs,options,axes,pass,provider,device,threads,simd,cache,n,median_s,"
                 "lower_quartile_s,upper_quartile_s,p99_s,relative_error,gflops,gbytes_per_s,"
-                "of_fma,of_roofline,ratio,error,verdict\n");
+                "of_fma,of_roofline,ratio,memory_growth,error,verdict\n");
     for (int i = 0; i < suite->count; i++) {
         const bench_result *r = &suite->results[i];
         const bench_summary *t = &r->summary;
-        const char *texts[] = { r->of->op->name, r->of->inputs, r->of->options, r->of->axes,
+        const char *texts[] = { bench_case_name(r->of), r->of->inputs, r->of->options, r->of->axes,
                                 bench_pass_name(r->pass), r->provider, r->device };
         for (size_t j = 0; j < sizeof texts / sizeof *texts; j++) {
             print_quoted(to, texts[j]);
             fputc(',', to);
         }
         fprintf(to, "%d,%s,%s,", r->threads, r->simd, r->cold ? "cold" : "hot");
+        char growth[32] = "";
+        if (r->memory_growth >= 0)
+            snprintf(growth, sizeof growth, "%" PRId64, r->memory_growth);
         if (r->skipped)
-            fprintf(to, ",,,,,,,,,,,,");
+            fprintf(to, ",,,,,,,,,,,,,");
         else
-            fprintf(to, "%d,%.9g,%.9g,%.9g,%.9g,%.3g,%.6g,%.6g,%.4g,%.4g,%.4g,%.3g,", t->count,
+            fprintf(to, "%d,%.9g,%.9g,%.9g,%.9g,%.3g,%.6g,%.6g,%.4g,%.4g,%.4g,%s,%.3g,", t->count,
                     t->median, t->lower_quartile, t->upper_quartile, t->p99, t->relative_error,
                     r->flops / t->median * 1e-9, r->bytes / t->median * 1e-9,
                     r->roof.fma_seconds / t->median, r->roof.seconds / t->median,
-                    r->has_ratio ? r->ratio.value : NAN, fmax(r->error[0], r->error[1]));
+                    r->has_ratio ? r->ratio.value : NAN, growth, fmax(r->error[0], r->error[1]));
         print_quoted(to, bench_result_verdict(r));
         fputc('\n', to);
     }
@@ -240,16 +278,16 @@ static void print_markdown(FILE *to, const bench_suite *suite)
     if (bench_suite_is_disturbed(suite))
         fprintf(to, "**Warning**: " BENCH_DISTURBED ".\n\n");
     fprintf(to, "| problem | pass | provider | threads | cache | us | ± %% | "
-                "GFLOP/s | GB/s | of FMA | of roofline | x best other | verdict |\n"
-                "|---|---|---|--:|---|--:|--:|--:|--:|--:|--:|--:|---|\n");
+                "GFLOP/s | GB/s | of FMA | of roofline | x best other | grew MiB | verdict |\n"
+                "|---|---|---|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|---|\n");
     for (int i = 0; i < suite->count; i++) {
         const bench_result *r = &suite->results[i];
         double median = r->summary.median;
-        fprintf(to, "| %s %s %s | %s | %s | %d | %s |", r->of->op->name, r->of->inputs,
+        fprintf(to, "| %s %s %s | %s | %s | %d | %s |", bench_case_name(r->of), r->of->inputs,
                 r->of->options, bench_pass_name(r->pass), r->provider, r->threads,
                 r->cold ? "cold" : "hot");
         if (r->skipped)
-            fprintf(to, " | | | | | | |");
+            fprintf(to, " | | | | | | | |");
         else
             fprintf(to, " %.1f | %.1f | %.1f | %.1f | %.0f %% | %.0f %% |", median * 1e6,
                     r->summary.relative_error * 100, r->flops / median * 1e-9,
@@ -257,6 +295,10 @@ static void print_markdown(FILE *to, const bench_suite *suite)
                     100 * r->roof.seconds / median);
         if (r->has_ratio)
             fprintf(to, " %.2f (%.2f to %.2f) |", r->ratio.value, r->ratio.low, r->ratio.high);
+        else if (!r->skipped)
+            fprintf(to, " |");
+        if (!r->skipped && r->memory_growth >= 0)
+            fprintf(to, " %.1f |", (double)r->memory_growth / 0x1p20);
         else if (!r->skipped)
             fprintf(to, " |");
         fprintf(to, " %s |\n", bench_result_verdict(r));

@@ -1,4 +1,4 @@
-/* What is timed: an op on inputs of given shapes.
+/* What is timed: an op on inputs of given shapes, or a whole model.
  *
  * Cases come from the op table's samples or from the command line, there with letters
  * instead of sizes, each of which goes through a list of values:
@@ -14,11 +14,14 @@
 
 #include "core/op.h"
 
+struct bench_model;
+
 typedef struct bench_case {
-    const tern_op *op;
+    const tern_op *op;               /* NULL: a whole model */
+    const struct bench_model *model; /* NULL: an op         */
     char *inputs, *options; /* as in a tern_sample */
     char *axes;             /* "M=1 K=512", of a sweep; else "" */
-    /* Of a model's step or a recorded run: */
+    /* Of a whole model, of the ops of a model's step or of a recorded run: */
     bool has_pass;
     int pass;        /* a bench_pass: the only one in which it was used               */
     char *gradients; /* of backward: the inputs that wanted one, "weight,bias"; NULL: all */
@@ -47,6 +50,9 @@ typedef struct bench_axes {
 /* All axes of "M=1:128:x2,K=512,N=256,512". */
 bool bench_axes_parse(bench_axes *sweep, const char *text, tern_error *error);
 
+/* Of the op, or of the model. */
+const char *bench_case_name(const bench_case *of);
+
 /* Takes the case's texts over; false, and they are freed, if one is NULL or there is no
  * memory. */
 bool bench_cases_take(bench_cases *cases, bench_case made, tern_error *error);
@@ -62,9 +68,12 @@ bool bench_cases_add(bench_cases *cases, const tern_op *op, const char *inputs,
 
 /* --- used_cases.c: problems that were used, with how often each was --- */
 
-/* Of one training step of a model (bench/workload). */
-struct bench_model;
+/* The ops of one training step of a model (bench/workload). */
 bool bench_cases_add_model(bench_cases *cases, const struct bench_model *model, tern_error *error);
+
+/* The model itself: a BENCH_INFER of one row, or a BENCH_TRAIN of a whole batch. */
+bool bench_cases_add_whole_model(bench_cases *cases, const struct bench_model *model, int pass,
+                                 tern_error *error);
 
 /* Of a file of `tern profile --save-shapes`. */
 bool bench_cases_add_file(bench_cases *cases, const char *path, tern_error *error);

@@ -58,8 +58,7 @@ static bool copy_problem(tern_problem *copy, const tern_problem *from, int64_t f
 
 /* --------------------------------------------------------------- values -- */
 
-/* As doubles, whatever the tensor holds; NULL and an error in ctx without memory. */
-static double *read_values(tern_ctx *ctx, const tern_tensor *tensor)
+double *bench_read_values(tern_ctx *ctx, const tern_tensor *tensor)
 {
     size_t count = (size_t)tensor->count + 1;
     double *values = calloc(count, sizeof *values);
@@ -88,8 +87,7 @@ static int from_largest(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-/* Norm of a - b; of a gradient without its few largest differences. */
-static double distance(const double *a, const double *b, int64_t count, bool is_gradient)
+double bench_distance_of(const double *a, const double *b, int64_t count, bool is_gradient)
 {
     int64_t out = is_gradient ? (int64_t)((double)count * LEFT_OUT) : 0;
     double sum = 0, *apart = out ? malloc((size_t)count * sizeof *apart) : NULL;
@@ -171,7 +169,7 @@ static void take(const ref_run *run, tern_ctx *ctx, const tern_tensor *tensor, b
 {
     if (!tensor || !tern_ok(ctx))
         return;
-    double *values = read_values(ctx, tensor);
+    double *values = bench_read_values(ctx, tensor);
     if (!values)
         return;
     if (!run->moved) {
@@ -182,7 +180,7 @@ static void take(const ref_run *run, tern_ctx *ctx, const tern_tensor *tensor, b
     }
     to->allowed = 8 * sqrt(terms_of(ctx, is_gradient, to->count)) *
                       (EPS * norm(to->values, to->count) +
-                       distance(values, to->values, to->count, is_gradient)) +
+                       bench_distance_of(values, to->values, to->count, is_gradient)) +
                   FLT_MIN * sqrt((double)to->count);
     double all = norm(to->values, to->count), tiny = FLT_MIN * sqrt((double)to->count);
     if (all > 0 && to->allowed > WIDEST * all && to->allowed > 2 * tiny)
@@ -310,76 +308,4 @@ void bench_reference_free(bench_reference *reference)
         free(reference->gradient[i].values);
     }
     *reference = (bench_reference){ 0 };
-}
-
-/* ------------------------------------------------------------ comparing -- */
-
-/* The worse of the two; NaN is the worst. */
-static double worse(double a, double b)
-{
-    return isnan(a) || a > b ? a : b;
-}
-
-static double compare(const bench_value *wanted, tern_ctx *ctx, const tern_tensor *found,
-                      int64_t start)
-{
-    if (!wanted->count)
-        return 0;
-    if (!found || found->count < start + wanted->count)
-        return NAN;
-    double *values = read_values(ctx, found);
-    if (!values)
-        return NAN;
-    double apart = distance(values + start, wanted->values, wanted->count, wanted->is_gradient);
-    free(values);
-    return apart / (wanted->allowed + DBL_MIN);
-}
-
-/* Of a part: no gradient flows through what is not checked. */
-static float *mask_gradient(const bench_reference *reference, float *gradient, int64_t count,
-                            tern_ctx *ctx)
-{
-    int64_t one = count / reference->rows;
-    float *masked = calloc((size_t)count + 1, sizeof *masked);
-    if (!masked) {
-        tern_fail(ctx, TERN_ERR_MEMORY, "no memory for a gradient of %lld elements",
-                  (long long)count);
-        return gradient;
-    }
-    memcpy(masked + reference->first * one, gradient + reference->first * one,
-           (size_t)(reference->part * one) * sizeof *masked);
-    return masked;
-}
-
-double bench_reference_compare(const bench_reference *reference, bench_row *row)
-{
-    bool is_part = reference->part < reference->rows;
-    float *whole[TERN_MAX_SAVED];
-    double worst = 0;
-    memcpy(whole, row->grad_output, sizeof whole);
-    for (int i = 0; i < TERN_MAX_SAVED && is_part; i++)
-        if (whole[i])
-            row->grad_output[i] = mask_gradient(reference, whole[i], row->outputs[i]->count,
-                                                row->ctx);
-    row->runs = 0; /* the reference's very inputs */
-    bench_row_run(row, NULL, NULL);
-    for (int i = 0; i < TERN_MAX_SAVED && tern_ok(row->ctx); i++) {
-        const bench_value *wanted = &reference->output[i];
-        int64_t start = is_part ? reference->first * (wanted->count / reference->part) : 0;
-        worst = worse(compare(wanted, row->ctx, row->outputs[i], start), worst);
-    }
-    for (int i = 0; i < row->problem->count && tern_ok(row->ctx); i++) {
-        const bench_value *wanted = &reference->gradient[i];
-        const tern_tensor *gradient = row->inputs[i] ? row->inputs[i]->grad : NULL;
-        int64_t one = is_part && i == 0 ? wanted->count / reference->part : 0;
-        worst = worse(compare(&reference->changed[i], row->ctx, row->inputs[i], 0), worst);
-        if (row->inputs[i] && row->inputs[i]->requires_grad)
-            worst = worse(compare(wanted, row->ctx, gradient, reference->first * one), worst);
-    }
-    for (int i = 0; i < TERN_MAX_SAVED; i++)
-        if (row->grad_output[i] != whole[i]) {
-            free(row->grad_output[i]);
-            row->grad_output[i] = whole[i];
-        }
-    return tern_ok(row->ctx) ? worst : NAN;
 }

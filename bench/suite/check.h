@@ -43,8 +43,27 @@ bool bench_reference_make(bench_reference *reference, const bench_settings *sett
                           const tern_problem *problem, const bench_row *row, tern_error *error);
 void bench_reference_free(bench_reference *reference);
 
-/* Runs the row once on the reference's problem, which it was just given, and compares.  The error
- * as a part of what is allowed: more than 1 is wrong, NaN too. */
+/* --- compare.c: errors as parts of what is allowed; more than 1 is wrong, NaN too --- */
+
+/* Runs the row once on the reference's problem, which it was just given, and compares. */
 double bench_reference_compare(const bench_reference *reference, bench_row *row);
+
+/* What a peer is given (bench/process/peer.h): the problem's inputs, and what flows back
+ * through the outputs that the row has; of a part (reference not NULL), only through that.  */
+bool bench_peer_files_write(const char *path, const tern_problem *problem, const bench_row *row,
+                            const bench_reference *reference, tern_error *error);
+
+/* What it handed back, beside what the row's outputs and gradients should be.  An error if the
+ * file is none, or something is missing. */
+double bench_reference_compare_file(const bench_reference *reference, const bench_row *row,
+                                    const char *path, tern_error *error);
+
+/* --- of check.c, for compare.c --- */
+
+/* As doubles, whatever the tensor holds; NULL and an error in ctx without memory. */
+double *bench_read_values(tern_ctx *ctx, const tern_tensor *tensor);
+
+/* Norm of a - b; of a gradient without its few largest differences. */
+double bench_distance_of(const double *a, const double *b, int64_t count, bool is_gradient);
 
 #endif

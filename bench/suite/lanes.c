@@ -8,7 +8,10 @@
 #include "core/registry.h"
 #include "kernels/table.h"
 
-enum { WARMING_RUNS = 3 };
+enum { WARMING_RUNS = 3, RUNS_OF_A_MODEL = 3 /* in a turn */ };
+
+/* A process that slept has a core, caches and threads to find first. */
+static const double TURN_WARM_UP_SECONDS = 2e-3;
 
 /* ------------------------------------------------------------ contexts -- */
 
@@ -73,14 +76,16 @@ static bool add_results(bench_lanes *lanes, bench_lane *lane, const char *provid
 {
     const bench_settings *settings = lanes->suite->settings;
     bench_result made = { .of = lanes->of, .pass = lanes->pass, .threads = threads,
-                          .device = settings->device ? settings->device : "cpu" };
+                          .device = settings->device ? settings->device : "cpu",
+                          .memory_growth = -1, .allocations = -1 };
+    bool hot = settings->hot || lanes->of->model, cold = settings->cold && !lanes->of->model;
     snprintf(made.provider, sizeof made.provider, "%.*s", BENCH_NAME - 1, provider);
     snprintf(made.simd, sizeof made.simd, "%.*s", BENCH_NAME - 1, simd ? simd : "");
     lane->hot = lane->cold = -1;
-    if (settings->hot && (lane->hot = add_result(lanes->suite, &made, error)) < 0)
+    if (hot && (lane->hot = add_result(lanes->suite, &made, error)) < 0)
         return false;
     made.cold = true;
-    return !settings->cold || (lane->cold = add_result(lanes->suite, &made, error)) >= 0;
+    return !cold || (lane->cold = add_result(lanes->suite, &made, error)) >= 0;
 }
 
 static void skip_result(bench_suite *suite, int number, const char *why)
@@ -99,6 +104,25 @@ void bench_lane_skip(bench_lanes *lanes, bench_lane *lane, const char *why)
     skip_result(lanes->suite, lane->hot, why);
     skip_result(lanes->suite, lane->cold, why);
     lane->ready = false;
+}
+
+void bench_lane_fail(bench_lanes *lanes, bench_lane *lane, const char *why)
+{
+    const bench_settings *settings = lanes->suite->settings;
+    bool stopped = settings->stop && settings->stop(settings->user);
+    bench_lane_skip(lanes, lane, stopped ? "interrupted" : why);
+    for (int i = 0; i < 2; i++) {
+        int number = i ? lane->cold : lane->hot;
+        if (number >= 0)
+            lanes->suite->results[number].failed = !stopped;
+    }
+}
+
+void bench_lanes_skip_ready(bench_lanes *lanes, const char *why)
+{
+    for (int i = 0; i < lanes->count; i++)
+        if (lanes->lane[i].ready)
+            bench_lane_skip(lanes, &lanes->lane[i], why);
 }
 
 /* --------------------------------------------------------------- lanes -- */
@@ -153,6 +177,10 @@ void bench_lane_try(bench_lanes *lanes, bench_lane *lane)
     tern_problem problem = { 0 };
     tern_error error = { 0 };
     bench_pass pass = lanes->pass;
+    if (lane->is_peer) {
+        bench_peer_lane_try(lanes, lane);
+        return;
+    }
     if (make_sample(&problem, lanes->of->op, &error)) {
         lanes->pass = BENCH_FORWARD;
         open_lane(lanes, lane, kept.provider, kept.threads, *kept.simd ? kept.simd : NULL,
@@ -162,24 +190,73 @@ void bench_lane_try(bench_lanes *lanes, bench_lane *lane)
     }
 }
 
-static bool add_lane(bench_lanes *lanes, const char *provider, int threads, const char *simd,
-                     const tern_problem *problem, tern_error *error)
+/* With its results; NULL without memory. */
+static bench_lane *add_lane(bench_lanes *lanes, const char *provider, int threads,
+                            const char *simd, tern_error *error)
 {
     bench_lane *grown = realloc(lanes->lane, (size_t)(lanes->count + 1) * sizeof *grown);
-    if (!grown)
-        return tern_error_set(error, TERN_ERR_MEMORY, "no memory for a row");
+    if (!grown) {
+        tern_error_set(error, TERN_ERR_MEMORY, "no memory for a row");
+        return NULL;
+    }
     lanes->lane = grown;
     bench_lane *lane = &grown[lanes->count++];
     *lane = (bench_lane){ .hot = -1, .cold = -1 };
-    if (!add_results(lanes, lane, provider, threads, simd, error))
+    return add_results(lanes, lane, provider, threads, simd, error) ? lane : NULL;
+}
+
+/* One in another process: number is its place in settings.peers, -1 for tern's own. */
+static bool add_peer_lane(bench_lanes *lanes, int number, int thread_number, const char *simd,
+                          tern_error *error)
+{
+    const bench_settings *settings = lanes->suite->settings;
+    bench_lane *lane = add_lane(lanes, number < 0 ? "hand" : settings->peers[number].name,
+                                settings->threads[thread_number], simd, error);
+    if (!lane)
         return false;
-    if (problem)
-        open_lane(lanes, lane, provider, threads, simd, problem);
+    lane->is_peer = true;
+    lane->number = number;
+    lane->thread_number = thread_number;
+    lane->owns_peer = lanes->of->model != NULL;
+    const char *flags = number < 0 ? bench_compile_flags("cpu", simd) : NULL;
+    if (flags)
+        lanes->suite->results[lane->hot].flags = strdup(flags);
+    return true;
+}
+
+static bool is_asked(const bench_peer_given *peer, const bench_settings *settings,
+                     const bench_case *of)
+{
+    return wants_provider(settings, peer->name) && !(of->model ? peer->no_models : peer->no_ops);
+}
+
+static bool add_peers(bench_lanes *lanes, tern_error *error)
+{
+    const bench_settings *settings = lanes->suite->settings;
+    bool is_cpu = !settings->device || strcmp(settings->device, "cpu") == 0;
+    for (int t = 0; t < settings->thread_counts && is_cpu; t++)
+        for (int p = 0; p < settings->peer_count; p++)
+            if (is_asked(&settings->peers[p], settings, lanes->of) &&
+                !add_peer_lane(lanes, p, t, NULL, error))
+                return false;
+    return true;
+}
+
+static bool add_model_lanes(bench_lanes *lanes, tern_error *error)
+{
+    const bench_settings *settings = lanes->suite->settings;
+    const char *levels[4];
+    const char *best = tern_simd_levels(levels) ? levels[0] : NULL;
+    for (int t = 0; t < settings->thread_counts; t++)
+        for (int s = 0; s == 0 || (s < BENCH_LIST && settings->simd[s]); s++)
+            if (wants_provider(settings, "hand") &&
+                !add_peer_lane(lanes, -1, t, settings->simd[s] ? settings->simd[s] : best, error))
+                return false;
     return true;
 }
 
 /* problem NULL: results only. */
-static bool add_lanes(bench_lanes *lanes, const tern_problem *problem, tern_error *error)
+static bool add_op_lanes(bench_lanes *lanes, const tern_problem *problem, tern_error *error)
 {
     const bench_settings *settings = lanes->suite->settings;
     const char *levels[4];
@@ -193,19 +270,36 @@ static bool add_lanes(bench_lanes *lanes, const tern_problem *problem, tern_erro
             for (int p = 0; p < count; p++) {
                 /* Another library takes the best level there is. */
                 bool fits = strcmp(providers[p], "hand") == 0 || !simd || strcmp(simd, best) == 0;
-                if (fits && wants_provider(settings, providers[p]) &&
-                    !add_lane(lanes, providers[p], settings->threads[t], simd, problem, error))
+                if (!fits || !wants_provider(settings, providers[p]))
+                    continue;
+                bench_lane *lane = add_lane(lanes, providers[p], settings->threads[t], simd,
+                                            error);
+                if (!lane)
                     return false;
+                if (problem)
+                    open_lane(lanes, lane, providers[p], settings->threads[t], simd, problem);
             }
         }
     return !error->code;
+}
+
+static bool add_lanes(bench_lanes *lanes, const tern_problem *problem, tern_error *error)
+{
+    return (lanes->of->model ? add_model_lanes(lanes, error)
+                             : add_op_lanes(lanes, problem, error)) &&
+           add_peers(lanes, error);
 }
 
 bool bench_lanes_open(bench_lanes *lanes, bench_suite *suite, const bench_case *of,
                       bench_pass pass, const tern_problem *problem, tern_error *error)
 {
     *lanes = (bench_lanes){ .suite = suite, .of = of, .pass = pass };
-    return add_lanes(lanes, problem, error);
+    if (!add_lanes(lanes, problem, error))
+        return false;
+    if (!problem)
+        return true;
+    bench_peer_lanes_start(lanes);
+    return bench_op_peers_open(lanes, problem, error);
 }
 
 bool bench_lanes_skip(bench_suite *suite, const bench_case *of, bench_pass pass, const char *why,
@@ -219,13 +313,22 @@ bool bench_lanes_skip(bench_suite *suite, const bench_case *of, bench_pass pass,
     return ok;
 }
 
+static void close_lane(bench_lane *lane)
+{
+    bench_evictor_free(lane->evictor);
+    bench_row_close(&lane->row);
+    tern_ctx_free(lane->ctx);
+    if (lane->owns_peer)
+        bench_peer_end(lane->peer);
+    else if (lane->peer)
+        bench_peer_close(lane->peer);
+}
+
 void bench_lanes_close(bench_lanes *lanes)
 {
-    for (int i = 0; i < lanes->count; i++) {
-        bench_evictor_free(lanes->lane[i].evictor);
-        bench_row_close(&lanes->lane[i].row);
-        tern_ctx_free(lanes->lane[i].ctx);
-    }
+    for (int i = 0; i < lanes->count; i++)
+        close_lane(&lanes->lane[i]);
+    close_lane(&lanes->guide);
     free(lanes->lane);
     *lanes = (bench_lanes){ 0 };
 }
@@ -245,10 +348,32 @@ static void empty_caches(void *user)
     bench_evict(lane->evictor, buffers, count + 1);
 }
 
-double bench_lane_run(bench_lane *lane, bool cold)
+static bool run_peer(bench_lanes *lanes, bench_lane *lane, bool cold, bench_peer_times *times,
+                     int *count)
 {
-    if (cold)
-        return bench_row_run(&lane->row, empty_caches, lane);
-    bench_row_run(&lane->row, NULL, NULL);
-    return bench_row_run(&lane->row, NULL, NULL);
+    tern_error error = { 0 };
+    *count = lanes->of->model ? RUNS_OF_A_MODEL : 1;
+    if (bench_peer_run(lane->peer, (bench_peer_turn){ *count, TURN_WARM_UP_SECONDS, cold }, times,
+                       &error))
+        return true;
+    bench_lane_fail(lanes, lane, error.message);
+    return false;
+}
+
+bool bench_lane_run(bench_lanes *lanes, bench_lane *lane, bool cold, bench_peer_times *times,
+                    int *count)
+{
+    *times = (bench_peer_times){ .memory_growth = -1, .allocations = -1 };
+    *count = 1;
+    if (lane->peer)
+        return run_peer(lanes, lane, cold, times, count);
+    if (!cold)
+        bench_row_run(&lane->row, NULL, NULL);
+    times->seconds[0] = bench_row_run(&lane->row, cold ? empty_caches : NULL, lane);
+    times->left_out = bench_row_left_out(&lane->row);
+    lane->flops = lane->row.flops;
+    lane->bytes = lane->row.bytes;
+    if (!tern_ok(lane->ctx))
+        bench_lane_skip(lanes, lane, "");
+    return lane->ready;
 }

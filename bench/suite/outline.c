@@ -5,6 +5,7 @@
 #include "bench/measure/memory.h"
 #include "bench/suite/check.h"
 #include "bench/suite/lanes.h"
+#include "bench/workload/workload.h"
 #include "core/registry.h"
 #include "kernels/table.h"
 
@@ -78,11 +79,30 @@ static bool look_at(bench_outline *outline, const tern_ctx *ctx, const tern_prob
                           outline->memory / 0x1p30, available / 0x1p30);
 }
 
+/* One process of it; parameters, and what its step takes. */
+static bool outline_model(bench_outline *outline, const bench_model *model, bool trains,
+                          tern_error *error)
+{
+    bench_workload work = { 0 };
+    bool ok = bench_workload_open(&work, model, &(bench_opts){ .device = "meta", .seed = 1 }, error);
+    if (ok) {
+        outline->flops = bench_workload_outline(&work, trains);
+        tern_memory_report memory = tern_memory(work.ctx);
+        outline->memory = (double)(memory.arena_bytes + memory.param_bytes);
+        if (!(ok = tern_ok(work.ctx)))
+            *error = *tern_ctx_error(work.ctx);
+    }
+    bench_workload_close(&work);
+    return ok;
+}
+
 bool bench_outline_make(bench_outline *outline, const bench_settings *settings,
                         const bench_case *of, bench_pass pass, int rows, tern_error *error)
 {
     tern_problem problem = { 0 };
     *outline = (bench_outline){ 0 };
+    if (of->model)
+        return outline_model(outline, of->model, pass == BENCH_TRAIN, error);
     tern_ctx *ctx = tern_open((tern_ctx_opts){ .device = "meta" }, error);
     if (!ctx)
         return false;
@@ -129,12 +149,16 @@ bool bench_suite_outline(bench_suite *suite, const bench_settings *settings,
                          const bench_cases *cases, tern_error *error)
 {
     *suite = (bench_suite){ .settings = settings, .cases = cases };
-    for (int i = 0; i < cases->count; i++)
-        for (int pass = 0; pass < BENCH_PASSES; pass++)
+    if (!bench_peers_open(suite, error))
+        return false;
+    bool ok = true;
+    for (int i = 0; i < cases->count && ok; i++)
+        for (int pass = 0; pass < BENCH_PASSES && ok; pass++)
             if (bench_case_wants(&cases->of[i], settings, (bench_pass)pass) &&
                 !outline_case(suite, &cases->of[i], (bench_pass)pass, error))
-                return false;
-    return true;
+                ok = false;
+    bench_peers_close(suite);
+    return ok;
 }
 
 double bench_suite_longest(const bench_suite *suite)

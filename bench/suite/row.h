@@ -16,7 +16,10 @@
 typedef enum bench_pass {
     BENCH_FORWARD,  /* in training, but nothing recorded for backward      */
     BENCH_BACKWARD, /* all gradients, after a forward that is not timed    */
-    BENCH_BOTH      /* a recorded forward and its backward, timed together */
+    BENCH_BOTH,     /* a recorded forward and its backward, timed together */
+    /* Of whole models: */
+    BENCH_INFER,    /* the logits of one row */
+    BENCH_TRAIN     /* a training step       */
 } bench_pass;
 
 typedef struct bench_row {

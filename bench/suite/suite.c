@@ -9,149 +9,27 @@
 #include "bench/suite/check.h"
 #include "bench/suite/lanes.h"
 #include "bench/suite/outline.h"
-
-/* Another context's threads spin for a while after their work; let them go to sleep. */
-static const double SETTLING_SECONDS = 150e-6;
+#include "bench/suite/rounds.h"
 
 const char *bench_pass_name(bench_pass pass)
 {
-    static const char *const names[] = { "fwd", "bwd", "both" };
+    static const char *const names[] = { "fwd", "bwd", "both", "infer", "train" };
     return names[pass];
-}
-
-/* --------------------------------------------------------------- rounds -- */
-
-/* What is run in a round: a lane's hot or cold row. */
-typedef struct turn {
-    bench_lane *lane;
-    int result;
-    bool cold;
-    double since; /* when the first sample was taken */
-} turn;
-
-typedef struct rounds {
-    bench_lanes *lanes;
-    turn *turns;
-    int count;
-    tern_rng rng;
-    double *scratch;
-} rounds;
-
-static bool is_stopped(const bench_suite *suite)
-{
-    return suite->settings->stop && suite->settings->stop(suite->settings->user);
-}
-
-static bool rounds_open(rounds *r, bench_lanes *lanes, tern_error *error)
-{
-    const bench_settings *settings = lanes->suite->settings;
-    *r = (rounds){ .lanes = lanes, .rng = tern_rng_make(settings->seed, TERN_STREAM_SHUFFLE, 0) };
-    r->turns = calloc((size_t)lanes->count * 2 + 1, sizeof *r->turns);
-    r->scratch = calloc((size_t)settings->rule.most + 1, sizeof *r->scratch);
-    bool ok = r->turns && r->scratch;
-    for (int i = 0; ok && i < 2 * lanes->count; i++) {
-        bench_lane *lane = &lanes->lane[i / 2];
-        bool cold = i % 2;
-        int number = cold ? lane->cold : lane->hot;
-        if (!lane->ready || number < 0)
-            continue;
-        r->turns[r->count++] = (turn){ .lane = lane, .result = number, .cold = cold };
-        double **samples = &lanes->suite->results[number].samples;
-        ok = (*samples = calloc((size_t)settings->rule.most + 1, sizeof **samples));
-    }
-    return ok || tern_error_set(error, TERN_ERR_MEMORY, "no memory for samples");
-}
-
-static void rounds_close(rounds *r)
-{
-    free(r->turns);
-    free(r->scratch);
-}
-
-static void settle(void)
-{
-    double until = bench_seconds() + SETTLING_SECONDS;
-    while (bench_seconds() < until)
-        continue;
-}
-
-static void add_sample(rounds *r, turn *at, double seconds)
-{
-    const bench_stop_rule *rule = &r->lanes->suite->settings->rule;
-    bench_result *result = &r->lanes->suite->results[at->result];
-    bench_row *row = &at->lane->row;
-    if (!result->summary.count)
-        at->since = bench_seconds();
-    result->samples[result->summary.count++] = seconds;
-    result->left_out += bench_row_left_out(row);
-    result->flops = row->flops;
-    result->bytes = row->bytes;
-    result->stop = bench_should_stop(rule, result->samples, result->summary.count,
-                                     bench_seconds() - at->since, r->scratch);
-    if (!tern_ok(at->lane->ctx))
-        bench_lane_skip(r->lanes, at->lane, "");
-}
-
-static bool has_ended(const rounds *r, const turn *at)
-{
-    return !at->lane->ready || r->lanes->suite->results[at->result].stop != BENCH_GO_ON;
-}
-
-/* Every turn that has not ended, once, in random order; false if all had. */
-static bool run_round(rounds *r, double deadline)
-{
-    bool any = false;
-    for (int i = 0; i < r->count; i++) {
-        int other = (int)tern_rng_below(&r->rng, (uint32_t)(i + 1));
-        turn held = r->turns[i];
-        r->turns[i] = r->turns[other];
-        r->turns[other] = held;
-    }
-    for (int i = 0; i < r->count; i++)
-        any = any || !has_ended(r, &r->turns[i]);
-    for (int i = 0; any && i < r->count; i++) {
-        if (is_stopped(r->lanes->suite) || bench_seconds() > deadline)
-            return false;
-        if (has_ended(r, &r->turns[i]))
-            continue;
-        settle();
-        add_sample(r, &r->turns[i], bench_lane_run(r->turns[i].lane, r->turns[i].cold));
-    }
-    return any;
-}
-
-static void warm_up(rounds *r)
-{
-    double start = bench_seconds();
-    for (int calls = 0; !is_stopped(r->lanes->suite) &&
-                        !bench_is_warm(&r->lanes->suite->settings->rule, calls,
-                                       bench_seconds() - start); calls++)
-        for (int i = 0; i < r->count; i++)
-            if (r->turns[i].lane->ready)
-                bench_lane_run(r->turns[i].lane, r->turns[i].cold);
-}
-
-static void end_rounds(rounds *r)
-{
-    bench_suite *suite = r->lanes->suite;
-    for (int i = 0; i < r->count; i++) {
-        const turn *at = &r->turns[i];
-        bench_result *result = &suite->results[at->result];
-        if (result->skipped)
-            continue;
-        result->summary = bench_summarise(result->samples, result->summary.count, r->scratch);
-        if (result->stop == BENCH_GO_ON)
-            result->stop = is_stopped(suite) ? BENCH_STOP_INTERRUPTED : BENCH_STOP_TIME;
-        if (!result->summary.count)
-            bench_lane_skip(r->lanes, at->lane, is_stopped(suite) ? "interrupted"
-                                                                  : "no time was left");
-    }
 }
 
 /* ---------------------------------------------------------------- cases -- */
 
+/* Of all lanes, once one needs it: what ref gives, and the file of it for peers. */
+static bool make_reference(bench_lanes *lanes, bench_lane *lane, const tern_problem *problem,
+                           bench_reference *reference, tern_error *error)
+{
+    const bench_row *row = lanes->guide.ctx ? &lanes->guide.row : &lane->row;
+    return bench_reference_make(reference, lanes->suite->settings, problem, row, error) &&
+           (!lanes->guide.ctx || bench_op_peers_write(lanes, problem, reference, error));
+}
+
 /* Every lane on values that its rows were not given while they were timed. */
-static bool check(bench_lanes *lanes, const tern_problem *problem, int when, tern_error *error)
+static bool check_op(bench_lanes *lanes, const tern_problem *problem, int when, tern_error *error)
 {
     bench_reference reference = { 0 };
     bool made = false;
@@ -159,10 +37,13 @@ static bool check(bench_lanes *lanes, const tern_problem *problem, int when, ter
         bench_lane *lane = &lanes->lane[i];
         if (!lane->ready)
             continue;
-        made = made || bench_reference_make(&reference, lanes->suite->settings, problem,
-                                            &lane->row, error);
+        made = made || make_reference(lanes, lane, problem, &reference, error);
         if (!made)
             break;
+        if (lane->peer) {
+            bench_peer_lane_check(lanes, lane, when, &reference, NULL);
+            continue;
+        }
         bench_row_give(&lane->row, problem);
         double found = bench_reference_compare(&reference, &lane->row);
         if (!tern_ok(lane->ctx))
@@ -176,45 +57,40 @@ static bool check(bench_lanes *lanes, const tern_problem *problem, int when, ter
     return !error->code;
 }
 
-static void skip_all(bench_lanes *lanes, const char *why)
+static bool time_lanes(bench_lanes *lanes, double deadline, tern_error *error)
 {
-    for (int i = 0; i < lanes->count; i++)
-        if (lanes->lane[i].ready)
-            bench_lane_skip(lanes, &lanes->lane[i], why);
+    if (!lanes->suite->settings->once)
+        return bench_rounds_run(lanes, deadline, error);
+    for (int i = 0; i < lanes->count; i++) {
+        bench_peer_times times;
+        int count;
+        if (lanes->lane[i].ready && lanes->lane[i].peer)
+            bench_lane_run(lanes, &lanes->lane[i], false, &times, &count);
+        else if (lanes->lane[i].ready)
+            bench_row_run(&lanes->lane[i].row, NULL, NULL);
+    }
+    bench_lanes_skip_ready(lanes, "run once, not timed");
+    return true;
 }
 
-static bool time_lanes(bench_lanes *lanes, const tern_problem *first, const tern_problem *last,
-                       double deadline, tern_error *error)
+/* Check, time, check again. */
+static bool time_op_lanes(bench_lanes *lanes, const tern_problem *first, const tern_problem *last,
+                          double deadline, tern_error *error)
 {
-    const bench_settings *settings = lanes->suite->settings;
     tern_error unchecked = { 0 };
-    rounds r;
-    if (settings->once) {
-        for (int i = 0; i < lanes->count; i++)
-            if (lanes->lane[i].ready)
-                bench_row_run(&lanes->lane[i].row, NULL, NULL);
-        skip_all(lanes, "run once, not timed");
+    bool checks = !lanes->suite->settings->once;
+    if (checks && !check_op(lanes, first, 0, &unchecked)) {
+        bench_lanes_skip_ready(lanes, unchecked.message);
         return true;
     }
-    if (!check(lanes, first, 0, &unchecked)) {
-        skip_all(lanes, unchecked.message);
-        return true;
-    }
-    bool ok = rounds_open(&r, lanes, error);
-    if (ok) {
-        warm_up(&r);
-        while (run_round(&r, deadline))
-            continue;
-        end_rounds(&r);
-    }
-    rounds_close(&r);
-    if (ok && !is_stopped(lanes->suite) && !check(lanes, last, 1, &unchecked))
-        skip_all(lanes, unchecked.message);
+    bool ok = time_lanes(lanes, deadline, error);
+    if (ok && checks && !bench_is_stopped(lanes->suite) && !check_op(lanes, last, 1, &unchecked))
+        bench_lanes_skip_ready(lanes, unchecked.message);
     return ok;
 }
 
-static bool time_case(bench_suite *suite, const bench_case *of, bench_pass pass, double deadline,
-                      tern_error *error)
+static bool time_op(bench_suite *suite, const bench_case *of, bench_pass pass, double deadline,
+                    tern_error *error)
 {
     tern_problem first = { 0 }, last = { 0 };
     bench_lanes lanes = { 0 };
@@ -230,18 +106,60 @@ static bool time_case(bench_suite *suite, const bench_case *of, bench_pass pass,
         ok = bench_lanes_skip(suite, of, pass, unfit.message, error);
     else
         ok = bench_lanes_open(&lanes, suite, of, pass, &first, error) &&
-             time_lanes(&lanes, &first, &last, deadline, error);
+             time_op_lanes(&lanes, &first, &last, deadline, error);
     bench_lanes_close(&lanes);
     tern_problem_free(&first);
     tern_problem_free(&last);
     return ok;
 }
 
+/* What the model should give, of one batch before it is timed and of another after. */
+static bool make_model_reference(bench_model_reference *reference, bench_lanes *lanes, int when,
+                                 tern_error *error)
+{
+    uint64_t seed = lanes->suite->settings->seed;
+    const char *folder = bench_peers_folder(lanes->suite, error);
+    return folder && bench_model_reference_make(reference, lanes->of->model,
+                                                lanes->pass == BENCH_TRAIN, seed,
+                                                seed + (uint64_t)when, folder,
+                                                when ? "other" : "model", error);
+}
+
+static void check_model(bench_lanes *lanes, int when, const bench_model_reference *reference)
+{
+    for (int i = 0; i < lanes->count; i++)
+        if (lanes->lane[i].ready)
+            bench_peer_lane_check(lanes, &lanes->lane[i], when, NULL, reference);
+}
+
+static bool time_model(bench_suite *suite, const bench_case *of, bench_pass pass, double deadline,
+                       tern_error *error)
+{
+    bench_model_reference first, last;
+    bench_lanes lanes = { 0 };
+    tern_error unchecked = { 0 };
+    bool ok = bench_lanes_open(&lanes, suite, of, pass, NULL, error);
+    bench_peer_lanes_start(&lanes);
+    if (ok && make_model_reference(&first, &lanes, 0, &unchecked)) {
+        bench_model_lanes_open(&lanes, &first);
+        if (!suite->settings->once)
+            check_model(&lanes, 0, &first);
+        ok = time_lanes(&lanes, deadline, error);
+        if (ok && !suite->settings->once && !bench_is_stopped(suite) &&
+            make_model_reference(&last, &lanes, 1, &unchecked))
+            check_model(&lanes, 1, &last);
+    }
+    if (unchecked.code)
+        bench_lanes_skip_ready(&lanes, unchecked.message);
+    bench_lanes_close(&lanes);
+    return ok;
+}
+
 static void tell(const bench_suite *suite, int done, int all, const bench_case *of, bench_pass pass)
 {
     char text[256];
-    snprintf(text, sizeof text, "%s %s %s %s", bench_pass_name(pass), of->op->name, of->inputs,
-             of->options);
+    snprintf(text, sizeof text, "%s %s %s %s", bench_pass_name(pass), bench_case_name(of),
+             of->inputs, of->options);
     if (suite->settings->progress)
         suite->settings->progress(done, all, text, suite->settings->user);
 }
@@ -256,8 +174,18 @@ static bool has_gradient(const tern_op *op)
 
 bool bench_case_wants(const bench_case *of, const bench_settings *settings, bench_pass pass)
 {
-    bool wanted = of->has_pass ? of->pass == (int)pass : settings->passes[pass];
-    return wanted && (pass == BENCH_FORWARD || has_gradient(of->op));
+    bool wanted = of->has_pass ? of->pass == (int)pass
+                               : pass <= BENCH_BOTH && settings->passes[pass];
+    return wanted && (of->model || pass == BENCH_FORWARD || has_gradient(of->op));
+}
+
+static int count_wanted(const bench_suite *suite)
+{
+    int count = 0;
+    for (int i = 0; i < suite->cases->count; i++)
+        for (int pass = 0; pass < BENCH_PASSES; pass++)
+            count += bench_case_wants(&suite->cases->of[i], suite->settings, (bench_pass)pass);
+    return count;
 }
 
 static bool time_cases(bench_suite *suite, tern_error *error)
@@ -265,27 +193,28 @@ static bool time_cases(bench_suite *suite, tern_error *error)
     const bench_settings *settings = suite->settings;
     const bench_cases *cases = suite->cases;
     double deadline = settings->budget > 0 ? bench_seconds() + settings->budget : HUGE_VAL;
-    int passes = settings->passes[0] + settings->passes[1] + settings->passes[2], done = 0;
+    int all = count_wanted(suite), done = 0;
     for (int i = 0; i < cases->count; i++)
         for (int number = 0; number < BENCH_PASSES; number++) {
             bench_pass pass = (bench_pass)number;
             const bench_case *of = &cases->of[i];
             if (!bench_case_wants(of, settings, pass))
                 continue;
-            tell(suite, done++, cases->count * passes, of, pass);
+            tell(suite, done++, all, of, pass);
             bool ok = true;
-            if (is_stopped(suite))
+            if (bench_is_stopped(suite))
                 suite->interrupted = true;
             else if (bench_seconds() > deadline)
                 ok = bench_lanes_skip(suite, of, pass, "the time budget was used up", error);
             else
-                ok = time_case(suite, of, pass, deadline, error);
+                ok = of->model ? time_model(suite, of, pass, deadline, error)
+                               : time_op(suite, of, pass, deadline, error);
             if (!ok)
                 return false;
             if (!settings->once)
                 bench_ceilings_measure(&suite->ceilings, 0);
         }
-    suite->interrupted = suite->interrupted || is_stopped(suite);
+    suite->interrupted = suite->interrupted || bench_is_stopped(suite);
     return true;
 }
 
@@ -293,7 +222,7 @@ static bool time_cases(bench_suite *suite, tern_error *error)
 
 static void find_roof(const bench_suite *suite, bench_result *result)
 {
-    bench_work work = { .simd = result->simd, .threads = result->threads, .flops = result->flops,
+    bench_work work = { .simd = *result->simd ? result->simd : NULL, .threads = result->threads, .flops = result->flops,
                         .bytes = result->bytes, .working_set = result->bytes,
                         .cold = result->cold };
     if (strcmp(result->device, "cpu") == 0)
@@ -303,7 +232,7 @@ static void find_roof(const bench_suite *suite, bench_result *result)
 static bool is_same_but_provider(const bench_result *a, const bench_result *b)
 {
     return a->of == b->of && a->pass == b->pass && a->threads == b->threads &&
-           a->cold == b->cold && strcmp(a->simd, b->simd) == 0;
+           a->cold == b->cold && (!*a->simd || strcmp(a->simd, b->simd) == 0);
 }
 
 /* Of hand's row: the fastest other provider's time over its own. */
@@ -333,12 +262,14 @@ bool bench_suite_run(bench_suite *suite, const bench_settings *settings, const b
 {
     bench_usage start = bench_usage_now();
     *suite = (bench_suite){ .settings = settings, .cases = cases };
-    if (!bench_ceilings_open(&suite->ceilings, settings->threads, settings->thread_counts, error))
+    if (!bench_peers_open(suite, error) ||
+        !bench_ceilings_open(&suite->ceilings, settings->threads, settings->thread_counts, error))
         return false;
     if (!settings->once)
         bench_ceilings_measure(&suite->ceilings, settings->ceilings);
     bool ok = time_cases(suite, error);
     bench_ceilings_close(&suite->ceilings);
+    bench_peers_close(suite); /* whose time then counts as this program's */
     for (int i = 0; i < suite->count && ok; i++)
         if (!suite->results[i].skipped) {
             find_roof(suite, &suite->results[i]);
@@ -356,5 +287,6 @@ void bench_suite_free(bench_suite *suite)
         free(suite->results[i].flags);
     }
     free(suite->results);
+    free(suite->peers);
     *suite = (bench_suite){ 0 };
 }

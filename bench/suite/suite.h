@@ -9,6 +9,12 @@
  * round and after the last, every row's results are compared with ref's
  * (bench/suite/check.h), the second time on inputs that it was never given; between, every
  * run is looked through for NaN, with which its memory was filled.
+ *
+ * Whole models, and peers (other frameworks), are timed in processes of their own
+ * (bench/process/peer.h), otherwise as all rows: by the same turns, rule and checks.  They
+ * rest between turns until threads that spin for more work have gone to sleep; a turn there
+ * begins with a few milliseconds that are not timed, since a process that slept is slow
+ * at first.  Whole models are hot only.
  */
 #ifndef TERN_BENCH_SUITE_SUITE_H
 #define TERN_BENCH_SUITE_SUITE_H
@@ -20,8 +26,15 @@
 #include "bench/measure/stopping.h"
 #include "bench/suite/cases.h"
 #include "bench/suite/row.h"
+#include "bench/workload/reference.h"
 
-enum { BENCH_LIST = 8, BENCH_PASSES = 3, BENCH_NAME = 32, BENCH_WHY = 192 };
+enum { BENCH_LIST = 8, BENCH_PASSES = 5, BENCH_NAME = 32, BENCH_WHY = 192, BENCH_PEERS = 6 };
+
+/* A provider in another process: bench/process/peer.h. */
+typedef struct bench_peer_given {
+    const char *name, *command;
+    bool no_ops, no_models; /* that it is not asked for */
+} bench_peer_given;
 
 typedef struct bench_settings {
     const char *device;                 /* NULL: cpu */
@@ -29,6 +42,11 @@ typedef struct bench_settings {
     const char *simd[BENCH_LIST];       /* none: the best there is         */
     int threads[BENCH_LIST], thread_counts;
     bool passes[BENCH_PASSES], hot, cold;
+    bench_peer_given peers[BENCH_PEERS];
+    int peer_count;
+    double peer_seconds; /* for each answer of a peer; 0: five minutes             */
+    const char *serve;   /* command by which tern times whole models; NULL: none are */
+    double dropout;      /* of timed training steps                                */
     bench_stop_rule rule; /* of each row, its seconds going by while the others run too */
     double ceilings;      /* seconds for them before the first problem; at least a few tries */
     double budget;        /* seconds for everything; 0: no end                          */
@@ -55,14 +73,17 @@ typedef struct bench_result {
     double *samples;      /* seconds, in the order measured                        */
     bench_summary summary;
     double error[2];      /* before and after, as parts of what is allowed         */
+    double distances[BENCH_DISTANCES]; /* of a whole model, the worse of both        */
     int left_out;         /* runs that left NaN                                    */
+    int64_t memory_growth, allocations; /* of a whole model: bench/process/peer.h; -1 */
     bench_roof roof;      /* of the device cpu; seconds 0: not known               */
     bool has_ratio;
     char ratio_to[BENCH_NAME];
     bench_ratio ratio;    /* that provider's time over this one's, hand's row only */
     bench_stop stop;
     bool skipped;
-    char why[BENCH_WHY];  /* it was skipped */
+    bool failed;          /* for something is wrong with the provider */
+    char why[BENCH_WHY];  /* it was skipped                           */
 } bench_result;
 
 typedef struct bench_suite {
@@ -71,6 +92,7 @@ typedef struct bench_suite {
     bench_result *results;
     int count;
     bool interrupted;
+    struct bench_peers *peers; /* those in other processes: bench/suite/peers.h */
     bench_ceilings ceilings;
     bench_disturbance disturbance;
 } bench_suite;
@@ -88,6 +110,6 @@ bool bench_case_wants(const bench_case *of, const bench_settings *settings, benc
 int bench_providers_of(const tern_op *op, const bench_settings *settings,
                        char names[BENCH_LIST][BENCH_NAME], tern_error *error);
 
-const char *bench_pass_name(bench_pass pass); /* "fwd", "bwd", "both" */
+const char *bench_pass_name(bench_pass pass); /* "fwd", "bwd", "both", "infer", "train" */
 
 #endif

@@ -1,4 +1,4 @@
-/* Problems that a model's step or a recorded run used. */
+/* Whole models, and problems that a model's step or a recorded run used. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,6 +104,40 @@ bool bench_cases_add_model(bench_cases *cases, const bench_model *model, tern_er
     ok = ok && add_seen(cases, &problems, error);
     profile_problems_free(&problems);
     return ok;
+}
+
+/* "image=[1,64,64,3]"; NULL without memory. */
+static char *inputs_of(const bench_model *model, int64_t rows)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *to = open_memstream(&text, &size);
+    for (int i = 0; to && model->inputs[i].name; i++) {
+        const bench_input *input = &model->inputs[i];
+        fprintf(to, "%s%s=[%lld", i ? " " : "", input->name, (long long)rows);
+        for (int axis = 1; axis < input->rank; axis++)
+            fprintf(to, ",%lld", (long long)input->shape[axis]);
+        fputc(']', to);
+    }
+    if (to && fclose(to) == 0)
+        return text;
+    free(text);
+    return NULL;
+}
+
+bool bench_cases_add_whole_model(bench_cases *cases, const bench_model *model, int pass,
+                                 tern_error *error)
+{
+    bench_case made = { .model = model,
+                        .inputs = inputs_of(model, pass == BENCH_TRAIN ? model->rows : 1),
+                        .options = strdup(""), .axes = strdup(""), .has_pass = true,
+                        .pass = pass, .count = 1 };
+    return bench_cases_take(cases, made, error);
+}
+
+const char *bench_case_name(const bench_case *of)
+{
+    return of->model ? of->model->name : of->op->name;
 }
 
 /* ----------------------------------------------------------------- files -- */

@@ -5,6 +5,7 @@
 #include "core/rng.h"
 #include "kernels/cross_entropy/cross_entropy.h"
 #include "kernels/table.h"
+#include "train/checkpoint.h"
 #include "train/options.h"
 
 #include <stdlib.h>
@@ -64,7 +65,7 @@ static int32_t *whole_numbers(tern_rng *rng, int64_t count, int32_t lowest, int3
     return values;
 }
 
-static bool make_batch(bench_batch *batch, const bench_model *model, uint64_t seed,
+static bool draw_batch(bench_batch *batch, const bench_model *model, uint64_t seed,
                        tern_error *error)
 {
     tern_rng rng = tern_rng_make(seed, TERN_STREAM_TEST, 0);
@@ -93,6 +94,34 @@ tern_tensor *bench_upload(tern_ctx *ctx, const bench_batch *batch, int index)
     return tern_input(ctx, input->name, input->dtype, input->rank, shape, batch->inputs[index]);
 }
 
+/* The values of an array of the file, which must be as the batch has it. */
+static bool read_array(const tern_safetensors *file, const char *name, tern_dtype dtype,
+                       int64_t count, void *values, tern_error *error)
+{
+    const tern_stored *stored = tern_safetensors_find(file, name, error);
+    if (!stored)
+        return false;
+    if (stored->dtype != dtype || stored->count != count)
+        return tern_error_set(error, TERN_ERR_SHAPE, "%s: %lld elements wanted, the file has %lld "
+                              "of %s", name, (long long)count, (long long)stored->count,
+                              tern_dtype_name(stored->dtype));
+    memcpy(values, stored->data, stored->bytes);
+    return true;
+}
+
+bool bench_workload_give(bench_workload *work, const char *path, tern_error *error)
+{
+    const bench_model *model = work->model;
+    tern_safetensors *file = tern_safetensors_open(path, error);
+    bool ok = file != NULL;
+    for (int i = 0; ok && model->inputs[i].name; i++)
+        ok = read_array(file, model->inputs[i].name, model->inputs[i].dtype,
+                        model->rows * row_count(&model->inputs[i]), work->batch.inputs[i], error);
+    ok = ok && read_array(file, "label", TERN_I32, model->rows, work->batch.label, error);
+    tern_safetensors_close(file);
+    return ok;
+}
+
 /* ------------------------------------------------------------- the whole -- */
 
 bool bench_workload_open(bench_workload *work, const bench_model *model, const bench_opts *opts,
@@ -105,14 +134,15 @@ bool bench_workload_open(bench_workload *work, const bench_model *model, const b
                        .beta1 = train.beta1, .beta2 = train.beta2, .eps = train.eps,
                        .clip = model->clip },
     };
-    if (!make_batch(&work->batch, model, opts->seed, error))
+    if (!draw_batch(&work->batch, model, opts->batch_seed ? opts->batch_seed : opts->seed, error) ||
+        (opts->batch && !bench_workload_give(work, opts->batch, error)))
         return false;
     bench_load_code();
     work->resident_bytes = bench_resident_bytes();
     work->own = calloc(1, model->bytes);
     if (!work->own)
         return tern_error_set(error, TERN_ERR_MEMORY, "no memory for the model %s", model->name);
-    work->ctx = tern_open((tern_ctx_opts){ .device = "cpu", .threads = opts->threads,
+    work->ctx = tern_open((tern_ctx_opts){ .device = opts->device, .threads = opts->threads,
                                            .simd = opts->simd, .seed = opts->seed }, error);
     if (!work->ctx)
         return false;
@@ -120,6 +150,8 @@ bool bench_workload_open(bench_workload *work, const bench_model *model, const b
         tern_set_inference_only(work->ctx);
     model->declare(work->ctx, work->own, opts);
     tern_params_freeze(work->ctx);
+    if (opts->weights && tern_ok(work->ctx))
+        tern_checkpoint_load(work->ctx, opts->weights, NULL, NULL);
     if (!tern_ok(work->ctx))
         *error = *tern_ctx_error(work->ctx);
     return tern_ok(work->ctx);
@@ -159,6 +191,20 @@ static double step_ops(bench_workload *work)
     tern_backward(ctx, loss);
     tern_optimiser_step(ctx, &work->optimiser, work->lr, work->step + 1);
     return tern_read_scalar(ctx, loss);
+}
+
+double bench_workload_outline(bench_workload *work, bool trains)
+{
+    bench_batch row = work->batch;
+    row.rows = 1;
+    tern_set_training(work->ctx, trains);
+    tern_step_begin_dry(work->ctx, TRAINING);
+    if (trains) {
+        step_ops(work);
+        return 3 * work->forward_flops;
+    }
+    work->model->logits(work->ctx, work->own, &row);
+    return tern_step_flops(work->ctx);
 }
 
 double bench_workload_train(bench_workload *work)

@@ -40,11 +40,15 @@ typedef struct bench_batch {
 } bench_batch;
 
 typedef struct bench_opts {
+    const char *device;  /* NULL: cpu                                      */
     int threads;
-    const char *simd; /* NULL: the best there is                        */
-    double dropout;   /* of the trimodal models; the others have none   */
-    uint64_t seed;    /* of weights and batch                           */
-    bool inference_only; /* tern_set_inference_only                     */
+    const char *simd;    /* NULL: the best there is                        */
+    double dropout;      /* of the trimodal models; the others have none   */
+    uint64_t seed;       /* of weights, and of the batch if it has none    */
+    uint64_t batch_seed; /* of the batch; 0: seed                          */
+    const char *batch;   /* file with the batch; NULL: it is drawn         */
+    const char *weights; /* file with the weights; NULL: they are drawn    */
+    bool inference_only; /* tern_set_inference_only                        */
 } bench_opts;
 
 struct bench_model {
@@ -90,6 +94,13 @@ typedef struct bench_workload {
 bool bench_workload_open(bench_workload *work, const bench_model *model, const bench_opts *opts,
                          tern_error *error);
 void bench_workload_close(bench_workload *work);
+
+/* Another batch: the arrays of a file of bench_workload_save_batch. */
+bool bench_workload_give(bench_workload *work, const char *path, tern_error *error);
+
+/* Of a context on the device meta: plan one step, in which nothing is computed; returns its
+ * FLOPs, where backward counts as two passes forward. */
+double bench_workload_outline(bench_workload *work, bool trains);
 
 /* One training step; returns the loss.  Errors are in the context. */
 double bench_workload_train(bench_workload *work);
