@@ -28,9 +28,9 @@ LEVELS := base avx2 avx512
 EXPORT := -Wl,--export-dynamic-symbol='tern_*'
 
 # OpenBLAS and cairo are loaded by those who call them.
-LIBS := -lsndfile -lsoxr -lpng -lzip -lz -ljansson -lutf8proc -lkissfft-float -ldl -lm
+LIBS := -lsndfile -lsoxr -lpng -lzip -lz -ljansson -lutf8proc -ldl -lm
 PACKAGES := gcc g++ make git pkg-config libpng-dev zlib1g-dev libzip-dev libsndfile1-dev libsoxr-dev \
-            libjansson-dev libutf8proc-dev libkissfft-dev libcairo2-dev \
+            libjansson-dev libutf8proc-dev libcairo2-dev \
             libcmocka-dev libopenblas0-pthread
 CHECK_PACKAGES := clang clang-tidy libclang-rt-dev valgrind
 

@@ -113,6 +113,8 @@ static void log_mel_cost(const tern_call *call, tern_cost *forward, tern_cost *b
                                2 * (double)opts->mels);
 }
 
+/* Lengths of the transform with all its radices, even and odd halves; frames at a clip's ends
+ * and within. */
 static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK, "waveform=[2,1500] lengths=[2]{1..1500}", "" },
     { TERN_SAMPLE_CHECK, "waveform=[3,401]",
@@ -120,6 +122,8 @@ static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK, "waveform=[1,997] lengths=[1]{997..997}",
       "sample_rate=8000 n_fft=64 window=63 hop=17 mels=7 fmin=50 fmax=3700 no_area_norm=true "
       "top_db=5 no_floor=true" },
+    { TERN_SAMPLE_CHECK, "waveform=[2,3001]{-1..1} lengths=[2]{2000..3001}",
+      "sample_rate=4000 n_fft=90 window=77 hop=19 mels=41" },
     { TERN_SAMPLE_CHECK, "waveform=[1,1]", "n_fft=16 window=1 hop=1 mels=1" },
     { TERN_SAMPLE_CHECK, "waveform=[2,300] lengths=[2]{0..0}", "top_db=20" },
     { TERN_SAMPLE_CHECK, "waveform=[2,307]{-1..1}", "top_db=5" },

@@ -1,4 +1,4 @@
-/* log_mel on cpu: FFT by kissfft, mel filters as short rows, log10 by vectors.
+/* log_mel on cpu: as many frames at once as a vector has lanes; see fft.h.
  *
  * A tile is FRAMES_PER_TILE frames of one clip, transformed into decibels before
  * the floor.  Then the loudest value of each clip is known and a second pass
@@ -12,10 +12,11 @@
  */
 #include "core/simd.h"
 #include "core/threads.h"
+#include "core/transpose.h"
 #include "core/vmath.h"
+#include "kernels/log_mel/fft.h"
 #include "kernels/log_mel/mel_filters.h"
 
-#include <kissfft/kiss_fftr.h>
 #include <math.h>
 
 enum { FRAMES_PER_TILE = 32 };
@@ -30,9 +31,11 @@ typedef struct log_mel_job {
     float *weights;         /* [2 * bins], the filters' one after the other  */
     int32_t *first, *count; /* [mels] bins of each filter                    */
     float *loudest;         /* [N * tiles_per_clip] dB                       */
-    kiss_fftr_cfg *fft;     /* [threads], made by a worker when it starts    */
-    char *scratch;          /* [threads] of scratch_bytes                    */
-    size_t fft_bytes, scratch_bytes, bytes;
+    void *tables;           /* of the transform */
+    tern_fft fft;
+    float *scratch; /* [threads] of signal_floats + power_floats */
+    int64_t signal_floats, power_floats;
+    size_t bytes;
 } log_mel_job;
 
 /* A piece of the workspace, 64-byte aligned; a NULL workspace only counts. */
@@ -44,9 +47,9 @@ static void *carve(log_mel_job *job, size_t bytes)
     return piece;
 }
 
-static size_t padded(int64_t floats)
+static int64_t larger(int64_t a, int64_t b)
 {
-    return ((size_t)floats * sizeof(float) + 63) / 64 * 64;
+    return a > b ? a : b;
 }
 
 static log_mel_job lay_out(const tern_call *call)
@@ -58,9 +61,9 @@ static log_mel_job lay_out(const tern_call *call)
     size_t threads = (size_t)tern_pool_threads(tern_ctx_pool(call->ctx));
 
     job.tiles_per_clip = (job.frames + FRAMES_PER_TILE - 1) / FRAMES_PER_TILE;
-    kiss_fftr_alloc((int)opts->n_fft, 0, NULL, &job.fft_bytes);
-    job.fft_bytes = (job.fft_bytes + 63) / 64 * 64;
-    job.scratch_bytes = job.fft_bytes + padded(opts->n_fft) + padded(2 * job.bins);
+    /* The spent signal gives its room to the filters' output, the power to windows before. */
+    job.signal_floats = larger(opts->n_fft, opts->mels + TERN_LANES - 1) * TERN_LANES;
+    job.power_floats = larger(job.bins, opts->window) * TERN_LANES;
 
     job.edges = carve(&job, (mels + 2) * sizeof(double));
     job.hann = carve(&job, (size_t)opts->window * sizeof(float));
@@ -68,8 +71,9 @@ static log_mel_job lay_out(const tern_call *call)
     job.first = carve(&job, mels * sizeof(int32_t));
     job.count = carve(&job, mels * sizeof(int32_t));
     job.loudest = carve(&job, clips * (size_t)job.tiles_per_clip * sizeof(float));
-    job.fft = carve(&job, threads * sizeof(kiss_fftr_cfg));
-    job.scratch = carve(&job, threads * job.scratch_bytes);
+    job.tables = carve(&job, tern_fft_bytes(opts->n_fft));
+    job.scratch = carve(&job, threads * (size_t)(job.signal_floats + job.power_floats) *
+                                  sizeof(float));
     return job;
 }
 
@@ -83,10 +87,11 @@ static size_t log_mel_workspace(const tern_call *call)
 static void make_filters(log_mel_job *job)
 {
     float *weight = job->weights;
+    int64_t k = 0; /* filters begin one behind the other */
 
     tern_mel_edges(job->opts, job->edges);
     for (int64_t f = 0; f < job->opts->mels; f++) {
-        int64_t k = 0;
+        k = f ? job->first[f - 1] : 0;
         while (k < job->bins && tern_mel_weight(job->opts, job->edges, f, k) == 0)
             k++;
         job->first[f] = (int32_t)k;
@@ -100,62 +105,89 @@ static void make_filters(log_mel_job *job)
     }
 }
 
-/* Samples under the window, which stands in the middle of the n_fft points. */
-static void take_frame(const log_mel_job *job, const float *clip, int64_t samples, int64_t t,
-                       float *restrict frame)
+/* The windows of frames that reach beyond the clip, or are fewer than lanes: [TERN_LANES, window]
+ * with zeros where there is nothing. */
+static void copy_windows(const log_mel_job *job, const float *clip, int64_t samples, int64_t start,
+                         int64_t frames, float *rows)
 {
-    const float *hann = job->hann;
-    int64_t window = job->opts->window, margin = (job->opts->n_fft - window) / 2;
-    int64_t start = t * job->opts->hop - job->opts->n_fft / 2 + margin;
-    int64_t from = start < 0 ? -start : 0, to = samples - start;
-
-    from = from < window ? from : window;
-    to = to < window ? to : window;
-    to = to > from ? to : from;
-    memset(frame, 0, (size_t)(margin + from) * sizeof(float));
-    for (int64_t i = from; i < to; i++)
-        frame[margin + i] = clip[start + i] * hann[i];
-    memset(frame + margin + to, 0, (size_t)(job->opts->n_fft - margin - to) * sizeof(float));
-}
-
-static void power_spectrum(const kiss_fft_cpx *spectrum, int64_t bins, float *restrict power)
-{
-    for (int64_t k = 0; k < bins; k++)
-        power[k] = spectrum[k].r * spectrum[k].r + spectrum[k].i * spectrum[k].i;
-}
-
-static void apply_filters(const log_mel_job *job, const float *power, float *mel)
-{
-    const float *weight = job->weights;
-
-    for (int64_t f = 0; f < job->opts->mels; f++) {
-        const float *bin = power + job->first[f];
-        int32_t count = job->count[f];
-        float sum = 0;
-        for (int32_t k = 0; k < count; k++)
-            sum += weight[k] * bin[k];
-        weight += count;
-        mel[f] = sum;
+    int64_t window = job->opts->window;
+    for (int64_t lane = 0; lane < TERN_LANES; lane++, start += job->opts->hop, rows += window) {
+        int64_t from = start < 0 ? -start : 0, to = lane < frames ? samples - start : 0;
+        from = from < window ? from : window;
+        to = to < window ? to : window;
+        to = to > from ? to : from;
+        memset(rows, 0, (size_t)window * sizeof *rows);
+        if (to > from)
+            memcpy(rows + from, clip + start + from, (size_t)(to - from) * sizeof *rows);
     }
 }
 
-/* In place; returns the largest value. */
-static float power_to_db(float *mel, int64_t count)
+/* signal [n_fft, TERN_LANES]: samples of some frames from t on under the window, which stands in
+ * the middle of the n_fft points.  rows: room for [TERN_LANES, window]. */
+static void take_frames(const log_mel_job *job, const float *clip, int64_t samples, int64_t t,
+                        int64_t frames, float *rows, float *signal)
+{
+    int64_t window = job->opts->window, stride = job->opts->hop, i = 0;
+    int64_t margin = (job->opts->n_fft - window) / 2, points = job->opts->n_fft;
+    int64_t start = t * stride - points / 2 + margin;
+    const float *from = rows;
+    float *to = signal + margin * TERN_LANES;
+
+    if (start >= 0 && frames == TERN_LANES && start + (frames - 1) * stride + window <= samples) {
+        from = clip + start;
+    } else {
+        copy_windows(job, clip, samples, start, frames, rows);
+        stride = window;
+    }
+    memset(signal, 0, (size_t)(margin * TERN_LANES) * sizeof *signal);
+    for (; i + TERN_LANES <= window; i += TERN_LANES)
+        tern_transpose_square(from + i, stride, to + i * TERN_LANES, TERN_LANES);
+    for (; i < window; i++)
+        for (int64_t lane = 0; lane < TERN_LANES; lane++)
+            to[i * TERN_LANES + lane] = from[lane * stride + i];
+    for (i = 0; i < window; i++)
+        tern_store(to + i * TERN_LANES, tern_load(to + i * TERN_LANES) * job->hann[i]);
+    memset(to + window * TERN_LANES, 0,
+           (size_t)((points - margin - window) * TERN_LANES) * sizeof *signal);
+}
+
+static tern_vf decibels(tern_vf power)
 {
     const float db_per_neper = 4.34294481903251827651f; /* 10 / ln 10 */
+    /* The comparison is that way round so that NaN stays NaN. */
+    return tern_vlog(tern_select(power < (float)TERN_MEL_AMIN,
+                                 tern_splat((float)TERN_MEL_AMIN), power)) * db_per_neper;
+}
+
+/* mel [mels, TERN_LANES] from power [bins, TERN_LANES]; returns the largest values. */
+static tern_vf apply_filters(const log_mel_job *job, const float *power, float *mel)
+{
+    const float *weight = job->weights;
     tern_vf loudest = tern_splat(-INFINITY);
 
-    for (int64_t i = 0; i < count; i += TERN_LANES) {
-        int64_t lanes = count - i < TERN_LANES ? count - i : TERN_LANES;
-        tern_vf power = tern_load_part(mel + i, lanes);
-        /* The comparison is that way round so that NaN stays NaN. */
-        tern_vf audible = tern_select(power < (float)TERN_MEL_AMIN,
-                                      tern_splat((float)TERN_MEL_AMIN), power);
-        tern_vf db = tern_vlog(audible) * db_per_neper;
-        tern_store_part(mel + i, db, lanes);
-        loudest = tern_vmax(db, loudest); /* lanes past the end are at -100 dB */
+    for (int64_t f = 0; f < job->opts->mels; f++) {
+        const float *bin = power + job->first[f] * TERN_LANES;
+        int32_t count = job->count[f];
+        tern_vf sum = { 0 };
+        for (int32_t k = 0; k < count; k++)
+            sum += tern_load(bin + k * TERN_LANES) * weight[k];
+        weight += count;
+        sum = decibels(sum);
+        tern_store(mel + f * TERN_LANES, sum);
+        loudest = tern_vmax(sum, loudest); /* lanes without a frame are at -100 dB */
     }
-    return tern_hmax(loudest);
+    return loudest;
+}
+
+/* From [mels, TERN_LANES] to [frames, mels]. */
+static void give_frames(const float *mel, int64_t mels, int64_t frames, float *to)
+{
+    for (int64_t f = 0; f < mels; f += TERN_LANES) {
+        float square[TERN_LANES * TERN_LANES];
+        tern_transpose_square(mel + f * TERN_LANES, TERN_LANES, square, TERN_LANES);
+        for (int64_t lane = 0; lane < frames; lane++)
+            tern_store_part(to + lane * mels + f, tern_load(square + lane * TERN_LANES), mels - f);
+    }
 }
 
 static void transform_tile(void *argument, int64_t tile, int worker)
@@ -170,27 +202,21 @@ static void transform_tile(void *argument, int64_t tile, int worker)
     const float *clip = (const float *)call->in[0]->data + n * call->in[0]->shape[1];
     float *mel = (float *)call->out[0]->data + n * job->frames * mels;
     uint8_t *mask = (uint8_t *)call->out[1]->data + n * job->frames;
-    char *scratch = job->scratch + (size_t)worker * job->scratch_bytes;
-    float *frame = (float *)(scratch + job->fft_bytes);
-    kiss_fft_cpx *spectrum = (kiss_fft_cpx *)(scratch + job->fft_bytes + padded(job->opts->n_fft));
+    float *signal = job->scratch + worker * (job->signal_floats + job->power_floats);
+    float *power = signal + job->signal_floats;
+    tern_vf loudest = tern_splat(-INFINITY);
 
-    if (!job->fft[worker]) {
-        size_t given = job->fft_bytes;
-        job->fft[worker] = kiss_fftr_alloc((int)job->opts->n_fft, 0, scratch, &given);
-    }
     for (int64_t t = t0; t < t1; t++)
         mask[t] = t < valid;
     t1 = t1 < valid ? t1 : valid;
-    job->loudest[tile] = -INFINITY;
-    if (t0 >= t1)
-        return;
-    for (int64_t t = t0; t < t1; t++) {
-        take_frame(job, clip, samples, t, frame);
-        kiss_fftr(job->fft[worker], frame, spectrum);
-        power_spectrum(spectrum, job->bins, frame); /* the samples are spent by now */
-        apply_filters(job, frame, mel + t * mels);
+    for (int64_t t = t0; t < t1; t += TERN_LANES) {
+        int64_t frames = t1 - t < TERN_LANES ? t1 - t : TERN_LANES;
+        take_frames(job, clip, samples, t, frames, power, signal);
+        TERN_LEVEL(tern_fft_power)(&job->fft, signal, power);
+        loudest = tern_vmax(apply_filters(job, power, signal), loudest);
+        give_frames(signal, mels, frames, mel + t * mels);
     }
-    job->loudest[tile] = power_to_db(mel + t0 * mels, (t1 - t0) * mels);
+    job->loudest[tile] = tern_hmax(loudest);
 }
 
 /* Raise to the floor what is valid, zero what is behind the clip's end. */
@@ -229,8 +255,7 @@ static void log_mel_forward(tern_call *call)
     make_filters(&job);
     for (int64_t i = 0; i < job.opts->window; i++)
         job.hann[i] = (float)tern_hann(i, job.opts->window);
-    for (int i = 0; i < tern_pool_threads(pool); i++)
-        job.fft[i] = NULL;
+    tern_fft_plan(&job.fft, job.opts->n_fft, job.tables);
     tern_parallel(pool, tiles, transform_tile, &job);
     tern_parallel(pool, tiles, floor_tile, &job);
 }
