@@ -279,7 +279,8 @@ static void a_budget_that_is_used_up_skips_the_rest(void **state)
     for (int i = 0; i < 2; i++)
         assert_true(bench_cases_add(&cases, tern_op_find("matmul", &error), INPUTS, "", NULL,
                                     &error));
-    settings.budget = 0.03;
+    settings.budget = 1; /* enough to begin on a busy machine, and never enough to end */
+    settings.rule = (bench_stop_rule){ .least = 5, .most = 1000000 };
     bench_suite suite = run(&settings, &cases, NULL);
     assert_int_equal(suite.count, 4);
     assert_int_equal(suite.results[0].stop, BENCH_STOP_TIME);
