@@ -64,6 +64,13 @@ tern_slice_place tern_slice_find(const tern_call *call)
     };
 }
 
+/* Forward reads the piece alone; backward writes the gradient of all of x. */
+static void slice_cost(const tern_call *call, tern_cost *forward, tern_cost *backward)
+{
+    (void)backward;
+    forward->bytes = 2 * (double)tern_tensor_bytes(call->out[0]);
+}
+
 static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK, "x=[7,3]", "start=2 length=4" },
     { TERN_SAMPLE_CHECK, "x=[5,31,2]", "axis=1 start=-1" },
@@ -85,6 +92,7 @@ const tern_op tern_op_slice = {
     .options_size = sizeof(tern_slice_opts),
     .options = options,
     .shape = slice_shape,
+    .cost = slice_cost,
     .samples = samples,
 };
 
