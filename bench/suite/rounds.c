@@ -1,6 +1,7 @@
 /* Turns in random order, until every row is known well enough. */
 #include "bench/suite/rounds.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -71,7 +72,7 @@ static void settle(const bench_lane *lane)
 
 static void add_sample(rounds *r, turn *at, double seconds)
 {
-    const bench_stop_rule *rule = &r->lanes->suite->settings->rule;
+    const bench_stop_rule *rule = &r->lanes->suite->rule;
     bench_result *result = &r->lanes->suite->results[at->result];
     if (!result->summary.count)
         at->since = bench_seconds();
@@ -169,7 +170,8 @@ bool bench_rounds_run(bench_lanes *lanes, double deadline, tern_error *error)
     bool ok = rounds_open(&r, lanes, error);
     if (ok) {
         warm_up(&r);
-        while (run_round(&r, deadline))
+        double end = fmin(deadline, bench_seconds() + lanes->suite->share);
+        while (run_round(&r, end))
             continue;
         end_rounds(&r);
     }

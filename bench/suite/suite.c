@@ -188,6 +188,16 @@ static int count_wanted(const bench_suite *suite)
     return count;
 }
 
+/* What is left of the budget is for all problems that are left.  Half of its share is a problem's
+ * for measuring, since checks, contexts and ceilings take time too; after a whole share its
+ * rounds end, with however few samples, so that a slow one leaves some for the others. */
+static void share_budget(bench_suite *suite, int left, double deadline)
+{
+    suite->share = (deadline - bench_seconds()) / left;
+    suite->rule = suite->settings->rule;
+    suite->rule.seconds = fmin(suite->rule.seconds, suite->share / 2);
+}
+
 static bool time_cases(bench_suite *suite, tern_error *error)
 {
     const bench_settings *settings = suite->settings;
@@ -200,7 +210,8 @@ static bool time_cases(bench_suite *suite, tern_error *error)
             const bench_case *of = &cases->of[i];
             if (!bench_case_wants(of, settings, pass))
                 continue;
-            tell(suite, done++, all, of, pass);
+            tell(suite, done, all, of, pass);
+            share_budget(suite, all - done++, deadline);
             bool ok = true;
             if (bench_is_stopped(suite))
                 suite->interrupted = true;

@@ -47,7 +47,8 @@ typedef struct bench_settings {
     double peer_seconds; /* for each answer of a peer; 0: five minutes             */
     const char *serve;   /* command by which tern times whole models; NULL: none are */
     double dropout;      /* of timed training steps                                */
-    bench_stop_rule rule; /* of each row, its seconds going by while the others run too */
+    bench_stop_rule rule; /* of each row, its seconds going by while the others run too;
+                             less of them where the budget has to do for many problems  */
     double ceilings;      /* seconds for them before the first problem; at least a few tries */
     double budget;        /* seconds for everything; 0: no end                          */
     bool once;            /* run each row once, for a profiler: no check, no round      */
@@ -91,6 +92,8 @@ typedef struct bench_suite {
     const bench_cases *cases;
     bench_result *results;
     int count;
+    bench_stop_rule rule; /* of the problem under way                   */
+    double share;         /* its part of the budget, seconds; HUGE_VAL: all */
     bool interrupted;
     struct bench_peers *peers; /* those in other processes: bench/suite/peers.h */
     bench_ceilings ceilings;
