@@ -110,6 +110,8 @@ int cmd_bench(int argc, char **argv)
         return cmd_bench_plot(argc - 1, argv + 1);
     if (argc == 2 && strcmp(argv[1], "serve") == 0)
         return bench_serve(stdin, stdout) ? CLI_OK : CLI_FAILED;
+    if (argc > 1 && strcmp(argv[1], "show") == 0)
+        return cmd_bench_show(argc - 1, argv + 1);
     bench_cases cases = { 0 };
     tern_error error = { 0 };
     int status = bench_flags_parse(&flags, argc, argv);

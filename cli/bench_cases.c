@@ -51,8 +51,8 @@ static void add_word(const bench_flags *flags, bench_cases *cases, const tern_ct
         bench_cases_add_model(cases, model, error);
     else if (!add_group(flags, cases, word, error))
         *error = unknown;
-    const char *const actions[] = { "compare", "plot" };
-    const char *nearest = tern_nearest_name(word, actions, 2);
+    const char *const actions[] = { "compare", "plot", "show" };
+    const char *nearest = tern_nearest_name(word, actions, 3);
     if (!error->code || !nearest || strstr(error->message, "did you mean"))
         return;
     *error = (tern_error){ 0 };

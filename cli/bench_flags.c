@@ -18,7 +18,8 @@ static const cli_command command = {
     "process of its own, with its memory.  A --peer is a program that times the same problems\n"
     "in another framework (bench/process/peer.h).\n"
     "`tern bench compare A.json B.json` says what became faster or slower; `tern bench plot`\n"
-    "draws rooflines and speed along a size.  Each has a --help of its own.",
+    "draws rooflines and speed along a size; `tern bench show` makes a page of a report.  Each\n"
+    "has a --help of its own.",
     "  tern bench matmul --shape M=1:128:x2,K=512,N=512 --pass fwd,bwd\n"
     "  tern bench conv2d --inputs 'x=[16,32,32,64] weight=[64,3,3,64]' --set pad=1,1\n"
     "  tern bench --model lstm --peer 'eager=bench/peers/peer eager'",

@@ -69,7 +69,7 @@ int cmd_bench_plot(int argc, char **argv)
     const cli_flag flags[] = {
         { "--out", CLI_TEXT, &out, "FILE", "picture to write: .svg or .png" },
         { "--kind", CLI_TEXT, &kind, "KIND", "roofline or scaling" },
-        { "--filter", CLI_TEXT, &opts.filter, "TEXT", "only rows whose name holds it" },
+        { "--filter", CLI_TEXT, &opts.filter, "TEXT", "only rows whose name holds its words" },
         { 0 },
     };
     int status = cli_parse(&command, flags, argc, argv, &words);

@@ -22,6 +22,7 @@ int cmd_profile(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_bench_compare(int argc, char **argv);
 int cmd_bench_plot(int argc, char **argv);
+int cmd_bench_show(int argc, char **argv);
 int cmd_version(int argc, char **argv); /* tern --version */
 
 #endif

@@ -6,7 +6,7 @@
 #include "bench/report/read.h"
 
 typedef struct bench_plot_opts {
-    const char *filter; /* only rows whose name (bench_row_name) holds this; NULL: all */
+    const char *filter; /* only rows whose name (bench_row_name) holds all its words; NULL: all */
 } bench_plot_opts;
 
 /* What a plot did not show, for the caller to tell: rows that do not count (skipped, suspect,

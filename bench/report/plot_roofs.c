@@ -66,7 +66,8 @@ static void draw_slopes(cairo_t *cairo, const bench_roofline *plot, const slope 
         /* Distance from the line before, across; lines too near each other for names beside
          * each other have them one behind the other. */
         double across = s.y0 * cos(angle) - s.x0 * sin(angle);
-        snprintf(name, sizeof name, "%s %.3g GB/s", slopes[i].level, slopes[i].per_second);
+        snprintf(name, sizeof name, "%s %.*f GB/s", slopes[i].level,
+                 slopes[i].per_second < 100 ? 1 : 0, slopes[i].per_second);
         along = across - before < 11 ? along + bench_text_width(cairo, NAME_SIZE, name) + 12 : 8;
         before = across;
         if (s.x1 <= s.x0)

@@ -5,6 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* "fwd hand" wants both. */
+static bool holds_words(const char *name, const char *words)
+{
+    char word[256];
+    for (const char *at = words; *at; at += strspn(at, " ")) {
+        size_t length = strcspn(at, " ");
+        snprintf(word, sizeof word, "%.*s", (int)length, at);
+        if (!strstr(name, word))
+            return false;
+        at += length;
+    }
+    return true;
+}
+
 const bench_recorded_row **bench_plot_select(const bench_recorded *report, bench_plot_opts opts,
                                              int *count, bench_plot_left *left, tern_error *error)
 {
@@ -16,7 +30,7 @@ const bench_recorded_row **bench_plot_select(const bench_recorded *report, bench
         tern_error_set(error, TERN_ERR_MEMORY, "%s: out of memory", report->file);
     for (int i = 0; i < report->row_count && rows; i++) {
         const bench_recorded_row *row = &report->rows[i];
-        if (opts.filter && !strstr(bench_row_name(row, name), opts.filter))
+        if (opts.filter && !holds_words(bench_row_name(row, name), opts.filter))
             continue;
         if (bench_row_counts(row))
             rows[(*count)++] = row;

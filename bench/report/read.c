@@ -157,6 +157,29 @@ static bool take_row_ceilings(const place *at, const json_t *from, bench_recorde
            take_known_text(at, of, "level", &row->level);
 }
 
+static bool take_ratio(const place *at, const json_t *from, bench_recorded_row *row)
+{
+    const json_t *of = json_object_get(from, "ratio");
+    row->ratio_to = "";
+    if (!of || json_is_null(of))
+        return true;
+    if (!json_is_object(of))
+        return wrong(at, "ratio", "an object wanted, not %s", kind_of(of));
+    return take_text(at, of, "to", &row->ratio_to) &&
+           take_known_number(at, of, "value", &row->ratio) &&
+           take_known_number(at, of, "low", &row->ratio_low) &&
+           take_known_number(at, of, "high", &row->ratio_high);
+}
+
+static bool take_uses(const place *at, const json_t *from, bench_recorded_row *row)
+{
+    if (!take_known_number(at, from, "count", &row->count))
+        return false;
+    if (row->count == 0)
+        row->count = 1;
+    return true;
+}
+
 /* Kept as text within the JSON itself, so that it lives as long. */
 static bool take_tags(const place *at, json_t *from, bench_recorded_row *row)
 {
@@ -193,7 +216,8 @@ static bool take_row(const place *at, json_t *from, bench_recorded_row *row)
            take_number_from(at, from, "bytes", 1, &row->bytes) &&
            take_text(at, from, "verdict", &row->verdict) &&
            take_known_text(at, from, "command", &row->command) &&
-           take_row_ceilings(at, from, row) && take_samples(at, from, row);
+           take_row_ceilings(at, from, row) && take_uses(at, from, row) &&
+           take_ratio(at, from, row) && take_samples(at, from, row);
 }
 
 /* Statistics of all rows; scratch holds as many values as the longest list of samples. */

@@ -46,6 +46,9 @@ typedef struct bench_recorded_row {
     const char *command;    /* that repeats it                                      */
     double of_fma, of_bandwidth; /* parts of the ceilings                           */
     const char *level;      /* that of_bandwidth is of                              */
+    double count;           /* of a model's step, how often; else 1                 */
+    const char *ratio_to;   /* the fastest other provider; "": there was none       */
+    double ratio, ratio_low, ratio_high; /* its time over this one's; high 0: no end */
 } bench_recorded_row;
 
 typedef struct bench_recorded {
