@@ -72,7 +72,7 @@ help:
 	@echo "make examples the numbered lessons"
 	@echo "make sim      build the CUDA simulator plugin (g++, no GPU needed)"
 	@echo "make cuda     build the CUDA plugin (needs nvcc, no GPU needed)"
-	@echo "make bench    time the kernels that the road stands on, and whole models"
+	@echo "make bench    time ops, models and their steps for ten minutes, into bench/results"
 	@echo "make bench-peers  the same beside PyTorch and onnxruntime (installed under $(BUILD)/)"
 	@echo "make check    clang, sanitizers, valgrind, static analysis: slower than the tests"
 	@echo "make install  program, libraries, headers to PREFIX (default /usr/local); make uninstall"
@@ -206,9 +206,11 @@ demo: deps
 examples: deps
 	@$(MAKE) --no-print-directory build $(EXAMPLES)
 tests: $(TESTS) $(BUILD)/tern
+# What all of it may take, and where it is recorded.
+BENCH_SECONDS ?= 600
+BENCH_RESULTS ?= bench/results
 bench: cpu
-	@$(BUILD)/tern bench matmul linear conv2d attention lstm layer_norm softmax --pass fwd,bwd --threads 1,2
-	@$(BUILD)/tern bench --model all --threads 1,2
+	@bench/run-suite $(BUILD)/tern $(BENCH_RESULTS) $(BENCH_SECONDS)
 bench-peers: cpu
 	@BUILD=$(BUILD) bench/peers/run $(PEERS)
 

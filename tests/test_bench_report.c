@@ -201,6 +201,67 @@ static void comparison_as_json_holds_every_row(void **state)
     program_free(&p);
 }
 
+static void a_page_shows_hot_beside_cold_and_the_reason_of_what_is_left_out(void **state)
+{
+    (void)state;
+    json_t *made = bench_report_make(3, 40, NULL, 1), *cold, *rows = json_object_get(made, "rows");
+    program p;
+    cold = json_deep_copy(bench_report_row(made, 0));
+    json_object_set_new(cold, "cache", json_string("cold"));
+    json_array_insert_new(rows, 1, cold);
+    json_object_set_new(bench_report_row(made, 0), "ratio",
+                        json_pack("{s:s, s:f, s:f, s:n}", "to", "openblas", "value", 1.25, "low",
+                                  0.0, "high"));
+    json_object_set_new(bench_report_row(made, 2), "verdict", json_string("skipped: too large"));
+    json_object_del(bench_report_row(made, 2), "samples");
+    save(made, before, "before.json");
+    tern(&p, "bench", "show", before);
+    assert_int_equal(p.status, 0);
+    assert_non_null(strstr(p.out, "made up, 2 cores; 2026-11-22.\n"));
+    assert_non_null(strstr(p.out, "| 1 thread | 120 | 300 |"));
+    /* Two times in a line, and the provider of the ratio whose interval has no end. */
+    const char *row = strstr(p.out, "| matmul a=[16,16] b=[16,16] | fwd | hand | 1 | ");
+    assert_non_null(row);
+    assert_null(strstr(row + 1, "| matmul a=[16,16]"));
+    assert_non_null(strstr(row, "| 1.25 openblas |"));
+    assert_non_null(strstr(p.out, "| skipped: too large |"));
+    program_free(&p);
+    tern(&p, "bench", "show", before, "--host");
+    assert_null(strstr(p.out, "matmul"));
+    program_free(&p);
+}
+
+/* Row r takes (r + 1)^3 times as long as row 0, at a half of its roofline, twice in a step. */
+static void a_steps_losses_are_sorted_and_summed(void **state)
+{
+    (void)state;
+    json_t *made = bench_report_make(4, 40, NULL, 1);
+    program p;
+    for (int r = 0; r < 4; r++) {
+        json_object_set_new(bench_report_row(made, r), "count", json_real(2));
+        json_object_set_new(bench_report_row(made, r), "ceilings",
+                            json_pack("{s:f, s:f, s:s}", "fma", 0.5, "bandwidth", 0.1, "level",
+                                      "L1"));
+    }
+    json_object_set_new(bench_report_row(made, 1), "verdict", json_string("WRONG VALUES"));
+    save(made, before, "before.json");
+    tern(&p, "bench", "show", before, "--bare", "--worst", "2");
+    assert_int_equal(p.status, 0);
+    double all, roof;
+    int left_out;
+    const char *text = strstr(p.out, "1 thread: all calls");
+    assert_non_null(text);
+    assert_int_equal(sscanf(text, "1 thread: all calls of a step take %lf ms, by their rooflines "
+                            "they would take %lf ms (without %d problems", &all, &roof, &left_out),
+                     3);
+    assert_true(left_out == 1 && fabs(all / roof - 2) < 0.2);
+    const char *worst = strstr(p.out, "| matmul a=[64,64]");
+    const char *next = strstr(p.out, "| matmul a=[48,48]");
+    assert_true(worst && next && worst < next);
+    assert_null(strstr(p.out, "| matmul a=[16,16]"));
+    program_free(&p);
+}
+
 /* What program_assert_failed asks for, with another status. */
 static void assert_error(const char *const *arguments, const char *says)
 {
@@ -289,6 +350,8 @@ int main(void)
         cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(exit_status_tells_whether_something_is_slower),
         cmocka_unit_test(values_that_became_wrong_are_a_failure),
+        cmocka_unit_test(a_page_shows_hot_beside_cold_and_the_reason_of_what_is_left_out),
+        cmocka_unit_test(a_steps_losses_are_sorted_and_summed),
         cmocka_unit_test(comparison_as_json_holds_every_row),
         cmocka_unit_test(errors_of_compare_exit_with_two),
         cmocka_unit_test(plots_are_svg_or_png_by_their_name),

@@ -270,6 +270,27 @@ static void an_interruption_keeps_what_was_measured(void **state)
     bench_cases_free(&cases);
 }
 
+static void a_budget_is_for_all_problems(void **state)
+{
+    (void)state;
+    tern_error error = { 0 };
+    bench_settings settings = settings_for("spin");
+    bench_cases cases = { 0 };
+    for (int i = 0; i < 3; i++)
+        assert_true(bench_cases_add(&cases, tern_op_find("matmul", &error), INPUTS, "", NULL,
+                                    &error));
+    settings.budget = 3; /* the first alone would take its 2 s, and 2000 samples */
+    settings.rule.most = 2000;
+    settings.rule.goal = 0;
+    bench_suite suite = run(&settings, &cases, NULL);
+    assert_int_equal(suite.count, 6);
+    for (int i = 0; i < suite.count; i++)
+        if (suite.results[i].skipped || suite.results[i].stop != BENCH_STOP_TIME)
+            fail_msg("row %d: %s", i, suite.results[i].why);
+    bench_suite_free(&suite);
+    bench_cases_free(&cases);
+}
+
 static void a_budget_that_is_used_up_skips_the_rest(void **state)
 {
     (void)state;
@@ -303,6 +324,7 @@ int main(void)
         cmocka_unit_test(what_is_faster_than_the_machine_is_suspect),
         cmocka_unit_test(what_does_not_fit_in_memory_is_skipped_with_a_reason),
         cmocka_unit_test(an_interruption_keeps_what_was_measured),
+        cmocka_unit_test(a_budget_is_for_all_problems),
         cmocka_unit_test(a_budget_that_is_used_up_skips_the_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* A page to draw on: SVG or PNG by the ending of its name, written whole or not at all.
  *
- * Plots draw with cairo itself (cairo.h); what is here is what they share: opening and finishing, text,
- * marks, colours.  Units are points, y goes down; a PNG has three pixels to a point.
+ * Plots draw with cairo itself (cairo.h); what is here is what they share: opening and finishing,
+ * text, marks, colours.  Units are points, y goes down; a PNG has three pixels to a point.
  */
 #ifndef TERN_BENCH_REPORT_CANVAS_H
 #define TERN_BENCH_REPORT_CANVAS_H
@@ -19,7 +19,8 @@ typedef struct bench_canvas {
 /* Is there such a kind of picture?  TERN_ERR_ARGUMENT if the name ends otherwise. */
 bool bench_canvas_can(const char *path, tern_error *error);
 
-/* A white page.  False and an error if it cannot be made, or if there is no cairo; then there is nothing to finish. */
+/* A white page.  False and an error if it cannot be made, or if there is no cairo; then there is
+ * nothing to finish. */
 bool bench_canvas_open(bench_canvas *canvas, const char *path, double width, double height,
                        tern_error *error);
 /* Write the file; false and an error in what was given to open.  Frees in any case. */

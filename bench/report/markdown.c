@@ -14,8 +14,8 @@ static void print_disturbances(const bench_recorded_host *host, FILE *to)
             "Core to core and back: %s.\n", host->other_percent, host->steal_percent,
             bench_core_to_core_text(&host->core_to_core, text));
     if (bench_cores_are_far(&host->core_to_core))
-        fprintf(to, "\n**Warning**: the cores were far apart, at least for a while: rows of several "
-                "threads may be disturbed by the machine.\n");
+        fprintf(to, "\n**Warning**: the cores were far apart, at least for a while: rows of "
+                "several threads may be disturbed by the machine.\n");
 }
 
 /* The best of that kind; 0 if there is none. */

@@ -212,17 +212,17 @@ static bool time_cases(bench_suite *suite, tern_error *error)
                 continue;
             tell(suite, done, all, of, pass);
             share_budget(suite, all - done++, deadline);
-            bool ok = true;
+            bool ok = true, is_late = bench_seconds() > deadline;
             if (bench_is_stopped(suite))
                 suite->interrupted = true;
-            else if (bench_seconds() > deadline)
+            else if (is_late)
                 ok = bench_lanes_skip(suite, of, pass, "the time budget was used up", error);
             else
                 ok = of->model ? time_model(suite, of, pass, deadline, error)
                                : time_op(suite, of, pass, deadline, error);
             if (!ok)
                 return false;
-            if (!settings->once)
+            if (!settings->once && !is_late)
                 bench_ceilings_measure(&suite->ceilings, 0);
         }
     suite->interrupted = suite->interrupted || bench_is_stopped(suite);
