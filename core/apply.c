@@ -292,6 +292,9 @@ tern_cost tern_call_cost(const tern_call *call, bool in_backward)
     tern_cost cost = in_backward ? backward : forward;
     if (!(cost.bytes > 0) && !call->op->aliases)
         cost.bytes = least_traffic(call, in_backward);
+    const tern_impl *impl = cached_impl(call->ctx, call->op);
+    cost.executed =
+        impl && impl->executed_flops ? impl->executed_flops(call, in_backward) : cost.flops;
     return cost;
 }
 
@@ -301,6 +304,7 @@ void tern_add_cost(tern_call *call, bool in_backward)
     tern_cost *sum = in_backward ? &call->ctx->backward_cost : &call->ctx->step_cost;
     sum->flops += cost.flops;
     sum->bytes += cost.bytes;
+    sum->executed += cost.executed;
 }
 
 /* Discarded parameters are inputs only of what keeps them packed. */

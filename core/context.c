@@ -353,3 +353,13 @@ double tern_step_backward_bytes(const tern_ctx *ctx)
 {
     return ctx->backward_cost.bytes;
 }
+
+double tern_step_executed_flops(const tern_ctx *ctx)
+{
+    return ctx->step_cost.executed;
+}
+
+double tern_step_backward_executed_flops(const tern_ctx *ctx)
+{
+    return ctx->backward_cost.executed;
+}

@@ -166,6 +166,9 @@ double tern_step_backward_flops(const tern_ctx *ctx);
 /* The same of the bytes that must at least be read and written. */
 double tern_step_bytes(const tern_ctx *ctx);
 double tern_step_backward_bytes(const tern_ctx *ctx);
+/* FLOPs that the implementations execute, where they know how to do with fewer. */
+double tern_step_executed_flops(const tern_ctx *ctx);
+double tern_step_backward_executed_flops(const tern_ctx *ctx);
 
 TERN_API_END
 

@@ -78,6 +78,7 @@ typedef struct tern_option {
 typedef struct tern_cost {
     double flops; /* multiply and add count as two                        */
     double bytes; /* least traffic; 0: every tensor that is read or written, once */
+    double executed; /* FLOPs of this implementation; a contract leaves it alone   */
 } tern_cost;
 
 /* A sample problem: gradient checks, tests and benchmarks share them.
@@ -177,6 +178,9 @@ typedef struct tern_impl {
     /* With which compiler flags it was built, "-O3 -march=native", for benchmark reports.
      * NULL: not told, or one of tern's own, whose Makefile knows. */
     const char *flags;
+    /* FLOPs that are executed, where they are not the contract's: Winograd's convolution needs
+     * fewer.  What a machine could do is held against these.  NULL: the contract's. */
+    double (*executed_flops)(const tern_call *call, bool in_backward);
 } tern_impl;
 
 /* ----------------------------------------------- for shape rules and kernels -- */
@@ -196,7 +200,7 @@ void tern_call_fail(tern_call *call, tern_status code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* What one call costs: the contract's figures, and where it names no bytes those of all
- * tensors that are read or written, once each. */
+ * tensors that are read or written, once each; and what the context's implementation executes. */
 tern_cost tern_call_cost(const tern_call *call, bool in_backward);
 
 /* ---------------------------------------------------------------- applying -- */

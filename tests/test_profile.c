@@ -44,8 +44,8 @@ static void slow_shape(tern_call *call)
 static void slow_cost(const tern_call *call, tern_cost *forward, tern_cost *backward)
 {
     (void)call;
-    *forward = (tern_cost){ FORWARD_FLOPS, 8 };
-    *backward = (tern_cost){ BACKWARD_FLOPS, 16 };
+    *forward = (tern_cost){ .flops = FORWARD_FLOPS, .bytes = 8 };
+    *backward = (tern_cost){ .flops = BACKWARD_FLOPS, .bytes = 16 };
 }
 
 static void slow_forward(tern_call *call)

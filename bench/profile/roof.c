@@ -15,8 +15,9 @@ bool profile_roof_measure(profile_roof *roof, int threads, const char *simd, ter
 
 bench_roof profile_roof_of(const profile_roof *roof, const tern_cost *cost)
 {
-    const bench_work work = { .simd = roof->simd, .threads = roof->threads, .flops = cost->flops,
-                              .bytes = cost->bytes, .working_set = cost->bytes };
+    const bench_work work = { .simd = roof->simd, .threads = roof->threads,
+                              .flops = cost->executed, .bytes = cost->bytes,
+                              .working_set = cost->bytes };
     return bench_roofline(&roof->ceilings, &work);
 }
 

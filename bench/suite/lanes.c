@@ -372,6 +372,7 @@ bool bench_lane_run(bench_lanes *lanes, bench_lane *lane, bool cold, bench_peer_
     times->seconds[0] = bench_row_run(&lane->row, cold ? empty_caches : NULL, lane);
     times->left_out = bench_row_left_out(&lane->row);
     lane->flops = lane->row.flops;
+    lane->executed = lane->row.executed;
     lane->bytes = lane->row.bytes;
     if (!tern_ok(lane->ctx))
         bench_lane_skip(lanes, lane, "");

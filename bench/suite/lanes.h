@@ -22,6 +22,7 @@ typedef struct bench_lane {
     int thread_number; /* of settings.threads                       */
 
     double flops, bytes; /* of a run                                                     */
+    double executed;     /* FLOPs of tern's implementation; of others the contract's    */
     int hot, cold;       /* numbers of the results; -1: none                             */
     bool ready;          /* it can be run                                                */
 } bench_lane;

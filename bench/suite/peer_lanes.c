@@ -126,7 +126,7 @@ bool bench_op_peers_open(bench_lanes *lanes, const tern_problem *problem, tern_e
         bench_lane *lane = &lanes->lane[i];
         if (!lane->peer || !lane->ready)
             continue;
-        lane->flops = lanes->guide.row.flops;
+        lane->flops = lane->executed = lanes->guide.row.flops;
         lane->bytes = lanes->guide.row.bytes;
         if (ok)
             open_lane(lanes, lane, op_told(lanes, inputs));
@@ -144,6 +144,7 @@ void bench_model_lanes_open(bench_lanes *lanes, const bench_model_reference *ref
         if (!lane->ready)
             continue;
         lane->flops = reference->flops;
+        lane->executed = lane->number < 0 ? reference->executed : reference->flops;
         open_lane(lanes, lane,
                   json_pack("{s:s, s:s, s:s, s:s, s:f}", "model", reference->model->name, "pass",
                             bench_pass_name(lanes->pass), "batch", reference->batch, "weights",

@@ -97,6 +97,7 @@ static void take_turn(rounds *r, turn *at)
         add_sample(r, at, times.seconds[i]);
     result->left_out += times.left_out;
     result->flops = at->lane->flops;
+    result->executed = at->lane->executed;
     result->bytes = at->lane->bytes;
     result->memory_growth = more(result->memory_growth, times.memory_growth);
     result->allocations = more(result->allocations, times.allocations);

@@ -151,8 +151,10 @@ double bench_row_run(bench_row *row, void (*before)(void *user), void *user)
         seconds += bench_seconds() - start;
     }
     row->flops = row->pass == BENCH_BACKWARD ? 0 : tern_step_flops(row->ctx);
+    row->executed = row->pass == BENCH_BACKWARD ? 0 : tern_step_executed_flops(row->ctx);
     row->bytes = row->pass == BENCH_BACKWARD ? 0 : tern_step_bytes(row->ctx);
     row->flops += backward ? tern_step_backward_flops(row->ctx) : 0;
+    row->executed += backward ? tern_step_backward_executed_flops(row->ctx) : 0;
     row->bytes += backward ? tern_step_backward_bytes(row->ctx) : 0;
     return seconds;
 }

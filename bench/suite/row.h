@@ -30,6 +30,7 @@ typedef struct bench_row {
     float *grad_output[TERN_MAX_SAVED];     /* NULL: none flows through that output */
     tern_tensor *outputs[TERN_MAX_SAVED];   /* of the last run                      */
     double flops, bytes;                    /* of what is timed, by the contract    */
+    double executed;                        /* FLOPs of this implementation         */
     tern_rng rng;                           /* of the places that change            */
     uint32_t runs;
 } bench_row;

@@ -233,9 +233,9 @@ static bool time_cases(bench_suite *suite, tern_error *error)
 
 static void find_roof(const bench_suite *suite, bench_result *result)
 {
-    bench_work work = { .simd = *result->simd ? result->simd : NULL, .threads = result->threads, .flops = result->flops,
-                        .bytes = result->bytes, .working_set = result->bytes,
-                        .cold = result->cold };
+    bench_work work = { .simd = *result->simd ? result->simd : NULL, .threads = result->threads,
+                        .flops = result->executed, .bytes = result->bytes,
+                        .working_set = result->bytes, .cold = result->cold };
     if (strcmp(result->device, "cpu") == 0)
         result->roof = bench_roofline(&suite->ceilings, &work);
 }

@@ -69,7 +69,8 @@ typedef struct bench_result {
     char *flags;          /* with which the implementation was compiled; NULL: not known */
     int threads;
     bool cold;
-    double flops, bytes;
+    double flops, bytes;  /* by the contract                                       */
+    double executed;      /* FLOPs of this implementation                          */
     double memory;        /* bytes that its problem takes, of an outline; else 0   */
     double *samples;      /* seconds, in the order measured                        */
     bench_summary summary;

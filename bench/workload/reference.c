@@ -45,6 +45,7 @@ static bool train(bench_model_reference *reference, bench_workload *work, tern_e
     for (int i = 0; i < BENCH_COMPARED_STEPS; i++) {
         reference->losses[i] = bench_workload_train(work);
         reference->flops = 3 * work->forward_flops;
+        reference->executed = work->executed_flops;
         if (i == 0)
             tern_checkpoint_save(work->ctx, reference->first, &work->optimiser,
                                  &(tern_checkpoint_info){ 0 });
@@ -63,6 +64,7 @@ static bool infer(bench_model_reference *reference, bench_workload *work, tern_e
     reference->rows = 1;
     bench_workload_infer(work, 1, reference->logits);
     reference->flops = work->forward_flops;
+    reference->executed = work->executed_flops;
     if (!ended_well(work, error) || reference->flops > LONGEST)
         return !error->code;
     bool ok = bench_workload_open(&ref, reference->model, &opts, error);

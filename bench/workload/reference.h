@@ -31,6 +31,7 @@ typedef struct bench_model_reference {
     const bench_model *model;
     bool trains;
     double flops; /* of what is timed; a training step counts as three of its forward passes */
+    double executed; /* FLOPs of tern's implementations */
     int64_t rows; /* of logits */
     float logits[BENCH_MOST_ROWS * BENCH_CLASSES];
     double losses[BENCH_COMPARED_STEPS];

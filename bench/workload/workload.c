@@ -189,6 +189,8 @@ static double step_ops(bench_workload *work)
     tern_tensor *loss = loss_of(work);
     work->forward_flops = tern_step_flops(ctx);
     tern_backward(ctx, loss);
+    work->executed_flops =
+        tern_step_executed_flops(ctx) + tern_step_backward_executed_flops(ctx);
     tern_optimiser_step(ctx, &work->optimiser, work->lr, work->step + 1);
     return tern_read_scalar(ctx, loss);
 }
@@ -233,6 +235,7 @@ void bench_workload_infer(bench_workload *work, int64_t rows, float *logits)
     tern_step_begin(work->ctx, signature);
     tern_tensor *found = work->model->logits(work->ctx, work->own, &batch);
     work->forward_flops = tern_step_flops(work->ctx);
+    work->executed_flops = tern_step_executed_flops(work->ctx);
     if (tern_ok(work->ctx))
         tern_read(work->ctx, found, TERN_F32, logits);
 }

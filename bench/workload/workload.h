@@ -87,6 +87,7 @@ typedef struct bench_workload {
     double lr;
     int64_t step;           /* training steps done                        */
     double forward_flops;   /* of the last training or inference step     */
+    double executed_flops;  /* of all of it, by tern's implementations    */
     int64_t resident_bytes; /* of the process before the model was made   */
 } bench_workload;
 

@@ -265,6 +265,6 @@ extern const tern_impl tern_layer_norm_cuda;
 const tern_impl tern_layer_norm_cuda = {
     "layer_norm",        TERN_CUDA_DEVICE, "hand",        layer_norm_forward,
     layer_norm_backward, NULL,             NULL,          backward_bytes,
-    NULL, /* packs */ NULL, /* flags */
+    NULL, /* packs */ NULL, /* flags */ NULL, /* executed_flops */
 };
 }

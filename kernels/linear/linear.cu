@@ -190,6 +190,6 @@ extern const tern_impl tern_linear_cuda;
 const tern_impl tern_linear_cuda = {
     "linear",        TERN_CUDA_DEVICE, "hand", linear_forward,
     linear_backward, NULL,             NULL,   backward_bytes,
-    NULL, /* packs */ NULL, /* flags */
+    NULL, /* packs */ NULL, /* flags */ NULL, /* executed_flops */
 };
 }
