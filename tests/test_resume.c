@@ -157,9 +157,9 @@ static void a_plateau_has_dropped_before_and_after_a_stop_or_is_refused(void **s
 {
     (void)state;
     enum { LONG = 8, HALF = 4 };
-    static const setting eager = { "eager", { "schedule", "plateau", "patience", "0", "lr", "3",
+    static const setting eager = { "eager", { "schedule", "plateau", "patience", "0", "lr", "10",
                                           "lr_factor", "0.1" } },
-                     patient = { "patient", { "schedule", "plateau", "patience", "100", "lr", "3",
+                     patient = { "patient", { "schedule", "plateau", "patience", "100", "lr", "10",
                                               "lr_factor", "0.1" } };
     char once[TEMPORARY_PATH_BYTES], other[TEMPORARY_PATH_BYTES], pieces[TEMPORARY_PATH_BYTES];
     char path[TERN_PATH_BYTES];

@@ -142,7 +142,8 @@ void tern_conv2d_cost(const tern_call *call, tern_cost *forward, tern_cost *back
  * stride beyond the kernel (input pixels that nothing reads), a remainder of rows
  * that the last stride leaves out, channel counts 1, 3, primes and 31; dilations
  * alone and with strides that share a factor with them or do not; groups of several
- * channels, depthwise with whole and broken vectors, one input for several outputs.
+ * channels, depthwise with whole and broken vectors, one input for several outputs; 3x3 with
+ * eight channels and more, which Winograd's algorithm takes on cpu.
  * BENCH: the layers of a small face CNN, and a first layer; dilated, grouped and
  * depthwise ones. */
 static const tern_sample samples[] = {
@@ -173,6 +174,9 @@ static const tern_sample samples[] = {
       "groups=37 stride=2,3 dilation=2,2 pad=2,1 activation=sigmoid" },
     { TERN_SAMPLE_CHECK, "x=[1,3,17,2] weight=[2,1,5,1]", "groups=2 pad=1,7 stride=2,1" },
     { TERN_SAMPLE_CHECK, "x=[0,4,4,2] weight=[2,3,3,1] bias=[2]", "groups=2 pad=1,1" },
+    { TERN_SAMPLE_CHECK, "x=[1,5,9,8] weight=[9,3,3,8] bias=[9]", "pad=1,1 activation=gelu" },
+    { TERN_SAMPLE_CHECK, "x=[4,2,3,11] weight=[8,3,3,11]", "pad=1,1" },
+    { TERN_SAMPLE_CHECK, "x=[0,4,4,8] weight=[8,3,3,8] bias=[8]", "pad=1,1" },
     { TERN_SAMPLE_BENCH, "x=[16,64,64,3] weight=[32,3,3,3] bias=[32]", "pad=1,1 activation=relu" },
     { TERN_SAMPLE_BENCH, "x=[16,64,64,32] weight=[32,3,3,32] bias=[32]", "pad=1,1" },
     { TERN_SAMPLE_BENCH, "x=[16,32,32,32] weight=[64,3,3,32] bias=[64]", "pad=1,1" },

@@ -1,5 +1,6 @@
 /* conv2d on cpu: a direct convolution, without unfolding the image.  Depthwise ones
- * have kernels of their own, conv2d_depthwise_cpu.c.
+ * have kernels of their own, conv2d_depthwise_cpu.c, and so have those of 3x3 with stride 1,
+ * conv2d_winograd_cpu.c, if they have more than a few channels.
  *
  * In NHWC the kernel's row u at an output pixel sees kw*I contiguous floats, and
  * the next output pixel sees the same run stride*I floats further on:
@@ -24,7 +25,6 @@
 
 #include "core/packing.h"
 #include "core/threads.h"
-#include "core/transpose.h"
 
 enum {
     TILE_MULTIPLY_ADDS = 2000000, /* large against the cost of handing out a tile  */
@@ -72,20 +72,6 @@ static forward_plan plan_forward(const tern_call *call)
     plan.window_floats =
         plan.copied ? whole_lines(window_rows * plan.window_columns * g->group_inputs) : 0;
     return plan;
-}
-
-/* One vector of output channels, weight[j * taps + t] to packed[t * pitch + j], zero
- * in channels beyond O. */
-static void pack_vector(const float *weight, int64_t taps, int64_t channels, int64_t rows,
-                        float *packed, int64_t pitch)
-{
-    int64_t t = 0;
-    if (channels >= TERN_LANES)
-        for (; t + TERN_LANES <= rows; t += TERN_LANES)
-            tern_transpose_square(weight + t, taps, packed + t * pitch, pitch);
-    for (; t < rows; t++)
-        for (int64_t j = 0; j < TERN_LANES; j++)
-            packed[t * pitch + j] = j < channels ? weight[j * taps + t] : 0;
 }
 
 /* Some rows of a panel: weight [O/groups, taps] becomes [taps, pitch]. */
@@ -186,6 +172,7 @@ static void forward_tile(void *argument, int64_t tile, int worker)
     int64_t last = smaller(first + plan->tile_rows, g->out_rows);
     int64_t channel = group * g->group_outputs + panel * PANEL_WIDTH, runs = kernel_runs(g);
     panel_product product = {
+        .batch = 1,
         .rows = g->out_columns, .width = panel_columns(g->group_outputs, panel),
         .outer = g->kernel_rows, .middle = runs,
         .inner = g->kernel_columns / runs * g->group_inputs,
@@ -230,6 +217,8 @@ static void conv2d_forward(tern_call *call)
 {
     if (is_depthwise(call))
         TERN_LEVEL(tern_conv2d_depthwise)(call);
+    else if (TERN_LEVEL(tern_conv2d_is_winograd)(call))
+        TERN_LEVEL(tern_conv2d_winograd)(call);
     else
         dense_forward(call);
 }
@@ -239,12 +228,28 @@ static size_t forward_workspace(const tern_call *call)
     int64_t floats;
     if (is_depthwise(call)) {
         floats = TERN_LEVEL(tern_conv2d_depthwise_floats)(call);
+    } else if (TERN_LEVEL(tern_conv2d_is_winograd)(call)) {
+        floats = TERN_LEVEL(tern_conv2d_winograd_floats)(call);
     } else {
         forward_plan plan = plan_forward(call);
         int64_t threads = tern_pool_threads(tern_ctx_pool(call->ctx));
         floats = packed_room(call, &plan) + threads * plan.window_floats;
     }
     return (size_t)floats * sizeof(float);
+}
+
+/* The contract's, but by Winograd's convolution. */
+static double executed_flops(const tern_call *call, bool in_backward)
+{
+    tern_cost forward, backward;
+    tern_conv2d_cost(call, &forward, &backward);
+    if (!in_backward)
+        return TERN_LEVEL(tern_conv2d_is_winograd)(call)
+                   ? TERN_LEVEL(tern_conv2d_winograd_flops)(call)
+                   : forward.flops;
+    if (!TERN_LEVEL(tern_conv2d_grad_x_is_winograd)(call))
+        return backward.flops;
+    return backward.flops - forward.flops + TERN_LEVEL(tern_conv2d_winograd_grad_x_flops)(call);
 }
 
 static uint32_t packs(const tern_call *call)
@@ -258,7 +263,9 @@ static void conv2d_backward(tern_call *call)
         TERN_LEVEL(tern_conv2d_depthwise_backward)(call);
         return;
     }
-    if (call->grad_in[0])
+    if (call->grad_in[0] && TERN_LEVEL(tern_conv2d_grad_x_is_winograd)(call))
+        TERN_LEVEL(tern_conv2d_winograd_grad_x)(call, call->workspace);
+    else if (call->grad_in[0])
         TERN_LEVEL(tern_conv2d_grad_x)(call, call->workspace);
     if (call->grad_in[1] || call->grad_in[2])
         TERN_LEVEL(tern_conv2d_grad_weight)(call, call->workspace);
@@ -269,7 +276,9 @@ static size_t backward_workspace(const tern_call *call)
     int64_t floats = 0;
     if (is_depthwise(call))
         return (size_t)TERN_LEVEL(tern_conv2d_depthwise_backward_floats)(call) * sizeof(float);
-    if (call->grad_in[0])
+    if (call->grad_in[0] && TERN_LEVEL(tern_conv2d_grad_x_is_winograd)(call))
+        floats = TERN_LEVEL(tern_conv2d_winograd_grad_x_floats)(call);
+    else if (call->grad_in[0])
         floats = TERN_LEVEL(tern_conv2d_grad_x_floats)(call);
     if (call->grad_in[1] || call->grad_in[2])
         floats = larger(floats, TERN_LEVEL(tern_conv2d_grad_weight_floats)(call));
@@ -281,7 +290,7 @@ const tern_impl TERN_LEVEL(tern_conv2d_cpu) = {
     .forward = conv2d_forward, .backward = conv2d_backward,
     .restore = TERN_LEVEL(tern_activation_restore),
     .forward_workspace = forward_workspace, .backward_workspace = backward_workspace,
-    .packs = packs,
+    .packs = packs, .executed_flops = executed_flops,
 };
 
 const tern_impl TERN_LEVEL(tern_conv1d_cpu) = {
@@ -289,5 +298,5 @@ const tern_impl TERN_LEVEL(tern_conv1d_cpu) = {
     .forward = conv2d_forward, .backward = conv2d_backward,
     .restore = TERN_LEVEL(tern_activation_restore),
     .forward_workspace = forward_workspace, .backward_workspace = backward_workspace,
-    .packs = packs,
+    .packs = packs, .executed_flops = executed_flops,
 };

@@ -3,6 +3,7 @@
 #ifndef TERN_KERNELS_CONV2D_CPU_H
 #define TERN_KERNELS_CONV2D_CPU_H
 
+#include "core/transpose.h"
 #include "kernels/conv2d/conv2d_geometry.h"
 #include "kernels/conv2d/panel_product.h"
 #include "kernels/elementwise/activation_cpu.h"
@@ -139,6 +140,31 @@ static inline bool is_depthwise(const tern_call *call)
     const conv2d_geometry g = conv2d_geometry_of(call);
     return g.groups > 1 && g.group_inputs == 1 && g.group_outputs == 1;
 }
+
+/* One vector of output channels, weight[j * taps + t] to packed[t * pitch + j], zero
+ * in channels beyond O. */
+static inline void pack_vector(const float *weight, int64_t taps, int64_t channels, int64_t rows,
+                               float *packed, int64_t pitch)
+{
+    int64_t t = 0;
+    if (channels >= TERN_LANES)
+        for (; t + TERN_LANES <= rows; t += TERN_LANES)
+            tern_transpose_square(weight + t, taps, packed + t * pitch, pitch);
+    for (; t < rows; t++)
+        for (int64_t j = 0; j < TERN_LANES; j++)
+            packed[t * pitch + j] = j < channels ? weight[j * taps + t] : 0;
+}
+
+/* conv2d_winograd_cpu.c: whether it is what computes forward and the gradient of x; the FLOPs
+ * it executes; workspace in floats. */
+bool TERN_LEVEL(tern_conv2d_is_winograd)(const tern_call *call);
+double TERN_LEVEL(tern_conv2d_winograd_flops)(const tern_call *call);
+int64_t TERN_LEVEL(tern_conv2d_winograd_floats)(const tern_call *call);
+void TERN_LEVEL(tern_conv2d_winograd)(tern_call *call);
+bool TERN_LEVEL(tern_conv2d_grad_x_is_winograd)(const tern_call *call);
+double TERN_LEVEL(tern_conv2d_winograd_grad_x_flops)(const tern_call *call);
+int64_t TERN_LEVEL(tern_conv2d_winograd_grad_x_floats)(const tern_call *call);
+void TERN_LEVEL(tern_conv2d_winograd_grad_x)(tern_call *call, float *workspace);
 
 /* conv2d_depthwise_cpu.c and conv2d_depthwise_weight_cpu.c; workspace in floats.  The
  * gradient of y that the latter reads is that before the activation, [N,Ho,Wo,O]. */

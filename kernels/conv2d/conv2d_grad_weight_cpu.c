@@ -137,6 +137,7 @@ static void add_strip(const grad_weight_plan *plan, int64_t strip, int64_t group
     const float *x_rows;
     int64_t x_row = strip_rows_of_x(plan, image, group, first, rows, worker, &x_rows);
     panel_product product = {
+        .batch = 1,
         .rows = g->kernel_columns / runs * g->group_inputs, .outer = rows, .middle = 1,
         .inner = g->out_columns, .width = pitch, .a_row = 1, .a_outer = g->row_stride * x_row,
         .a_inner = g->column_stride * g->group_inputs, .panel = gradient,

@@ -156,6 +156,7 @@ static void strip_phase(const grad_x_strip *strip, int64_t row, int64_t column, 
     int64_t window_row = plan->window_columns * g->group_outputs;
     bool side_by_side = columns.back == 1; /* the columns' taps are one run */
     panel_product product = {
+        .batch = 1,
         .rows = (g->columns - column + g->column_stride - 1) / g->column_stride,
         .outer = columns.taps > 0 ? rows.taps : 0, .middle = side_by_side ? 1 : columns.taps,
         .inner = (side_by_side ? columns.taps : 1) * g->group_outputs,

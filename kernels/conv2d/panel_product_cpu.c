@@ -28,35 +28,40 @@ static inline __attribute__((always_inline)) void block_product(const panel_prod
 {
     const int64_t a_row = product->a_row, a_inner = product->a_inner, inner = product->inner;
     const int64_t middle = product->middle;
-    const float *outer_a = product->a, *panel = product->panel;
     tern_vf sum[BLOCK_ROWS][PANEL_VECTORS];
 
-    UNROLL for (int r = 0; r < rows; r++)
-        UNROLL for (int v = 0; v < vectors; v++)
-            sum[r][v] = tern_load(product->start + r * product->start_row + v * TERN_LANES);
+    for (int64_t b = 0; b < product->batch; b++) {
+        const float *outer_a = product->a + b * product->a_batch;
+        const float *panel = product->panel + b * product->panel_batch;
+        float *c = product->c + b * product->c_batch;
 
-    for (int64_t s = 0; s < product->outer; s++) {
-        const float *run = outer_a;
-        for (int64_t u = 0; u < middle; u++) {
-            const float *a = run;
-            for (int64_t t = 0; t < inner; t++) {
-                tern_vf p[PANEL_VECTORS];
-                UNROLL for (int v = 0; v < vectors; v++)
-                    p[v] = tern_load(panel + v * TERN_LANES);
-                UNROLL for (int r = 0; r < rows; r++)
+        UNROLL for (int r = 0; r < rows; r++)
+            UNROLL for (int v = 0; v < vectors; v++)
+                sum[r][v] = tern_load(product->start + r * product->start_row + v * TERN_LANES);
+
+        for (int64_t s = 0; s < product->outer; s++) {
+            const float *run = outer_a;
+            for (int64_t u = 0; u < middle; u++) {
+                const float *a = run;
+                for (int64_t t = 0; t < inner; t++) {
+                    tern_vf p[PANEL_VECTORS];
                     UNROLL for (int v = 0; v < vectors; v++)
-                        sum[r][v] += a[r * a_row] * p[v];
-                a += a_inner;
-                panel += vectors * TERN_LANES;
+                        p[v] = tern_load(panel + v * TERN_LANES);
+                    UNROLL for (int r = 0; r < rows; r++)
+                        UNROLL for (int v = 0; v < vectors; v++)
+                            sum[r][v] += a[r * a_row] * p[v];
+                    a += a_inner;
+                    panel += vectors * TERN_LANES;
+                }
+                run += product->a_middle;
             }
-            run += product->a_middle;
+            outer_a += product->a_outer;
         }
-        outer_a += product->a_outer;
-    }
 
-    UNROLL for (int r = 0; r < rows; r++)
-        UNROLL for (int v = 0; v < vectors; v++)
-            tern_store(product->c + r * product->c_row + v * TERN_LANES, sum[r][v]);
+        UNROLL for (int r = 0; r < rows; r++)
+            UNROLL for (int v = 0; v < vectors; v++)
+                tern_store(c + r * product->c_row + v * TERN_LANES, sum[r][v]);
+    }
 }
 
 static void one_vector_block(const panel_product *product)
@@ -202,6 +207,6 @@ void TERN_LEVEL(tern_panel_product)(const panel_product *product)
         if (product->width % TERN_LANES == 0)
             full_block(&block);
         else
-            partial_block(block);
+            partial_block(block); 
     }
 }
