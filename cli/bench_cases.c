@@ -93,7 +93,11 @@ static bool choose_gradients(const bench_flags *flags, bench_cases *cases, tern_
 static bool add_model(const bench_flags *flags, bench_cases *cases, const bench_model *model,
                       tern_error *error)
 {
+    const char *device = flags->settings.device;
     bool any = false;
+    if (device && strcmp(device, "cpu") != 0)
+        return tern_error_set(error, TERN_ERR_ARGUMENT, "--model: whole models are timed on the "
+                              "cpu, not on %s", device);
     for (int pass = BENCH_INFER; pass <= BENCH_TRAIN && !error->code; pass++)
         if (flags->settings.passes[pass])
             any = bench_cases_add_whole_model(cases, model, pass, error) || any;

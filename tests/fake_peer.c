@@ -145,6 +145,8 @@ static void run(fake *f, const json_t *question)
     say(is(f, "mute") ? "{}" : is(f, "worded") ? "{\"seconds\": \"none\"}" : text);
     free(text);
     json_decref(reply);
+    if (is(f, "leaves") && f->runs == 5)
+        exit(4); /* so that nobody reads what it is told next */
 }
 
 /* Something that goes on after its parent has died, if it is let. */

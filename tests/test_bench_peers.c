@@ -87,6 +87,7 @@ static void an_honest_peer_is_timed_within_5_percent(void **state)
 static const struct { const char *manner, *says; } faults[] = {
     { "dies", "it ended with status 3 before it answered: no module named torch" },
     { "dies at run", "it was killed by signal 9 before it answered" },
+    { "leaves", "it ended with status 4 before it answered" },
     { "hangs", "no answer within 0.5 s" },
     { "hangs at run", "no answer within 0.5" },
     { "garbage", "its answer is no JSON object: Traceback" },
@@ -304,6 +305,7 @@ static void wrong_commands_are_told(void **state)
     assert_misused(LIST("bench", "matmul", "--peer", "a=x", "--peer", "a=y"), "two of that name");
     assert_misused(LIST("bench", "--model", "lstn"), "there is no model lstn; did you mean lstm");
     assert_misused(LIST("bench", "--model", "lstm", "--pass", "fwd"), "infer or train");
+    assert_misused(LIST("bench", "--model", "lstm", "--device", "ref"), "timed on the cpu");
 }
 
 int main(int argc, char **argv)

@@ -44,7 +44,7 @@ static void become(const char *command, int socket, int errors, pid_t parent)
     for (int number = 1; number < NSIG; number++)
         signal(number, SIG_DFL);
     if (getppid() == parent && dup2(socket, 0) == 0 && dup2(socket, 1) == 1 &&
-        dup2(errors, 2) == 2)
+        dup2(errors, 2) == 2 && close_range(3, ~0u, 0) == 0)
         execv("/bin/sh", (char *const *)arguments);
     _exit(127);
 }

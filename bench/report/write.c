@@ -169,7 +169,8 @@ static json_t *row_json(const bench_suite *suite, const bench_result *result,
     snprintf(verdict, sizeof verdict, "%s%s", result->skipped ? "skipped: " : "",
              bench_result_verdict(result));
     json_t *row = json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:i, s:s, s:s, s:o, s:o, s:f, s:o, s:s, s:s}",
+        "{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:i, s:s, s:s, s:o, s:o, s:f, s:o, s:s, "
+        "s:s}",
         "kind", result->of->model ? "model" : "op", "op", bench_case_name(result->of), "inputs",
         result->of->inputs, "options", result->of->options, "pass", bench_pass_name(result->pass),
         "gradients", text_or_null(result->of->gradients), "provider", result->provider, "device",

@@ -6,8 +6,9 @@
  *
  * eps = 2^-24; K is how many products are added up for an element, by the contract; moved is
  * ref once more, each real number that goes into forward, and that goes from it to backward,
- * moved by eps times a normal deviate: what rounding alone does to this function.  Of gradients the worst element in a hundred thousand
- * is left out: a float32 near a kink (relu's zero) may lie on its other side.
+ * moved by eps times a normal deviate: what rounding alone does to this function.  Of gradients
+ * the worst element in a hundred thousand is left out: a float32 near a kink (relu's zero) may
+ * lie on its other side.
  *
  * Where that is more than a twentieth of the norm (a recurrence that runs away), a comparison
  * would say nothing, and the problem is not checked, which is an error.

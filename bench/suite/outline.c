@@ -84,7 +84,8 @@ static bool outline_model(bench_outline *outline, const bench_model *model, bool
                           tern_error *error)
 {
     bench_workload work = { 0 };
-    bool ok = bench_workload_open(&work, model, &(bench_opts){ .device = "meta", .seed = 1 }, error);
+    bench_opts opts = { .device = "meta", .seed = 1 };
+    bool ok = bench_workload_open(&work, model, &opts, error);
     if (ok) {
         outline->flops = bench_workload_outline(&work, trains);
         tern_memory_report memory = tern_memory(work.ctx);
