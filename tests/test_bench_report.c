@@ -21,6 +21,7 @@ static void a_report_is_read_whole(void **state)
     json_object_del(bench_report_row(made, 1), "samples");
     json_object_set_new(bench_report_row(made, 0), "ceilings",
                         json_pack("{s:f, s:f, s:s}", "fma", 0.5, "bandwidth", 0.1, "level", "L2"));
+    json_object_set_new(bench_report_row(made, 0), "executed_flops", json_real(4096));
     double first = json_real_value(
         json_array_get(json_object_get(bench_report_row(made, 0), "samples"), 0));
     bench_recorded *report = bench_report_read(made);
@@ -33,6 +34,8 @@ static void a_report_is_read_whole(void **state)
     assert_int_equal(report->rows[0].time.count, 10);
     assert_true(fabs(report->rows[0].samples[0] / first - 1) < 1e-8);
     assert_true(report->rows[0].of_fma == 0.5 && bench_row_counts(&report->rows[0]));
+    assert_true(report->rows[0].flops == 8192 && report->rows[0].executed == 4096);
+    assert_true(report->rows[1].executed == report->rows[1].flops);
     assert_false(bench_row_counts(&report->rows[1]));
     assert_string_equal(bench_row_name(&report->rows[0], name),
                         "matmul a=[16,16] b=[16,16] fwd hand f32 avx2 1 thread hot");

@@ -11,7 +11,7 @@ static const double WIDTH = 760, PANEL_HEIGHT = 340, LEFT = 50, RIGHT = 12, TOP 
 
 static double intensity(const bench_recorded_row *row)
 {
-    return row->flops / row->bytes;
+    return row->executed / row->bytes;
 }
 
 /* ------------------------------------------------------------------- data -- */
@@ -66,8 +66,8 @@ static void find_axes(bench_roofline *plot)
         const bench_recorded_row *row = plot->rows[i];
         low_x = fmin(low_x, intensity(row));
         high_x = fmax(high_x, intensity(row));
-        low_y = fmin(low_y, 1e-9 * row->flops / row->time.upper_quartile);
-        high_y = fmax(high_y, 1e-9 * row->flops / row->time.lower_quartile);
+        low_y = fmin(low_y, 1e-9 * row->executed / row->time.upper_quartile);
+        high_y = fmax(high_y, 1e-9 * row->executed / row->time.lower_quartile);
     }
     for (int p = 0; p < plot->panel_count; p++) {
         double top = bench_recorded_peak(plot->report, plot->threads[p], NULL);
@@ -95,7 +95,7 @@ static bool gather(bench_roofline *plot, bench_plot_opts opts, bench_plot_left *
     if (!plot->rows || !plot->entry)
         return tern_error_set(error, TERN_ERR_MEMORY, "%s: out of memory", plot->report->file);
     for (int i = 0; i < found; i++)
-        if (plot->rows[i]->flops > 0 && plot->rows[i]->bytes > 0)
+        if (plot->rows[i]->executed > 0 && plot->rows[i]->bytes > 0)
             plot->rows[kept++] = plot->rows[i];
     plot->count = left->shown = kept;
     left->unplaced = found - kept;
@@ -125,7 +125,7 @@ void bench_roofline_mark(cairo_t *cairo, const bench_roofline *plot,
 static bench_label draw_point(cairo_t *cairo, const bench_roofline *plot, int at)
 {
     const bench_recorded_row *row = plot->rows[at];
-    double x = bench_axis_place(&plot->x, intensity(row)), gflop = 1e-9 * row->flops;
+    double x = bench_axis_place(&plot->x, intensity(row)), gflop = 1e-9 * row->executed;
     double y = bench_axis_place(&plot->y, gflop / row->time.median);
     char number[16];
     bench_roofline_mark(cairo, plot, row, x, y);

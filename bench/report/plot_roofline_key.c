@@ -19,7 +19,7 @@ static void draw_speed(cairo_t *cairo, const bench_recorded_row *row, double rig
 {
     char text[48];
     double nearest = row->of_fma > row->of_bandwidth ? row->of_fma : row->of_bandwidth;
-    double gflops = 1e-9 * row->flops / row->time.median;
+    double gflops = 1e-9 * row->executed / row->time.median;
     const char *roof = row->of_fma > row->of_bandwidth ? "FMA" : row->level;
     if (nearest > 0)
         snprintf(text, sizeof text, "%.3g (%.0f %% of %s)", gflops, 100 * nearest, roof);

@@ -198,6 +198,16 @@ static bool take_tags(const place *at, json_t *from, bench_recorded_row *row)
     return true;
 }
 
+/* Reports from before it was told have none. */
+static bool take_executed(const place *at, const json_t *from, bench_recorded_row *row)
+{
+    if (!take_number_from(at, from, "executed_flops", 1, &row->executed))
+        return false;
+    if (!(row->executed > 0))
+        row->executed = row->flops;
+    return true;
+}
+
 static bool take_row(const place *at, json_t *from, bench_recorded_row *row)
 {
     if (!json_is_object(from))
@@ -216,7 +226,7 @@ static bool take_row(const place *at, json_t *from, bench_recorded_row *row)
            take_number_from(at, from, "bytes", 1, &row->bytes) &&
            take_text(at, from, "verdict", &row->verdict) &&
            take_known_text(at, from, "command", &row->command) &&
-           take_row_ceilings(at, from, row) && take_uses(at, from, row) &&
+           take_executed(at, from, row) && take_row_ceilings(at, from, row) && take_uses(at, from, row) &&
            take_ratio(at, from, row) && take_samples(at, from, row);
 }
 

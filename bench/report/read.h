@@ -39,7 +39,8 @@ typedef struct bench_recorded_row {
     const char *gradients;  /* of backward, the inputs that want one; "": all       */
     const char *tags;       /* as JSON with sorted names, "{}" without any          */
     int threads;
-    double flops, bytes;
+    double flops, bytes;    /* by the contract                                      */
+    double executed;        /* FLOPs of the implementation; if not told, flops      */
     double *samples;        /* [time.count] seconds, in the order measured          */
     bench_summary time;     /* count 0: skipped                                     */
     const char *verdict;    /* "ok" or why the row is not to be trusted             */

@@ -140,8 +140,8 @@ static void add_times(json_t *row, const bench_result *result)
         json_array_append_new(samples, json_real(rounded(result->samples[i])));
     json_object_set_new(row, "samples", samples);
     json_t *more = json_pack(
-        "{s:f, s:f, s:i, s:f, s:f, s:f, s:f, s:f, s:o, s:s, s:f, s:f, s:{s:f, s:f, s:o}, s:f}",
-        "flops", result->flops, "bytes", result->bytes, "n", time->count, "least", time->least,
+        "{s:f, s:f, s:f, s:i, s:f, s:f, s:f, s:f, s:f, s:o, s:s, s:f, s:f, s:{s:f, s:f, s:o}, s:f}",
+        "flops", result->flops, "executed_flops", result->executed, "bytes", result->bytes, "n", time->count, "least", time->least,
         "lower_quartile", time->lower_quartile, "median", time->median, "upper_quartile",
         time->upper_quartile, "p99", time->p99, "relative_error",
         number_or_null(time->relative_error), "stopped", bench_stop_name(result->stop), "error",
