@@ -27,7 +27,7 @@ static bench_settings settings_for(const char *manner, char command[COMMAND])
     fake_peer_command(command, COMMAND, manner);
     return (bench_settings){ .providers = { "hand", "fake" }, .threads = { 1 }, .thread_counts = 1,
                              .passes = { true }, .hot = true, .seed = 1, .peer_seconds = 20,
-                             .peers = { { "fake", command } }, .peer_count = 1,
+                             .peers = { { .name = "fake", .command = command } }, .peer_count = 1,
                              .rule = { .least = 7, .most = 15, .goal = 0.01, .seconds = 2 } };
 }
 

@@ -24,7 +24,7 @@
     each(text_extents) each(text_path) each(translate) each(version_string)
 
 typedef struct bench_cairo_functions {
-#define BENCH_CAIRO_POINTER(name) __typeof__(cairo_##name) *name;
+#define BENCH_CAIRO_POINTER(name) __typeof__(&cairo_##name)(name);
     BENCH_CAIRO_FUNCTIONS(BENCH_CAIRO_POINTER)
 #undef BENCH_CAIRO_POINTER
 } bench_cairo_functions;

@@ -38,6 +38,6 @@ void TERN_LEVEL(tern_winograd_weights)(tern_call *call, const winograd_plan *pla
                                        float *to);
 
 /* conv2d_winograd_block_cpu.c, for tern_parallel: tile = block * groups + group. */
-void TERN_LEVEL(tern_winograd_block)(void *plan, int64_t tile, int worker);
+void TERN_LEVEL(tern_winograd_block)(void *argument, int64_t tile, int worker);
 
 #endif
