@@ -116,6 +116,7 @@ typedef struct tern_op {
      * with tern_declare_out / tern_declare_saved.  Report errors through
      * tern_call_fail and return; the caller looks at the context. */
     void (*shape)(struct tern_call *call);
+    /* backward: of the gradients that call->grad_in asks for. */
     void (*cost)(const struct tern_call *call, tern_cost *forward, tern_cost *backward);
     const tern_sample *samples; /* ends with uses == 0                    */
     bool aliases; /* output 0 is input 0 under another shape (reshape)    */

@@ -24,7 +24,7 @@ static struct {
     tern_impl wrapper;
     bool on; /* off: nothing moves */
     tern_rng rng;
-    tern_cost forward, backward; /* of the last call */
+    tern_cost forward, backward; /* of the last calls */
 } moving;
 
 static void move(tern_tensor *tensor)
@@ -36,9 +36,10 @@ static void move(tern_tensor *tensor)
 
 static void moved_forward(tern_call *call)
 {
+    tern_cost backward = { 0 };
     moving.forward = moving.backward = (tern_cost){ 0 };
     if (call->op->cost)
-        call->op->cost(call, &moving.forward, &moving.backward);
+        call->op->cost(call, &moving.forward, &backward);
     moving.original->forward(call);
     for (int i = 0; i < call->outputs; i++)
         move(call->out[i]);
@@ -47,6 +48,14 @@ static void moved_forward(tern_call *call)
     for (int i = 0; i < tern_op_input_count(call->op); i++)
         if (call->op->in[i].flags & TERN_MUTATED)
             move(call->in[i]);
+}
+
+static void costed_backward(tern_call *call)
+{
+    tern_cost forward = { 0 };
+    if (call->op->cost)
+        call->op->cost(call, &forward, &moving.backward);
+    moving.original->backward(call);
 }
 
 /* A ref context on which runs of this one op can be moved; one at a time. */
@@ -59,6 +68,8 @@ static tern_ctx *open_movable(const tern_op *op)
     moving.wrapper = *moving.original;
     moving.wrapper.provider = "moved";
     moving.wrapper.forward = moved_forward;
+    if (moving.original->backward)
+        moving.wrapper.backward = costed_backward;
     tern_add_impl(ctx, &moving.wrapper);
     tern_set_provider(ctx, op->name, "moved");
     return ctx;

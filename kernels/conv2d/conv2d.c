@@ -135,7 +135,7 @@ void tern_conv2d_cost(const tern_call *call, tern_cost *forward, tern_cost *back
     double pixels = (double)g.images * (double)g.out_rows * (double)g.out_columns;
     double multiply_adds = pixels * (double)call->in[1]->count;
     forward->flops = 2 * multiply_adds;
-    backward->flops = 4 * multiply_adds;
+    backward->flops = 2 * multiply_adds * (!!call->grad_in[0] + !!call->grad_in[1]);
 }
 
 /* CHECK: strides and pads that differ by axis, a kernel wider than the image, a

@@ -247,9 +247,11 @@ static double executed_flops(const tern_call *call, bool in_backward)
         return TERN_LEVEL(tern_conv2d_is_winograd)(call)
                    ? TERN_LEVEL(tern_conv2d_winograd_flops)(call)
                    : forward.flops;
-    if (!TERN_LEVEL(tern_conv2d_grad_x_is_winograd)(call))
-        return backward.flops;
-    return backward.flops - forward.flops + TERN_LEVEL(tern_conv2d_winograd_grad_x_flops)(call);
+    if (call->grad_in[0] && TERN_LEVEL(tern_conv2d_grad_x_is_winograd)(call))
+        backward.flops += TERN_LEVEL(tern_conv2d_winograd_grad_x_flops)(call) - forward.flops;
+    if (TERN_LEVEL(tern_conv2d_grad_weight_is_winograd)(call))
+        backward.flops += TERN_LEVEL(tern_conv2d_winograd_grad_weight_flops)(call) - forward.flops;
+    return backward.flops;
 }
 
 static uint32_t packs(const tern_call *call)
@@ -267,7 +269,9 @@ static void conv2d_backward(tern_call *call)
         TERN_LEVEL(tern_conv2d_winograd_grad_x)(call, call->workspace);
     else if (call->grad_in[0])
         TERN_LEVEL(tern_conv2d_grad_x)(call, call->workspace);
-    if (call->grad_in[1] || call->grad_in[2])
+    if (TERN_LEVEL(tern_conv2d_grad_weight_is_winograd)(call))
+        TERN_LEVEL(tern_conv2d_winograd_grad_weight)(call, call->workspace);
+    else if (call->grad_in[1] || call->grad_in[2])
         TERN_LEVEL(tern_conv2d_grad_weight)(call, call->workspace);
 }
 
@@ -280,7 +284,9 @@ static size_t backward_workspace(const tern_call *call)
         floats = TERN_LEVEL(tern_conv2d_winograd_grad_x_floats)(call);
     else if (call->grad_in[0])
         floats = TERN_LEVEL(tern_conv2d_grad_x_floats)(call);
-    if (call->grad_in[1] || call->grad_in[2])
+    if (TERN_LEVEL(tern_conv2d_grad_weight_is_winograd)(call))
+        floats = larger(floats, TERN_LEVEL(tern_conv2d_winograd_grad_weight_floats)(call));
+    else if (call->grad_in[1] || call->grad_in[2])
         floats = larger(floats, TERN_LEVEL(tern_conv2d_grad_weight_floats)(call));
     return (size_t)floats * sizeof(float);
 }

@@ -155,8 +155,9 @@ static inline void pack_vector(const float *weight, int64_t taps, int64_t channe
             packed[t * pitch + j] = j < channels ? weight[j * taps + t] : 0;
 }
 
-/* conv2d_winograd_cpu.c: whether it is what computes forward and the gradient of x; the FLOPs
- * it executes; workspace in floats. */
+/* conv2d_winograd_cpu.c and conv2d_winograd_grad_weight_cpu.c: whether it is what computes
+ * forward, the gradient of x and those of weight and bias; the FLOPs it executes; workspace in
+ * floats. */
 bool TERN_LEVEL(tern_conv2d_is_winograd)(const tern_call *call);
 double TERN_LEVEL(tern_conv2d_winograd_flops)(const tern_call *call);
 int64_t TERN_LEVEL(tern_conv2d_winograd_floats)(const tern_call *call);
@@ -165,6 +166,10 @@ bool TERN_LEVEL(tern_conv2d_grad_x_is_winograd)(const tern_call *call);
 double TERN_LEVEL(tern_conv2d_winograd_grad_x_flops)(const tern_call *call);
 int64_t TERN_LEVEL(tern_conv2d_winograd_grad_x_floats)(const tern_call *call);
 void TERN_LEVEL(tern_conv2d_winograd_grad_x)(tern_call *call, float *workspace);
+bool TERN_LEVEL(tern_conv2d_grad_weight_is_winograd)(const tern_call *call);
+double TERN_LEVEL(tern_conv2d_winograd_grad_weight_flops)(const tern_call *call);
+int64_t TERN_LEVEL(tern_conv2d_winograd_grad_weight_floats)(const tern_call *call);
+void TERN_LEVEL(tern_conv2d_winograd_grad_weight)(tern_call *call, float *workspace);
 
 /* conv2d_depthwise_cpu.c and conv2d_depthwise_weight_cpu.c; workspace in floats.  The
  * gradient of y that the latter reads is that before the activation, [N,Ho,Wo,O]. */

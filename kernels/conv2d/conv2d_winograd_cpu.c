@@ -29,13 +29,6 @@
 /* Tiles of a block: many, since weights are read once for each block, but enough blocks. */
 enum { MOST_TILES = 56, LEAST_TILES = 14, ENOUGH_WORK = 16 };
 
-/* From one point to the next: an odd number of cache lines, since 36 addresses that are a
- * power of two apart would share a few places in the cache. */
-static int64_t point_floats(int64_t floats)
-{
-    return (divide_up(floats, LINE_FLOATS) | 1) * LINE_FLOATS;
-}
-
 /* A convolution with a kernel of 3x3: forward, or of the output's gradient. */
 static winograd_plan plan_of(int64_t images, int64_t rows, int64_t columns, int64_t inputs,
                              int64_t outputs)
@@ -57,9 +50,9 @@ static winograd_plan plan_of(int64_t images, int64_t rows, int64_t columns, int6
     plan.blocks = larger(divide_up(plan.tiles, block_tiles), 1);
     plan.groups = smaller(plan.panels, divide_up(ENOUGH_WORK, plan.blocks));
 
-    plan.weight_point = point_floats(inputs * panel_pitch(outputs));
-    plan.input_point = point_floats(block_tiles * plan.input_pitch);
-    plan.product_point = point_floats(block_tiles * PANEL_WIDTH);
+    plan.weight_point = winograd_point_floats(inputs * panel_pitch(outputs));
+    plan.input_point = winograd_point_floats(block_tiles * plan.input_pitch);
+    plan.product_point = winograd_point_floats(block_tiles * PANEL_WIDTH);
     plan.worker_floats = WINOGRAD_POINTS * (plan.input_point + plan.product_point);
     return plan;
 }
@@ -70,32 +63,27 @@ static winograd_plan plan_of(int64_t images, int64_t rows, int64_t columns, int6
  * which block's inputs each worker holds; and what it owns. */
 static int64_t plan_floats(const tern_call *call, const winograd_plan *plan, int64_t weights)
 {
-    return weights + 2 * whole_lines(plan->input_pitch) +
+    return weights + TERN_LEVEL(tern_winograd_margin_floats)(plan) +
            tern_pool_threads(tern_ctx_pool(call->ctx)) * (LINE_FLOATS + plan->worker_floats);
 }
 
 static void run(tern_call *call, winograd_plan *plan, float *scratch)
 {
     tern_pool *pool = tern_ctx_pool(call->ctx);
-    const int64_t row = whole_lines(plan->input_pitch), workers = tern_pool_threads(pool);
-    const image_source *x = &plan->x;
-    const float *last = x->values + (plan->images * x->rows * x->columns - 1) * x->channels;
+    const int64_t workers = tern_pool_threads(pool);
 
-    memset(scratch, 0, (size_t)(2 * row) * sizeof(float));
-    plan->zeros = scratch;
-    plan->last_copy = x->activation == TERN_ACT_NONE
-                          ? memcpy(scratch + row, last, (size_t)plan->inputs * sizeof(float))
-                          : NULL;
-    plan->held = (int64_t *)(scratch + 2 * row);
+    TERN_LEVEL(tern_winograd_make_margin)(plan, scratch);
+    scratch += TERN_LEVEL(tern_winograd_margin_floats)(plan);
+    plan->held = (int64_t *)scratch;
     for (int64_t worker = 0; worker < workers; worker++)
         plan->held[worker * LINE_INTEGERS] = -1;
-    plan->scratch = scratch + 2 * row + workers * LINE_FLOATS;
+    plan->scratch = scratch + workers * LINE_FLOATS;
     tern_parallel(pool, plan->blocks * plan->groups, TERN_LEVEL(tern_winograd_block), plan);
 }
 
 /* ------------------------------------------------------------ forward -- */
 
-static winograd_plan forward_plan(const tern_call *call)
+winograd_plan TERN_LEVEL(tern_winograd_forward_plan)(const tern_call *call)
 {
     const conv2d_geometry g = conv2d_geometry_of(call);
     winograd_plan plan = plan_of(g.images, g.out_rows, g.out_columns, g.inputs, g.outputs);
@@ -128,7 +116,7 @@ void TERN_LEVEL(tern_conv2d_winograd)(tern_call *call)
 {
     const tern_conv2d_opts *opts = call->options;
     const conv2d_geometry g = conv2d_geometry_of(call);
-    winograd_plan plan = forward_plan(call);
+    winograd_plan plan = TERN_LEVEL(tern_winograd_forward_plan)(call);
 
     plan.x = x_source(call, &g);
     plan.bias = tern_in_values(call, 2);
@@ -141,7 +129,7 @@ void TERN_LEVEL(tern_conv2d_winograd)(tern_call *call)
 
 int64_t TERN_LEVEL(tern_conv2d_winograd_floats)(const tern_call *call)
 {
-    const winograd_plan plan = forward_plan(call);
+    const winograd_plan plan = TERN_LEVEL(tern_winograd_forward_plan)(call);
     return plan_floats(call, &plan, weight_floats(call, &plan));
 }
 
@@ -186,7 +174,7 @@ int64_t TERN_LEVEL(tern_conv2d_winograd_grad_x_floats)(const tern_call *call)
 enum { LEAST_CHANNELS = 8 };
 
 /* Where weights are transformed in each call, fewer tiles than this are not worth it. */
-enum { TILES_PER_TRANSFORM = 4 };
+enum { TILES_PER_TRANSFORM = 4, TILES_PER_SUM = 8 };
 
 static bool has_fitting_kernel(const conv2d_geometry *g)
 {
@@ -198,8 +186,9 @@ static bool has_fitting_kernel(const conv2d_geometry *g)
 bool TERN_LEVEL(tern_conv2d_is_winograd)(const tern_call *call)
 {
     const conv2d_geometry g = conv2d_geometry_of(call);
+    const winograd_plan plan = TERN_LEVEL(tern_winograd_forward_plan)(call);
     return has_fitting_kernel(&g) && g.inputs >= LEAST_CHANNELS &&
-           (tern_packing_is_kept(call, 1) || forward_plan(call).tiles >= TILES_PER_TRANSFORM);
+           (tern_packing_is_kept(call, 1) || plan.tiles >= TILES_PER_TRANSFORM);
 }
 
 bool TERN_LEVEL(tern_conv2d_grad_x_is_winograd)(const tern_call *call)
@@ -209,20 +198,27 @@ bool TERN_LEVEL(tern_conv2d_grad_x_is_winograd)(const tern_call *call)
            grad_x_plan(call).tiles >= TILES_PER_TRANSFORM;
 }
 
-/* FLOPs of winograd_input, _output and _kernel, applied along both axes. */
-enum { INPUT_FLOPS = 12 * 22, OUTPUT_FLOPS = 10 * 16 + 16, KERNEL_FLOPS = 9 * 12 };
+/* Sums at the points are to be cleared and transformed back for every weight. */
+bool TERN_LEVEL(tern_conv2d_grad_weight_is_winograd)(const tern_call *call)
+{
+    const conv2d_geometry g = conv2d_geometry_of(call);
+    return call->grad_in[1] && has_fitting_kernel(&g) && g.inputs >= LEAST_CHANNELS &&
+           g.outputs >= LEAST_CHANNELS &&
+           TERN_LEVEL(tern_winograd_forward_plan)(call).tiles >= TILES_PER_SUM;
+}
 
 static double plan_flops(const winograd_plan *plan, bool transforms_weights)
 {
     double inputs = (double)plan->inputs, outputs = (double)plan->outputs;
-    return (double)plan->tiles * (2 * WINOGRAD_POINTS * inputs * outputs + INPUT_FLOPS * inputs +
-                                  OUTPUT_FLOPS * outputs) +
-           (transforms_weights ? KERNEL_FLOPS * inputs * outputs : 0);
+    return (double)plan->tiles *
+               (2 * WINOGRAD_POINTS * inputs * outputs + WINOGRAD_INPUT_FLOPS * inputs +
+                WINOGRAD_OUTPUT_FLOPS * outputs) +
+           (transforms_weights ? WINOGRAD_KERNEL_FLOPS * inputs * outputs : 0);
 }
 
 double TERN_LEVEL(tern_conv2d_winograd_flops)(const tern_call *call)
 {
-    const winograd_plan plan = forward_plan(call);
+    const winograd_plan plan = TERN_LEVEL(tern_winograd_forward_plan)(call);
     return plan_flops(&plan, !tern_packing_is_kept(call, 1));
 }
 

@@ -30,6 +30,37 @@ typedef struct winograd_plan {
     tern_activation activation;
 } winograd_plan;
 
+/* A tile's image, and its first output pixel. */
+typedef struct winograd_place {
+    int64_t image, row, column;
+} winograd_place;
+
+static inline winograd_place winograd_place_of(const winograd_plan *plan, int64_t tile)
+{
+    return (winograd_place){
+        .image = tile / plan->tile_columns / plan->tile_rows,
+        .row = tile / plan->tile_columns % plan->tile_rows * WINOGRAD_OUT,
+        .column = tile % plan->tile_columns * WINOGRAD_OUT,
+    };
+}
+
+/* From one point to the next: an odd number of cache lines, since 36 addresses that are a
+ * power of two apart would share a few places in the cache. */
+static inline int64_t winograd_point_floats(int64_t floats)
+{
+    return (divide_up(floats, LINE_FLOATS) | 1) * LINE_FLOATS;
+}
+
+/* conv2d_winograd_cpu.c: how forward cuts y into tiles. */
+winograd_plan TERN_LEVEL(tern_winograd_forward_plan)(const tern_call *call);
+
+/* conv2d_winograd_input_cpu.c: what is read beyond the images, which is to be made first; and
+ * the tiles [first, last) of what is read, at the 36 points, to [36][tiles][input_pitch]. */
+int64_t TERN_LEVEL(tern_winograd_margin_floats)(const winograd_plan *plan);
+void TERN_LEVEL(tern_winograd_make_margin)(winograd_plan *plan, float *margin);
+void TERN_LEVEL(tern_winograd_inputs)(const winograd_plan *plan, int64_t first, int64_t last,
+                                      float *inputs);
+
 /* conv2d_winograd_weight_cpu.c: the kernel at the 36 points,
  *      to [36][panels][inputs][PANEL_WIDTH],
  * weight_point floats from one point to the next.  `turned`: for the gradient of x, with

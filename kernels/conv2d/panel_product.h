@@ -11,8 +11,8 @@
  *              accumulate
  *   c          c[r*c_row + j], r < rows, j < width <= vectors*LANES
  *
- * A batch is such products one after the other, of which each has its a, panel and c so many
- * floats after the one before; width is then whole vectors.
+ * A batch is such products one after the other, of which each has its a, panel, start and c so
+ * many floats after the one before.
  *
  * Forward takes output pixels for r, kernel rows for s and the contiguous run of
  * kernel columns and input channels for t, with middle 1; where a dilation pulls the
@@ -50,7 +50,7 @@ typedef struct panel_product {
     float *c;
     int64_t c_row;
     bool narrow; /* the panel is stored by columns */
-    int64_t batch, a_batch, panel_batch, c_batch; /* batch: 1 or more */
+    int64_t batch, a_batch, panel_batch, start_batch, c_batch; /* batch: 1 or more */
 } panel_product;
 
 void TERN_LEVEL(tern_panel_product)(const panel_product *product);

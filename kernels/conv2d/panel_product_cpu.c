@@ -15,6 +15,8 @@
  */
 #include "kernels/conv2d/panel_product.h"
 
+#include "core/transpose.h"
+
 #ifdef __AVX512F__
 enum { BLOCK_ROWS = 14 };
 #else
@@ -28,16 +30,23 @@ static inline __attribute__((always_inline)) void block_product(const panel_prod
 {
     const int64_t a_row = product->a_row, a_inner = product->a_inner, inner = product->inner;
     const int64_t middle = product->middle;
+    /* The last vector: where it begins, and how much of it belongs there. */
+    const int64_t last = (vectors - 1) * TERN_LANES, n = product->width - last;
+    const bool is_whole = n == TERN_LANES;
     tern_vf sum[BLOCK_ROWS][PANEL_VECTORS];
 
     for (int64_t b = 0; b < product->batch; b++) {
         const float *outer_a = product->a + b * product->a_batch;
         const float *panel = product->panel + b * product->panel_batch;
+        const float *start = product->start + b * product->start_batch;
         float *c = product->c + b * product->c_batch;
 
-        UNROLL for (int r = 0; r < rows; r++)
-            UNROLL for (int v = 0; v < vectors; v++)
-                sum[r][v] = tern_load(product->start + r * product->start_row + v * TERN_LANES);
+        UNROLL for (int r = 0; r < rows; r++) {
+            const float *from = start + r * product->start_row;
+            UNROLL for (int v = 0; v + 1 < vectors; v++)
+                sum[r][v] = tern_load(from + v * TERN_LANES);
+            sum[r][vectors - 1] = is_whole ? tern_load(from + last) : tern_load_part(from + last, n);
+        }
 
         for (int64_t s = 0; s < product->outer; s++) {
             const float *run = outer_a;
@@ -58,9 +67,15 @@ static inline __attribute__((always_inline)) void block_product(const panel_prod
             outer_a += product->a_outer;
         }
 
-        UNROLL for (int r = 0; r < rows; r++)
-            UNROLL for (int v = 0; v < vectors; v++)
-                tern_store(c + r * product->c_row + v * TERN_LANES, sum[r][v]);
+        UNROLL for (int r = 0; r < rows; r++) {
+            float *to = c + r * product->c_row;
+            UNROLL for (int v = 0; v + 1 < vectors; v++)
+                tern_store(to + v * TERN_LANES, sum[r][v]);
+            if (is_whole)
+                tern_store(to + last, sum[r][vectors - 1]);
+            else
+                tern_store_part(to + last, sum[r][vectors - 1], n);
+        }
     }
 }
 
@@ -109,7 +124,7 @@ static void two_vector_block(const panel_product *product)
 }
 
 /* Not inlined, so that the blocks above exist once. */
-static __attribute__((noinline)) void full_block(const panel_product *block)
+static __attribute__((noinline)) void run_block(const panel_product *block)
 {
     if (block->width > TERN_LANES)
         two_vector_block(block);
@@ -119,74 +134,59 @@ static __attribute__((noinline)) void full_block(const panel_product *block)
 
 /* ---------------------------------------------------------- few columns -- */
 
-/* Rows whose sums are made side by side: additions do not wait for each other. */
-enum { NARROW_ROWS = 4 };
-
-/* Vectors along the sum; their lanes are added up at the end. */
+/* Vectors along the sum, for `rows` rows side by side: additions do not wait for each other. */
 static inline __attribute__((always_inline)) void
 narrow_rows(const panel_product *product, const float *first, const float *column, const int rows,
             tern_vf *sum)
 {
     const int64_t a_row = product->a_row, inner = product->inner;
-    for (int r = 0; r < rows; r++)
+    UNROLL for (int r = 0; r < rows; r++)
         sum[r] = (tern_vf){ 0 };
     for (int64_t s = 0; s < product->outer; s++)
         for (int64_t u = 0; u < product->middle; u++, column += inner) {
             const float *a = first + s * product->a_outer + u * product->a_middle;
-            for (int64_t t = 0; t < inner; t += TERN_LANES) {
+            int64_t t = 0;
+            for (; t + TERN_LANES <= inner; t += TERN_LANES) {
+                tern_vf p = tern_load(column + t);
+                UNROLL for (int r = 0; r < rows; r++)
+                    sum[r] += tern_load(a + r * a_row + t) * p;
+            }
+            if (t < inner) {
                 tern_vf p = tern_load_part(column + t, inner - t);
-                for (int r = 0; r < rows; r++)
+                UNROLL for (int r = 0; r < rows; r++)
                     sum[r] += tern_load_part(a + r * a_row + t, inner - t) * p;
             }
         }
 }
 
-static void narrow_product(const panel_product *product)
+/* A column's sums for TERN_LANES rows from r on, or for those that are left. */
+static void narrow_block(const panel_product *product, int64_t r, int64_t j)
 {
     const int64_t length = product->outer * product->middle * product->inner;
-    tern_vf sum[NARROW_ROWS];
-    for (int64_t r = 0; r < product->rows; r += NARROW_ROWS)
-        for (int64_t j = 0; j < product->width; j++) {
-            const float *a = product->a + r * product->a_row, *column = product->panel + j * length;
-            int rows = NARROW_ROWS;
-            if (product->rows - r >= NARROW_ROWS)
-                narrow_rows(product, a, column, NARROW_ROWS, sum);
-            else
-                for (rows = 0; rows < product->rows - r; rows++)
-                    narrow_rows(product, a + rows * product->a_row, column, 1, sum + rows);
-            for (int i = 0; i < rows; i++)
-                product->c[(r + i) * product->c_row + j] =
-                    product->start[(r + i) * product->start_row + j] + tern_hsum(sum[i]);
-        }
+    const int64_t rows = product->rows - r < TERN_LANES ? product->rows - r : TERN_LANES;
+    const float *a = product->a + r * product->a_row, *column = product->panel + j * length;
+    const float *start = product->start + r * product->start_row + j;
+    float *c = product->c + r * product->c_row + j, total[TERN_LANES];
+    tern_vf sum[TERN_LANES] = { { 0 } };
+
+    if (rows == TERN_LANES)
+        narrow_rows(product, a, column, TERN_LANES, sum);
+    else
+        for (int64_t i = 0; i < rows; i++)
+            narrow_rows(product, a + i * product->a_row, column, 1, sum + i);
+    tern_store(total, tern_hsum_rows(sum));
+    for (int64_t i = 0; i < rows; i++)
+        c[i * product->c_row] = start[i * product->start_row] + total[i];
+}
+
+static void narrow_product(const panel_product *product)
+{
+    for (int64_t r = 0; r < product->rows; r += TERN_LANES)
+        for (int64_t j = 0; j < product->width; j++)
+            narrow_block(product, r, j);
 }
 
 /* --------------------------------------------------------------- blocks -- */
-
-static void copy_row(float *to, const float *from, int64_t width)
-{
-    for (int64_t j = 0; j < width; j += TERN_LANES)
-        tern_store_part(to + j, tern_load_part(from + j, width - j), width - j);
-}
-
-/* A width that is no whole number of vectors: compute beside c, copy what belongs
- * there. */
-static void partial_block(panel_product block)
-{
-    float beside[BLOCK_ROWS * PANEL_WIDTH];
-    float *c = block.c;
-    int64_t c_row = block.c_row, starts = block.start_row ? block.rows : 1;
-
-    for (int64_t r = 0; r < starts; r++)
-        for (int64_t j = 0; j < block.width; j += TERN_LANES) /* zeros behind, not garbage */
-            tern_store(beside + r * PANEL_WIDTH + j,
-                       tern_load_part(block.start + r * block.start_row + j, block.width - j));
-    block.start = block.c = beside;
-    block.start_row = block.start_row ? PANEL_WIDTH : 0;
-    block.c_row = PANEL_WIDTH;
-    full_block(&block);
-    for (int64_t r = 0; r < block.rows; r++)
-        copy_row(c + r * c_row, beside + r * PANEL_WIDTH, block.width);
-}
 
 /* Rows are cut into the fewest blocks, of sizes that differ by at most one. */
 void TERN_LEVEL(tern_panel_product)(const panel_product *product)
@@ -204,9 +204,6 @@ void TERN_LEVEL(tern_panel_product)(const panel_product *product)
         block.a = product->a + first * product->a_row;
         block.start = product->start + first * product->start_row;
         block.c = product->c + first * product->c_row;
-        if (product->width % TERN_LANES == 0)
-            full_block(&block);
-        else
-            partial_block(block); 
+        run_block(&block);
     }
 }

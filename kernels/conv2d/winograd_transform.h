@@ -21,6 +21,10 @@
  * stay near one, and the error is about twice that of a direct sum (tests/test_winograd.c has
  * figures); with 1 and 2, the usual choice, it is four times.
  *
+ * The gradient of the kernel is a sum over tiles of F(3,4): three outputs of a kernel of four,
+ * which is a tile of the output's gradient, from the same six inputs.  The points are the same,
+ * and so is B'; G gets one column more and A' one row less.
+ *
  * In two dimensions the transforms are applied along rows and columns: 36 products for 16
  * outputs, where the direct sum has 144.
  */
@@ -34,6 +38,15 @@ enum {
     WINOGRAD_IN = 6,    /* inputs, and points              */
     WINOGRAD_KERNEL = 3,
     WINOGRAD_POINTS = WINOGRAD_IN * WINOGRAD_IN
+};
+
+/* FLOPs of a channel's transforms, along both axes. */
+enum {
+    WINOGRAD_INPUT_FLOPS = 12 * 22,
+    WINOGRAD_OUTPUT_FLOPS = 10 * 16 + 16,
+    WINOGRAD_KERNEL_FLOPS = 9 * 12,
+    WINOGRAD_GRADIENT_FLOPS = 10 * 16,
+    WINOGRAD_ELEMENT_FLOPS = 9 * 13
 };
 
 #define WINOGRAD_A 0.70710678f /* sqrt(1/2) */
@@ -74,6 +87,30 @@ static inline __attribute__((always_inline)) void winograd_output(const tern_vf 
     y[1] = odd_a + odd_b;
     y[2] = 0.5f * even_a + 2.0f * even_b;
     y[3] = (0.5f * odd_a + m[5]) + 2.0f * odd_b;
+}
+
+/* G g with four elements: a row or column of a tile of the output's gradient. */
+static inline __attribute__((always_inline)) void winograd_gradient(const tern_vf *g, tern_vf *t)
+{
+    tern_vf even = (-2.0f / 3) * (g[0] + 0.5f * g[2]);
+    tern_vf odd = (-2.0f / 3 * WINOGRAD_A) * (g[1] + 0.5f * g[3]);
+    t[0] = g[0];
+    t[1] = even + odd;
+    t[2] = even - odd;
+    even = (1.0f / 6) * (g[0] + 2.0f * g[2]);
+    odd = (1.0f / 6 * WINOGRAD_B) * (g[1] + 2.0f * g[3]);
+    t[3] = even + odd;
+    t[4] = even - odd;
+    t[5] = g[3];
+}
+
+/* A' m with three outputs: elements of the gradient of a kernel. */
+static inline __attribute__((always_inline)) void winograd_element(const tern_vf *m, tern_vf *y)
+{
+    tern_vf even_a = m[1] + m[2], even_b = m[3] + m[4];
+    y[0] = (m[0] + even_a) + even_b;
+    y[1] = WINOGRAD_A * (m[1] - m[2]) + WINOGRAD_B * (m[3] - m[4]);
+    y[2] = (0.5f * even_a + m[5]) + 2.0f * even_b;
 }
 
 #endif

@@ -39,7 +39,7 @@ static void linear_cost(const tern_call *call, tern_cost *forward, tern_cost *ba
     double rows = (double)tern_extent(call->in[0], 0, call->in[0]->rank - 1);
     double macs = rows * (double)call->in[1]->count;
     forward->flops = 2 * macs;
-    backward->flops = 4 * macs;
+    backward->flops = 2 * macs * (!!call->grad_in[0] + !!call->grad_in[1]);
 }
 
 static const tern_sample samples[] = {

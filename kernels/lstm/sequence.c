@@ -69,8 +69,11 @@ bool tern_sequence_shape(tern_call *call, int64_t gates)
 void tern_sequence_cost(const tern_call *call, tern_cost *forward, tern_cost *backward)
 {
     double steps = (double)tern_extent(call->in[TERN_SEQUENCE_X], 0, 2);
-    double weights = (double)(call->in[TERN_SEQUENCE_W_IH]->count +
-                              call->in[TERN_SEQUENCE_W_HH]->count);
-    forward->flops = 2 * steps * weights;
-    backward->flops = 4 * steps * weights;
+    double of_x = 2 * steps * (double)call->in[TERN_SEQUENCE_W_IH]->count;
+    double of_h = 2 * steps * (double)call->in[TERN_SEQUENCE_W_HH]->count;
+    forward->flops = of_x + of_h;
+    /* The gradient of h is always needed, for the step before. */
+    backward->flops = of_x * (!!call->grad_in[TERN_SEQUENCE_X] +
+                              !!call->grad_in[TERN_SEQUENCE_W_IH]) +
+                      of_h * (1 + !!call->grad_in[TERN_SEQUENCE_W_HH]);
 }

@@ -71,7 +71,7 @@ static void matmul_cost(const tern_call *call, tern_cost *forward, tern_cost *ba
     tern_matmul_sizes s = tern_matmul_sizes_of(call);
     double macs = (double)s.batch * (double)s.m * (double)s.n * (double)s.k;
     forward->flops = 2 * macs;
-    backward->flops = 4 * macs;
+    backward->flops = 2 * macs * (!!call->grad_in[0] + !!call->grad_in[1]);
 }
 
 static const tern_sample samples[] = {
