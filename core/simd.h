@@ -19,6 +19,13 @@
 #include <immintrin.h> /* for masks, which vector extensions do not have */
 #endif
 
+/* Before a short loop over registers. */
+#ifdef __clang__
+#define TERN_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define TERN_UNROLL _Pragma("GCC unroll 16")
+#endif
+
 #ifndef TERN_LEVEL_NAME
 #define TERN_LEVEL_NAME base
 #endif

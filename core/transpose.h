@@ -41,18 +41,27 @@ static inline void tern_transpose_square(const float *from, int64_t from_stride,
         tern_store(to + i * to_stride, rows[i]);
 }
 
+/* Rows i and i + half, as above, and what that brings side by side is added. */
+static inline __attribute__((always_inline)) void tern_add_halves(tern_vf *row, const int half)
+{
+    TERN_UNROLL for (int i = 0; i < half; i++) {
+        tern_vf a = row[i], b = row[i + half];
+        row[i] = __builtin_shufflevector(a, b, TERN_INTERLEAVE_LOW) +
+                 __builtin_shufflevector(a, b, TERN_INTERLEAVE_HIGH);
+    }
+}
+
 /* Lane i is tern_hsum(row[i]), to the bit, of TERN_LANES rows, which are overwritten.
  *
- * The same interleaving, but what it brings side by side is added at once: each round
- * halves the rows, and all of it takes less than a quarter of as many tern_hsum. */
+ * Each round halves the rows; all of them take less than a quarter of as many tern_hsum. */
 static inline tern_vf tern_hsum_rows(tern_vf *row)
 {
-    for (int half = TERN_LANES / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; i++) {
-            tern_vf a = row[i], b = row[i + half];
-            row[i] = __builtin_shufflevector(a, b, TERN_INTERLEAVE_LOW) +
-                     __builtin_shufflevector(a, b, TERN_INTERLEAVE_HIGH);
-        }
+    if (TERN_LANES >= 16)
+        tern_add_halves(row, 8);
+    if (TERN_LANES >= 8)
+        tern_add_halves(row, 4);
+    tern_add_halves(row, 2);
+    tern_add_halves(row, 1);
     return row[0];
 }
 

@@ -3,6 +3,7 @@
 
 #include "core/context.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,13 +133,18 @@ uint64_t profile_problem_key(const tern_observed_op *op)
 
 /* --------------------------------------------------------------- texts -- */
 
-/* Indices matter to the time of an op (which rows of a table are read, how long sequences
- * are), so their range is kept; looked at where the device's memory is the host's. */
-static bool index_range(const tern_call *call, const tern_tensor *in, int32_t range[2])
+/* Values are looked at where the device's memory is the host's. */
+static bool can_look_at(const tern_call *call, const tern_tensor *in)
 {
     const char *device = tern_device(call->ctx);
-    if (in->dtype != TERN_I32 || !in->data || in->count == 0 ||
-        (strcmp(device, "cpu") != 0 && strcmp(device, "ref") != 0))
+    return in->data && in->count > 0 && (strcmp(device, "cpu") == 0 || strcmp(device, "ref") == 0);
+}
+
+/* Indices matter to the time of an op (which rows of a table are read, how long sequences
+ * are), so their range is kept. */
+static bool index_range(const tern_call *call, const tern_tensor *in, int32_t range[2])
+{
+    if (in->dtype != TERN_I32 || !can_look_at(call, in))
         return false;
     const int32_t *values = in->data;
     range[0] = range[1] = values[0];
@@ -149,6 +155,20 @@ static bool index_range(const tern_call *call, const tern_tensor *in, int32_t ra
     return true;
 }
 
+/* So does the size of weights: with normal deviates for them the sums before a gelu are so
+ * large that it makes denormal numbers, which processors are slow at.  A uniform range of
+ * the same root mean square is kept. */
+static bool weight_range(const tern_call *call, const tern_tensor *in, double *bound)
+{
+    double squares = 0;
+    if (!in->is_param || in->rank < 2 || in->dtype != TERN_F32 || !can_look_at(call, in))
+        return false;
+    for (int64_t i = 0; i < in->count; i++)
+        squares += (double)((const float *)in->data)[i] * ((const float *)in->data)[i];
+    *bound = sqrt(3 * squares / (double)in->count);
+    return isfinite(*bound) && *bound > 0;
+}
+
 static char *inputs_text(const tern_call *call)
 {
     char *text = NULL;
@@ -157,6 +177,7 @@ static char *inputs_text(const tern_call *call)
     for (int i = 0, shown = 0; out && i < call->inputs; i++) {
         const tern_tensor *in = call->in[i];
         int32_t range[2];
+        double bound;
         if (!in)
             continue;
         fprintf(out, "%s%s=[", shown++ ? " " : "", argument(call->op, i)->name);
@@ -165,6 +186,8 @@ static char *inputs_text(const tern_call *call)
         fputc(']', out);
         if (index_range(call, in, range))
             fprintf(out, "{%d..%d}", (int)range[0], (int)range[1]);
+        else if (weight_range(call, in, &bound))
+            fprintf(out, "{%.2g..%.2g}", -bound, bound);
     }
     if (!out || fclose(out) != 0) {
         free(text);

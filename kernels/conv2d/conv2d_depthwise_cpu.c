@@ -66,7 +66,7 @@ block_of_pixels(const depthwise_row *d, int64_t q, tap_range rows, tap_range col
     const int64_t column = d->column + q * d->column_stride;
     tern_vf sum[PIXELS];
 
-    UNROLL for (int i = 0; i < pixels; i++)
+    TERN_UNROLL for (int i = 0; i < pixels; i++)
         sum[i] = d->start ? tern_load_part(d->start + (q + i) * d->start_step, width)
                           : (tern_vf){ 0 };
     for (int64_t s = rows.first; s < rows.last; s++) {
@@ -74,11 +74,11 @@ block_of_pixels(const depthwise_row *d, int64_t q, tap_range rows, tap_range col
         for (int64_t t = columns.first; t < columns.last; t++) {
             const float *x = d->image + (pixel + t * d->column_step) * d->channels;
             tern_vf tap = tern_load(d->taps + (s * d->column_taps + t) * TERN_LANES);
-            UNROLL for (int i = 0; i < pixels; i++)
+            TERN_UNROLL for (int i = 0; i < pixels; i++)
                 sum[i] += tern_load_part(x + i * pixel_step, width) * tap;
         }
     }
-    UNROLL for (int i = 0; i < pixels; i++) {
+    TERN_UNROLL for (int i = 0; i < pixels; i++) {
         int64_t at = (q + i) * d->out_step;
         tern_store_part(d->out + at, sum[i], width);
         if (d->activated)

@@ -49,16 +49,16 @@ transform_output(const winograd_plan *plan, const float *from, const output_tile
     tern_vf half[WINOGRAD_OUT][WINOGRAD_IN], in[WINOGRAD_IN], out[WINOGRAD_OUT];
     const int64_t channels = whole ? TERN_LANES : tile->channels;
 
-    UNROLL for (int j = 0; j < WINOGRAD_IN; j++) {
-        UNROLL for (int i = 0; i < WINOGRAD_IN; i++)
+    TERN_UNROLL for (int j = 0; j < WINOGRAD_IN; j++) {
+        TERN_UNROLL for (int i = 0; i < WINOGRAD_IN; i++)
             in[i] = tern_load(from + (i * WINOGRAD_IN + j) * point);
         winograd_output(in, out);
-        UNROLL for (int i = 0; i < WINOGRAD_OUT; i++)
+        TERN_UNROLL for (int i = 0; i < WINOGRAD_OUT; i++)
             half[i][j] = out[i];
     }
-    UNROLL for (int i = 0; i < WINOGRAD_OUT; i++) {
+    TERN_UNROLL for (int i = 0; i < WINOGRAD_OUT; i++) {
         winograd_output(half[i], out);
-        UNROLL for (int j = 0; j < WINOGRAD_OUT; j++) {
+        TERN_UNROLL for (int j = 0; j < WINOGRAD_OUT; j++) {
             float *sum = tile->sums + i * row_step + j * plan->outputs;
             if (!whole && (i >= tile->rows || j >= tile->columns))
                 continue;

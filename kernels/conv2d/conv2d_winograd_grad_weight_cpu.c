@@ -90,17 +90,17 @@ transform_gradient(const image_source *source, const gradient_tile *tile, const 
     tern_vf half[WINOGRAD_IN][WINOGRAD_OUT], in[WINOGRAD_OUT], out[WINOGRAD_IN];
     tern_vf sum = { 0 };
 
-    UNROLL for (int j = 0; j < WINOGRAD_OUT; j++) {
-        UNROLL for (int i = 0; i < WINOGRAD_OUT; i++)
+    TERN_UNROLL for (int j = 0; j < WINOGRAD_OUT; j++) {
+        TERN_UNROLL for (int i = 0; i < WINOGRAD_OUT; i++)
             in[i] = read_pixel(source, tile, i, j, whole);
         sum += (in[0] + in[1]) + (in[2] + in[3]);
         winograd_gradient(in, out);
-        UNROLL for (int i = 0; i < WINOGRAD_IN; i++)
+        TERN_UNROLL for (int i = 0; i < WINOGRAD_IN; i++)
             half[i][j] = out[i];
     }
-    UNROLL for (int i = 0; i < WINOGRAD_IN; i++) {
+    TERN_UNROLL for (int i = 0; i < WINOGRAD_IN; i++) {
         winograd_gradient(half[i], out);
-        UNROLL for (int j = 0; j < WINOGRAD_IN; j++)
+        TERN_UNROLL for (int j = 0; j < WINOGRAD_IN; j++)
             tern_store(to + (i * WINOGRAD_IN + j) * point, out[j]);
     }
     return sum;
@@ -194,12 +194,12 @@ static void transform_sums(const grad_weight_plan *plan, const float *sums, floa
                 in[i] += tern_load(sum + chunk * plan->chunk_floats);
         }
         winograd_element(in, out);
-        UNROLL for (int i = 0; i < WINOGRAD_KERNEL; i++)
+        TERN_UNROLL for (int i = 0; i < WINOGRAD_KERNEL; i++)
             half[i][j] = out[i];
     }
     for (int i = 0; i < WINOGRAD_KERNEL; i++) {
         winograd_element(half[i], out);
-        UNROLL for (int j = 0; j < WINOGRAD_KERNEL; j++)
+        TERN_UNROLL for (int j = 0; j < WINOGRAD_KERNEL; j++)
             tern_store(to + (i * WINOGRAD_KERNEL + j) * TERN_LANES * TERN_LANES, out[j]);
     }
 }

@@ -39,7 +39,7 @@ static void find_pixels(const winograd_plan *plan, winograd_place place, const f
     for (int64_t i = 0; i < WINOGRAD_IN; i++, row++) {
         int64_t at = ((place.image * x->rows + row) * x->columns + column) * step;
         bool is_inside = row >= 0 && row < x->rows;
-        UNROLL for (int64_t j = 0; j < WINOGRAD_IN; j++)
+        TERN_UNROLL for (int64_t j = 0; j < WINOGRAD_IN; j++)
             pixel[i * WINOGRAD_IN + j] =
                 (is_inside & (j >= left) & (j < right)) ? x->values + at + j * step : plan->zeros;
     }
@@ -75,18 +75,18 @@ transform_input(const float *const *pixel, int64_t channel, const bool paired, f
 {
     tern_vf half[WINOGRAD_IN][WINOGRAD_IN], in[WINOGRAD_IN], out[WINOGRAD_IN];
 
-    UNROLL for (int j = 0; j < WINOGRAD_IN; j++) {
-        UNROLL for (int i = 0; i < WINOGRAD_IN; i++) {
+    TERN_UNROLL for (int j = 0; j < WINOGRAD_IN; j++) {
+        TERN_UNROLL for (int i = 0; i < WINOGRAD_IN; i++) {
             const float *const *at = pixel + i * WINOGRAD_IN + j;
             in[i] = paired ? load_pair(at[0], at[WINOGRAD_POINTS]) : tern_load(*at + channel);
         }
         winograd_input(in, out);
-        UNROLL for (int i = 0; i < WINOGRAD_IN; i++)
+        TERN_UNROLL for (int i = 0; i < WINOGRAD_IN; i++)
             half[i][j] = out[i];
     }
-    UNROLL for (int i = 0; i < WINOGRAD_IN; i++) {
+    TERN_UNROLL for (int i = 0; i < WINOGRAD_IN; i++) {
         winograd_input(half[i], out);
-        UNROLL for (int j = 0; j < WINOGRAD_IN; j++)
+        TERN_UNROLL for (int j = 0; j < WINOGRAD_IN; j++)
             tern_store(to + (i * WINOGRAD_IN + j) * point, out[j]);
     }
 }

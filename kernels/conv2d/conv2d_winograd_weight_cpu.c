@@ -29,16 +29,16 @@ static void transform(const float *kernel, int64_t step, float *to, int64_t poin
 {
     tern_vf half[WINOGRAD_IN][WINOGRAD_KERNEL], in[WINOGRAD_KERNEL], out[WINOGRAD_IN];
 
-    UNROLL for (int v = 0; v < WINOGRAD_KERNEL; v++) {
-        UNROLL for (int u = 0; u < WINOGRAD_KERNEL; u++)
+    TERN_UNROLL for (int v = 0; v < WINOGRAD_KERNEL; v++) {
+        TERN_UNROLL for (int u = 0; u < WINOGRAD_KERNEL; u++)
             in[u] = tern_load(kernel + (u * WINOGRAD_KERNEL + v) * step);
         winograd_kernel(in, out);
-        UNROLL for (int i = 0; i < WINOGRAD_IN; i++)
+        TERN_UNROLL for (int i = 0; i < WINOGRAD_IN; i++)
             half[i][v] = out[i];
     }
-    UNROLL for (int i = 0; i < WINOGRAD_IN; i++) {
+    TERN_UNROLL for (int i = 0; i < WINOGRAD_IN; i++) {
         winograd_kernel(half[i], out);
-        UNROLL for (int j = 0; j < WINOGRAD_IN; j++)
+        TERN_UNROLL for (int j = 0; j < WINOGRAD_IN; j++)
             tern_store(to + (i * WINOGRAD_IN + j) * point, out[j]);
     }
 }

@@ -25,13 +25,6 @@
 
 #include "core/simd.h"
 
-/* Before a short loop over registers. */
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
-
 /* A panel is at most this many columns wide: two vectors feed both multiply-add
  * units for each value of a that is loaded. */
 enum { PANEL_VECTORS = 2, PANEL_WIDTH = PANEL_VECTORS * TERN_LANES };

@@ -41,11 +41,12 @@ static inline __attribute__((always_inline)) void block_product(const panel_prod
         const float *start = product->start + b * product->start_batch;
         float *c = product->c + b * product->c_batch;
 
-        UNROLL for (int r = 0; r < rows; r++) {
+        TERN_UNROLL for (int r = 0; r < rows; r++) {
             const float *from = start + r * product->start_row;
-            UNROLL for (int v = 0; v + 1 < vectors; v++)
+            TERN_UNROLL for (int v = 0; v + 1 < vectors; v++)
                 sum[r][v] = tern_load(from + v * TERN_LANES);
-            sum[r][vectors - 1] = is_whole ? tern_load(from + last) : tern_load_part(from + last, n);
+            sum[r][vectors - 1] =
+                is_whole ? tern_load(from + last) : tern_load_part(from + last, n);
         }
 
         for (int64_t s = 0; s < product->outer; s++) {
@@ -54,10 +55,10 @@ static inline __attribute__((always_inline)) void block_product(const panel_prod
                 const float *a = run;
                 for (int64_t t = 0; t < inner; t++) {
                     tern_vf p[PANEL_VECTORS];
-                    UNROLL for (int v = 0; v < vectors; v++)
+                    TERN_UNROLL for (int v = 0; v < vectors; v++)
                         p[v] = tern_load(panel + v * TERN_LANES);
-                    UNROLL for (int r = 0; r < rows; r++)
-                        UNROLL for (int v = 0; v < vectors; v++)
+                    TERN_UNROLL for (int r = 0; r < rows; r++)
+                        TERN_UNROLL for (int v = 0; v < vectors; v++)
                             sum[r][v] += a[r * a_row] * p[v];
                     a += a_inner;
                     panel += vectors * TERN_LANES;
@@ -67,9 +68,9 @@ static inline __attribute__((always_inline)) void block_product(const panel_prod
             outer_a += product->a_outer;
         }
 
-        UNROLL for (int r = 0; r < rows; r++) {
+        TERN_UNROLL for (int r = 0; r < rows; r++) {
             float *to = c + r * product->c_row;
-            UNROLL for (int v = 0; v + 1 < vectors; v++)
+            TERN_UNROLL for (int v = 0; v + 1 < vectors; v++)
                 tern_store(to + v * TERN_LANES, sum[r][v]);
             if (is_whole)
                 tern_store(to + last, sum[r][vectors - 1]);
@@ -140,7 +141,7 @@ narrow_rows(const panel_product *product, const float *first, const float *colum
             tern_vf *sum)
 {
     const int64_t a_row = product->a_row, inner = product->inner;
-    UNROLL for (int r = 0; r < rows; r++)
+    TERN_UNROLL for (int r = 0; r < rows; r++)
         sum[r] = (tern_vf){ 0 };
     for (int64_t s = 0; s < product->outer; s++)
         for (int64_t u = 0; u < product->middle; u++, column += inner) {
@@ -148,12 +149,12 @@ narrow_rows(const panel_product *product, const float *first, const float *colum
             int64_t t = 0;
             for (; t + TERN_LANES <= inner; t += TERN_LANES) {
                 tern_vf p = tern_load(column + t);
-                UNROLL for (int r = 0; r < rows; r++)
+                TERN_UNROLL for (int r = 0; r < rows; r++)
                     sum[r] += tern_load(a + r * a_row + t) * p;
             }
             if (t < inner) {
                 tern_vf p = tern_load_part(column + t, inner - t);
-                UNROLL for (int r = 0; r < rows; r++)
+                TERN_UNROLL for (int r = 0; r < rows; r++)
                     sum[r] += tern_load_part(a + r * a_row + t, inner - t) * p;
             }
         }
@@ -167,14 +168,17 @@ static void narrow_block(const panel_product *product, int64_t r, int64_t j)
     const float *a = product->a + r * product->a_row, *column = product->panel + j * length;
     const float *start = product->start + r * product->start_row + j;
     float *c = product->c + r * product->c_row + j, total[TERN_LANES];
-    tern_vf sum[TERN_LANES] = { { 0 } };
+    tern_vf sum[TERN_LANES];
 
-    if (rows == TERN_LANES)
+    if (rows == TERN_LANES) {
         narrow_rows(product, a, column, TERN_LANES, sum);
-    else
-        for (int64_t i = 0; i < rows; i++)
-            narrow_rows(product, a + i * product->a_row, column, 1, sum + i);
-    tern_store(total, tern_hsum_rows(sum));
+        tern_store(total, tern_hsum_rows(sum));
+    } else {
+        for (int64_t i = 0; i < rows; i++) {
+            narrow_rows(product, a + i * product->a_row, column, 1, sum);
+            total[i] = tern_hsum(sum[0]);
+        }
+    }
     for (int64_t i = 0; i < rows; i++)
         c[i * product->c_row] = start[i * product->start_row] + total[i];
 }

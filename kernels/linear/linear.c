@@ -50,8 +50,9 @@ static const tern_sample samples[] = {
     { TERN_SAMPLE_CHECK, "x=[4,6] weight=[5,6]", "activation=sigmoid" },
     { TERN_SAMPLE_CHECK, "x=[131,2] weight=[5,2] bias=[5]", "" },
     { TERN_SAMPLE_CHECK, "x=[0,6] weight=[5,6] bias=[5]", "" },
-    { TERN_SAMPLE_BENCH, "x=[512,128] weight=[512,128] bias=[512]", "activation=gelu" },
-    { TERN_SAMPLE_BENCH, "x=[1024,1024] weight=[1024,1024] bias=[1024]", "" },
+    { TERN_SAMPLE_BENCH, "x=[512,128] weight=[512,128]{-0.1..0.1} bias=[512]",
+      "activation=gelu" },
+    { TERN_SAMPLE_BENCH, "x=[1024,1024] weight=[1024,1024]{-0.1..0.1} bias=[1024]", "" },
     { 0, NULL, NULL },
 };
 
