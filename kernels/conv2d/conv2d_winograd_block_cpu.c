@@ -1,7 +1,7 @@
 /* conv2d on cpu by Winograd: one block of tiles, see conv2d_winograd_cpu.c.
  *
  *      6x6 pixels of x  ->  inputs    [36][tiles][I]                conv2d_winograd_input_cpu.c
- *                           products  [36][tiles][PANEL_WIDTH]   one panel after the other
+ *                           products  [36][tiles][product_pitch] one panel after the other
  *                                                     ->  4x4 pixels of y or x's gradient
  *
  * The transform takes a vector of channels at a time from points to pixels; the first half,
@@ -13,7 +13,7 @@
 
 /* ----------------------------------------------------------- products -- */
 
-/* One panel of a block's products, [36][tiles][PANEL_WIDTH]. */
+/* One panel of a block's products, [36][tiles][product_pitch]. */
 static void multiply(const winograd_plan *plan, int64_t tiles, int64_t panel, const float *inputs,
                      float *products)
 {
@@ -23,7 +23,7 @@ static void multiply(const winograd_plan *plan, int64_t tiles, int64_t panel, co
         .width = panel_pitch(panel_columns(plan->outputs, panel)),
         .a = inputs, .a_row = plan->input_pitch, .a_inner = 1,
         .panel = plan->weights + panel * PANEL_WIDTH * plan->inputs, .start = zeros,
-        .c = products, .c_row = PANEL_WIDTH,
+        .c = products, .c_row = plan->product_pitch,
         .batch = WINOGRAD_POINTS, .a_batch = plan->input_point,
         .panel_batch = plan->weight_point, .c_batch = plan->product_point,
     };
@@ -88,7 +88,7 @@ static void transform_outputs(const winograd_plan *plan, int64_t first, int64_t 
 {
     const int64_t width = panel_columns(plan->outputs, panel), channel = panel * PANEL_WIDTH;
     const bool is_relu = plan->activation == TERN_ACT_RELU;
-    for (int64_t number = first; number < last; number++, products += PANEL_WIDTH) {
+    for (int64_t number = first; number < last; number++, products += plan->product_pitch) {
         winograd_place place = winograd_place_of(plan, number);
         float *sums = plan->sums + channel +
                       ((place.image * plan->rows + place.row) * plan->columns + place.column) *

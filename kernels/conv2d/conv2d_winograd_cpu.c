@@ -43,6 +43,7 @@ static winograd_plan plan_of(int64_t images, int64_t rows, int64_t columns, int6
     plan.panels = panel_count(outputs);
     plan.paired = 2 * inputs <= TERN_LANES;
     plan.input_pitch = plan.paired ? TERN_LANES / 2 : panel_pitch(inputs);
+    plan.product_pitch = smaller(PANEL_WIDTH, panel_pitch(outputs));
 
     while (block_tiles > LEAST_TILES && block_tiles <= 2 * plan.tiles &&
            divide_up(plan.tiles, block_tiles) * plan.panels < ENOUGH_WORK)
@@ -52,7 +53,7 @@ static winograd_plan plan_of(int64_t images, int64_t rows, int64_t columns, int6
 
     plan.weight_point = winograd_point_floats(inputs * panel_pitch(outputs));
     plan.input_point = winograd_point_floats(block_tiles * plan.input_pitch);
-    plan.product_point = winograd_point_floats(block_tiles * PANEL_WIDTH);
+    plan.product_point = winograd_point_floats(block_tiles * plan.product_pitch);
     plan.worker_floats = WINOGRAD_POINTS * (plan.input_point + plan.product_point);
     return plan;
 }

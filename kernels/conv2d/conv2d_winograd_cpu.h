@@ -16,7 +16,7 @@ typedef struct winograd_plan {
     int64_t tile_rows, tile_columns, tiles; /* of an image; of all images             */
     int64_t blocks, groups;           /* of tiles; of panels                          */
     bool paired;         /* so few inputs that a vector is that of two tiles          */
-    int64_t input_pitch; /* from tile to tile                                         */
+    int64_t input_pitch, product_pitch; /* from tile to tile                          */
     int64_t weight_point, input_point, product_point; /* from point to point          */
     int64_t worker_floats;
 

@@ -23,12 +23,53 @@ enum { BLOCK_ROWS = 14 };
 enum { BLOCK_ROWS = 6 };
 #endif
 
+/* Where the rows of a are.  An address each would be more registers than a processor has, and
+ * those would come from memory in every step; but x86 adds 1, 2, 4 or 8 times a register
+ * to another one for nothing.  So there is a base for five rows, and their distance once and
+ * three times. */
+typedef struct row_bases {
+    const char *base[(BLOCK_ROWS + 4) / 5];
+    int64_t step, step_3; /* bytes */
+} row_bases;
+
+static inline __attribute__((always_inline)) row_bases bases_of(const float *a, int64_t a_row)
+{
+    row_bases rows = { .step = a_row * (int64_t)sizeof *a };
+    rows.step_3 = 3 * rows.step;
+    TERN_UNROLL for (int i = 0; i < (BLOCK_ROWS + 4) / 5; i++)
+        rows.base[i] = (const char *)a + 5 * i * rows.step;
+    return rows;
+}
+
+static inline __attribute__((always_inline)) float at_row(const row_bases *rows, const int r)
+{
+    const char *base = rows->base[r / 5];
+    float value;
+    switch (r % 5) {
+    case 1: base += rows->step; break;
+    case 2: base += 2 * rows->step; break;
+    case 3: base += rows->step_3; break;
+    case 4: base += 4 * rows->step; break;
+    }
+    memcpy(&value, base, sizeof value);
+    return value;
+}
+
+/* The next step along the sum.  That the distances are the same in each is hidden from the
+ * compiler, which otherwise makes registers of their multiples. */
+static inline __attribute__((always_inline)) void advance(row_bases *rows, int64_t bytes)
+{
+    TERN_UNROLL for (int i = 0; i < (BLOCK_ROWS + 4) / 5; i++)
+        rows->base[i] += bytes;
+    __asm__("" : "+r"(rows->step), "+r"(rows->step_3));
+}
+
 /* rows and vectors are constants where this is inlined, so that the sums are
  * registers. */
 static inline __attribute__((always_inline)) void block_product(const panel_product *product,
                                                                 const int rows, const int vectors)
 {
-    const int64_t a_row = product->a_row, a_inner = product->a_inner, inner = product->inner;
+    const int64_t a_inner = product->a_inner * (int64_t)sizeof(float), inner = product->inner;
     const int64_t middle = product->middle;
     /* The last vector: where it begins, and how much of it belongs there. */
     const int64_t last = (vectors - 1) * TERN_LANES, n = product->width - last;
@@ -52,15 +93,15 @@ static inline __attribute__((always_inline)) void block_product(const panel_prod
         for (int64_t s = 0; s < product->outer; s++) {
             const float *run = outer_a;
             for (int64_t u = 0; u < middle; u++) {
-                const float *a = run;
+                row_bases a = bases_of(run, product->a_row);
                 for (int64_t t = 0; t < inner; t++) {
                     tern_vf p[PANEL_VECTORS];
                     TERN_UNROLL for (int v = 0; v < vectors; v++)
                         p[v] = tern_load(panel + v * TERN_LANES);
                     TERN_UNROLL for (int r = 0; r < rows; r++)
                         TERN_UNROLL for (int v = 0; v < vectors; v++)
-                            sum[r][v] += a[r * a_row] * p[v];
-                    a += a_inner;
+                            sum[r][v] += at_row(&a, r) * p[v];
+                    advance(&a, a_inner);
                     panel += vectors * TERN_LANES;
                 }
                 run += product->a_middle;
