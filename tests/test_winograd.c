@@ -1,6 +1,7 @@
 /* Promises of conv2d where Winograd's F(4x4,3x3) computes it: any image size and number of
  * channels, in inference one packing of a parameter for all of them, and rounding errors that
- * stay near those of a direct sum. */
+ * stay near those of a direct sum; so do the gradients, of which that of weight is a sum of
+ * products over all tiles. */
 #include "tests/check.h"
 
 #include <math.h>
@@ -22,7 +23,12 @@ static const char *const problems[][2] = {
     { "x=[1,6,9,16] weight=[31,3,3,16] bias=[31]", "pad=2,1" },
     { "x=[1,7,9,37] weight=[35,3,3,37]", "pad=1,0" },
     { "x=[1,3,7,8] weight=[9,3,3,8] bias=[9]", "pad=3,4" },
+    /* What the gradient of weight sums: in fewer chunks than there are tiles for, as their sums
+     * are large; chunks of two blocks each; an odd number of tiles by pairs, in one chunk. */
+    { "x=[20,8,7,60] weight=[99,3,3,60] bias=[99]", "pad=1,1" },
+    { "x=[61,16,15,8] weight=[9,3,3,8] bias=[9]", "pad=1,1" },
     { "x=[7,6,5,29] weight=[67,3,3,29] bias=[67]", "pad=1,1" },
+    { "x=[9,3,4,8] weight=[11,3,3,8] bias=[11]", "pad=1,1" },
 };
 
 enum { PROBLEMS = sizeof problems / sizeof *problems };
