@@ -29,13 +29,13 @@ static bench_ceilings made_up(void)
     static const double copy[BENCH_LEVELS] = { 1000, 500, 100, 10 };
     bench_ceilings c = { .caches = { .level = { { 1000, 1 }, { 10000, 1 }, { 100000, 1 << 20 } },
                                      .line_bytes = 64 } };
-    c.ceiling[c.count++] = (bench_ceiling){ BENCH_CEILING_FMA, 1, "avx512", 0, 0, 2000 };
-    c.ceiling[c.count++] = (bench_ceiling){ BENCH_CEILING_FMA, 1, "base", 0, 0, 500 };
+    c.ceiling[c.count++] = (bench_ceiling){ BENCH_CEILING_FMA, 1, "avx512", 0, 0, 2000, 0 };
+    c.ceiling[c.count++] = (bench_ceiling){ BENCH_CEILING_FMA, 1, "base", 0, 0, 500, 0 };
     for (int level = 0; level < BENCH_LEVELS; level++) {
         c.ceiling[c.count++] = (bench_ceiling){ BENCH_CEILING_READ, 1, NULL, (bench_level)level,
-                                                500, copy[level] / 2 };
+                                                500, copy[level] / 2, 0 };
         c.ceiling[c.count++] = (bench_ceiling){ BENCH_CEILING_COPY, 1, NULL, (bench_level)level,
-                                                500, copy[level] };
+                                                500, copy[level], 0 };
     }
     return c;
 }

@@ -5,6 +5,7 @@
 
 #include "bench/measure/machine.h"
 #include "bench/report/compare_write.h"
+#include "bench/report/markdown.h"
 #include "bench/report/table.h"
 #include "bench/report/write.h"
 #include "tests/temporary_folder.h"
@@ -52,6 +53,15 @@ static void the_least_and_the_most_of_a_run_are_kept(void **state)
     assert_true(bench_cores_are_far(&seen));
     assert_string_equal(bench_core_to_core_text(&seen, text), "55 ns (up to 170)");
     assert_true(bench_cores_are_far(&(bench_core_to_core){ 401e-9, 402e-9 }));
+}
+
+static void several_threads_with_half_their_peak_share_a_core(void **state)
+{
+    (void)state;
+    assert_true(bench_cores_are_shared(2, 490, 250));
+    assert_false(bench_cores_are_shared(2, 490, 400));
+    assert_false(bench_cores_are_shared(1, 245, 100)); /* a thread shares with nobody of its own */
+    assert_false(bench_cores_are_shared(2, 490, 0));   /* not told */
 }
 
 /* ------------------------------------------------------------ reports of it -- */
@@ -123,6 +133,39 @@ static void reports_warn_of_cores_far_apart(void **state)
     }
 }
 
+static void reports_warn_of_shared_cores(void **state)
+{
+    (void)state;
+    result.of = &one;
+    bench_suite suite = { .settings = &settings, .results = &result, .count = 1 };
+    bench_ceiling *ceiling = &suite.ceilings.ceiling[suite.ceilings.count++];
+    *ceiling = (bench_ceiling){ .kind = BENCH_CEILING_FMA, .threads = 2, .simd = "avx2",
+                                .per_second = 490e9, .worst = 250e9 };
+    for (int shared = 1; shared >= 0; shared--) {
+        tern_error error = { 0 };
+        char *shown = NULL;
+        size_t size;
+        result.threads = 2;
+        char *table = printed(&suite), *markdown = written(&suite, "report.md");
+        assert_says(table, "as when two share a core", shared);
+        assert_says(table, "490.0 GFLOP/s, at times 250.0", shared);
+        assert_says(markdown, "as when two share a core", shared);
+        char *json = written(&suite, "report.json");
+        bench_recorded *report = bench_recorded_parse("report.json", json, strlen(json), &error);
+        FILE *to = open_memstream(&shown, &size);
+        assert_true(report && to);
+        bench_markdown_host(report, to);
+        fclose(to);
+        assert_says(shown, "2 threads had 250 of 490 GFLOP/s", shared);
+        bench_recorded_free(report);
+        free(json);
+        free(shown);
+        free(table);
+        free(markdown);
+        ceiling->worst = 480e9;
+    }
+}
+
 static void a_report_read_back_says_the_same(void **state)
 {
     (void)state;
@@ -184,7 +227,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_round_trip_of_two_cores_is_measured),
         cmocka_unit_test(the_least_and_the_most_of_a_run_are_kept),
+        cmocka_unit_test(several_threads_with_half_their_peak_share_a_core),
         cmocka_unit_test(reports_warn_of_cores_far_apart),
+        cmocka_unit_test(reports_warn_of_shared_cores),
         cmocka_unit_test(a_report_read_back_says_the_same),
         cmocka_unit_test(comparisons_tell_reports_of_near_and_far_cores_apart),
     };

@@ -95,8 +95,8 @@ static double try_once(const struct bench_ceilings_threads *m, const thread_coun
     return bench_bandwidth_measure(of->bandwidth, traffic, ceiling->level, m->widest);
 }
 
-/* Every ceiling of one thread count, once. */
-static void try_all(bench_ceilings *c, const thread_count *of)
+/* Every ceiling of one thread count, once; best: of this measurement. */
+static void try_all(bench_ceilings *c, const thread_count *of, double *best)
 {
     cpu_set_t before = bench_bind(of->pool);
     for (int i = 0; i < c->count; i++) {
@@ -104,21 +104,34 @@ static void try_all(bench_ceilings *c, const thread_count *of)
         if (ceiling->threads != tern_pool_threads(of->pool))
             continue;
         double rate = try_once(c->measuring, of, ceiling);
-        if (rate > ceiling->per_second)
-            ceiling->per_second = rate;
+        if (rate > best[i])
+            best[i] = rate;
     }
     bench_unbind_caller(&before);
 }
 
 void bench_ceilings_measure(bench_ceilings *c, double seconds)
 {
-    double end = bench_seconds() + seconds;
+    double end = bench_seconds() + seconds, best[BENCH_MOST_CEILINGS] = { 0 };
     /* Before the rounds, whose threads go on spinning for a while. */
     if (c->measuring && c->measuring->pair)
         bench_core_to_core_add(&c->core_to_core, bench_round_trip(c->measuring->pair));
     for (int round = 0; c->measuring && (round < LEAST_ROUNDS || bench_seconds() < end); round++)
         for (int i = 0; i < c->measuring->count; i++)
-            try_all(c, &c->measuring->of[i]);
+            try_all(c, &c->measuring->of[i], best);
+    for (int i = 0; i < c->count; i++) {
+        bench_ceiling *ceiling = &c->ceiling[i];
+        if (best[i] > ceiling->per_second)
+            ceiling->per_second = best[i];
+        if (ceiling->kind == BENCH_CEILING_FMA && best[i] > 0 &&
+            (ceiling->worst == 0 || best[i] < ceiling->worst))
+            ceiling->worst = best[i];
+    }
+}
+
+bool bench_cores_are_shared(int threads, double fma_best, double fma_worst)
+{
+    return threads > 1 && fma_worst > 0 && fma_worst < 0.75 * fma_best;
 }
 
 double bench_ceilings_least_seconds(int thread_counts)

@@ -21,6 +21,7 @@ typedef struct bench_ceiling {
     bench_level level; /* of read and copy                                  */
     size_t bytes;      /* of read and copy: each thread's working set       */
     double per_second; /* of all threads together; the best so far, 0: none */
+    double worst;      /* of fma: that measurement's best in which it was least; 0: none */
 } bench_ceiling;
 
 enum {
@@ -63,6 +64,11 @@ double bench_fma_ceiling(const bench_ceilings *ceilings, const char *simd, int t
 
 /* The greater of read and copy: which of them a kernel comes near to is up to its mix. */
 double bench_bandwidth_ceiling(const bench_ceilings *ceilings, bench_level level, int threads);
+
+/* Had several threads, in one of the measurements, less than three quarters of their FMA peak?
+ * A virtual machine's host may make two virtual CPUs of the two threads of one core (SMT),
+ * and give each a core of its own later: then they have half of it. */
+bool bench_cores_are_shared(int threads, double fma_best, double fma_worst);
 
 /* "fma", "read", "copy" */
 const char *bench_ceiling_kind_name(bench_ceiling_kind kind);

@@ -157,7 +157,7 @@ static bool index_range(const tern_call *call, const tern_tensor *in, int32_t ra
 
 /* So does the size of weights: with normal deviates for them the sums before a gelu are so
  * large that it makes denormal numbers, which processors are slow at.  A uniform range of
- * the same root mean square is kept. */
+ * about the same root mean square is kept. */
 static bool weight_range(const tern_call *call, const tern_tensor *in, double *bound)
 {
     double squares = 0;
@@ -187,7 +187,7 @@ static char *inputs_text(const tern_call *call)
         if (index_range(call, in, range))
             fprintf(out, "{%d..%d}", (int)range[0], (int)range[1]);
         else if (weight_range(call, in, &bound))
-            fprintf(out, "{%.2g..%.2g}", -bound, bound);
+            fprintf(out, "{%.1g..%.1g}", -bound, bound);
     }
     if (!out || fclose(out) != 0) {
         free(text);

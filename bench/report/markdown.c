@@ -5,10 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/measure/ceilings.h"
+
 /* ------------------------------------------------------------------ host -- */
 
-static void print_disturbances(const bench_recorded_host *host, FILE *to)
+static void print_disturbances(const bench_recorded *report, FILE *to)
 {
+    const bench_recorded_host *host = &report->host;
     char text[BENCH_CORE_TO_CORE_BYTES];
     fprintf(to, "Meanwhile other programs had %.1f %% of the cores' time, the host took %.1f %%. "
             "Core to core and back: %s.\n", host->other_percent, host->steal_percent,
@@ -16,6 +19,15 @@ static void print_disturbances(const bench_recorded_host *host, FILE *to)
     if (bench_cores_are_far(&host->core_to_core))
         fprintf(to, "\n**Warning**: the cores were far apart, at least for a while: rows of "
                 "several threads may be disturbed by the machine.\n");
+    for (int i = 0; i < report->ceiling_count; i++) {
+        const bench_recorded_ceiling *c = &report->ceilings[i];
+        if (!bench_cores_are_shared(c->threads, c->per_second, c->worst))
+            continue;
+        fprintf(to, "\n**Warning**: at times %d threads had %.0f of %.0f GFLOP/s, as when two share "
+                "a core: rows of several threads may be disturbed by the machine.\n", c->threads,
+                c->worst * 1e-9, c->per_second * 1e-9);
+        break;
+    }
 }
 
 /* The best of that kind; 0 if there is none. */
@@ -60,7 +72,7 @@ void bench_markdown_host(const bench_recorded *report, FILE *to)
         if (*facts[i][1])
             fprintf(to, "%s%s", facts[i][0], facts[i][1]);
     fprintf(to, "; %.10s.\n", report->date);
-    print_disturbances(host, to);
+    print_disturbances(report, to);
     print_ceilings(report, to);
 }
 

@@ -286,7 +286,8 @@ static bool take_ceilings(place *at, const json_t *json, bench_recorded *report)
             !take_known_text(at, from, "level", &c->level) ||
             !take_count(at, from, "threads", &c->threads) ||
             !take_known_number(at, from, "bytes", &c->bytes) ||
-            !take_number_from(at, from, "per_second", 1, &c->per_second))
+            !take_number_from(at, from, "per_second", 1, &c->per_second) ||
+            !take_number_from(at, from, "worst", 1, &c->worst))
             return false;
         if (!(c->per_second > 0))
             return wrong(at, "per_second", "a rate above 0 wanted");

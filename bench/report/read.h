@@ -32,6 +32,7 @@ typedef struct bench_recorded_ceiling {
     int threads;
     double bytes;      /* of read and copy: working set of a thread        */
     double per_second; /* FLOPs or bytes                                   */
+    double worst;      /* of fma, the least of the run; 0: not told        */
 } bench_recorded_ceiling;
 
 typedef struct bench_recorded_row {

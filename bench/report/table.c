@@ -118,12 +118,21 @@ static void print_line(FILE *to, const bench_result *hot, const bench_result *co
     fprintf(to, " %7.2g  %s\n", fmax(any->error[0], any->error[1]), bench_result_verdict(any));
 }
 
-bool bench_suite_is_disturbed(const bench_suite *suite)
+int bench_suite_warnings(const bench_suite *suite, const char *warnings[BENCH_WARNINGS])
 {
-    bool several = false;
+    int count = 0;
+    bool several = false, shared = false;
     for (int i = 0; i < suite->count; i++)
         several = several || suite->results[i].threads > 1;
-    return several && bench_cores_are_far(&suite->ceilings.core_to_core);
+    for (int i = 0; i < suite->ceilings.count; i++) {
+        const bench_ceiling *c = &suite->ceilings.ceiling[i];
+        shared = shared || bench_cores_are_shared(c->threads, c->per_second, c->worst);
+    }
+    if (several && bench_cores_are_far(&suite->ceilings.core_to_core))
+        warnings[count++] = BENCH_DISTURBED BENCH_FAR;
+    if (several && shared)
+        warnings[count++] = BENCH_DISTURBED BENCH_SHARED;
+    return count;
 }
 
 static void print_core_to_core(FILE *to, const bench_suite *suite)
@@ -131,8 +140,19 @@ static void print_core_to_core(FILE *to, const bench_suite *suite)
     char text[BENCH_CORE_TO_CORE_BYTES];
     fprintf(to, "core to core and back: %s\n",
             bench_core_to_core_text(&suite->ceilings.core_to_core, text));
-    if (bench_suite_is_disturbed(suite))
-        fprintf(to, "WARNING: " BENCH_DISTURBED "\n");
+    const char *warnings[BENCH_WARNINGS];
+    int count = bench_suite_warnings(suite, warnings);
+    for (int i = 0; i < count; i++)
+        fprintf(to, "WARNING: %s\n", warnings[i]);
+}
+
+static void print_fma_ceiling(FILE *to, const bench_ceiling *c)
+{
+    fprintf(to, "ceiling  %d thread%s %-7s %8.1f GFLOP/s", c->threads, c->threads > 1 ? "s" : " ",
+            c->simd, c->per_second * 1e-9);
+    if (bench_cores_are_shared(c->threads, c->per_second, c->worst))
+        fprintf(to, ", at times %.1f", c->worst * 1e-9);
+    fputc('\n', to);
 }
 
 static void print_host(FILE *to, const bench_suite *suite)
@@ -155,8 +175,7 @@ static void print_host(FILE *to, const bench_suite *suite)
     for (int i = 0; i < suite->ceilings.count; i++) {
         const bench_ceiling *c = &suite->ceilings.ceiling[i];
         if (c->kind == BENCH_CEILING_FMA)
-            fprintf(to, "ceiling  %d thread%s %-7s %8.1f GFLOP/s\n", c->threads,
-                    c->threads > 1 ? "s" : " ", c->simd, c->per_second * 1e-9);
+            print_fma_ceiling(to, c);
         else
             fprintf(to, "ceiling  %d thread%s %-7s %8.1f GB/s %s\n", c->threads,
                     c->threads > 1 ? "s" : " ", bench_level_name(c->level), c->per_second * 1e-9,

@@ -8,11 +8,15 @@
 
 void bench_print_table(FILE *to, const bench_suite *suite);
 
-/* Were its rows of several threads measured on cores far apart (bench/measure/core_to_core.h)?
- * Then each report says so, in these words. */
-bool bench_suite_is_disturbed(const bench_suite *suite);
-#define BENCH_DISTURBED "the machine disturbed rows of several threads: " \
-    "its cores were far apart, at least for a while"
+/* Did the machine disturb rows of several threads: were its cores far apart
+ * (bench/measure/core_to_core.h), or not whole ones (bench_cores_are_shared)?  Then each report
+ * says so, in these words; returns how many there are. */
+enum { BENCH_WARNINGS = 2 };
+int bench_suite_warnings(const bench_suite *suite, const char *warnings[BENCH_WARNINGS]);
+#define BENCH_DISTURBED "the machine disturbed rows of several threads: "
+#define BENCH_FAR "its cores were far apart, at least for a while"
+#define BENCH_SHARED "at times they had less than three quarters of their FMA peak, as when two " \
+    "share a core"
 
 /* The same of a suite that was only outlined (bench/suite/outline.h). */
 void bench_print_outline(FILE *to, const bench_suite *suite);

@@ -78,8 +78,9 @@ static json_t *ceilings_json(const bench_suite *suite)
             continue;
         json_array_append_new(
             list, c->kind == BENCH_CEILING_FMA
-                      ? json_pack("{s:s, s:s, s:i, s:f}", "kind", kind, "simd", c->simd, "threads",
-                                  c->threads, "per_second", c->per_second)
+                      ? json_pack("{s:s, s:s, s:i, s:f, s:f}", "kind", kind, "simd", c->simd,
+                                  "threads", c->threads, "per_second", c->per_second, "worst",
+                                  c->worst)
                       : json_pack("{s:s, s:s, s:i, s:I, s:f}", "kind", kind, "level",
                                   bench_level_name(c->level), "threads", c->threads, "bytes",
                                   (json_int_t)c->bytes, "per_second", c->per_second));
@@ -276,8 +277,10 @@ static void print_markdown(FILE *to, const bench_suite *suite)
     char distance[BENCH_CORE_TO_CORE_BYTES];
     fprintf(to, "%s, %d cores, %s, core to core and back %s\n\n", host.cpu, host.cores, host.kernel,
             bench_core_to_core_text(&suite->ceilings.core_to_core, distance));
-    if (bench_suite_is_disturbed(suite))
-        fprintf(to, "**Warning**: " BENCH_DISTURBED ".\n\n");
+    const char *warnings[BENCH_WARNINGS];
+    int count = bench_suite_warnings(suite, warnings);
+    for (int i = 0; i < count; i++)
+        fprintf(to, "**Warning**: %s.\n\n", warnings[i]);
     fprintf(to, "| problem | pass | provider | threads | cache | us | ± %% | "
                 "GFLOP/s | GB/s | of FMA | of roofline | x best other | grew MiB | verdict |\n"
                 "|---|---|---|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|---|\n");
