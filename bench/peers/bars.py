@@ -2,7 +2,7 @@
 
     python bench/peers/bars.py report.json
 
-Bars of whole models and of kernels are for two threads.
+They are the same for every number of threads.
 """
 import json
 import re
@@ -33,7 +33,7 @@ MEMORY_BAR = 0.6  # of the smallest growth of PyTorch's
 SGEMM_BARS = {512: 0.85, 1024: 0.90}
 CONVOLUTION_BARS = {"fwd": 0.90, "bwd": 0.65}
 CONVOLUTION_CHANNELS = 32
-BAR_THREADS = 2
+SHARED = 0.75  # of the FMA peak of several threads: less, and cores were shared
 QUIET = 3.0  # per cent of all cores' time: above it others disturb what is timed
 
 
@@ -42,12 +42,11 @@ def judged(passed, text):
 
 
 def of_model(rows, model, mode):
-    """Its rows at the bars' number of threads, by provider."""
+    """Its rows, by provider."""
     return {
         row["provider"]: row
         for row in rows
         if (row["kind"], row["op"], row["pass"]) == ("model", model, mode)
-        and row["threads"] == BAR_THREADS
         and "median" in row
     }
 
@@ -87,7 +86,7 @@ def memory_lines(rows):
 def kernel_bar(row):
     """The bar of a row; None if it has none."""
     is_hand = (row["kind"], row["provider"], row["cache"]) == ("op", "hand", "hot")
-    if not is_hand or row["threads"] != BAR_THREADS or "median" not in row:
+    if not is_hand or "median" not in row:
         return None
     shapes = [
         [int(n) for n in shape.split(",")] for shape in re.findall(r"\[([\d,]+)\]", row["inputs"])
@@ -114,18 +113,30 @@ def kernel_lines(rows):
     return lines
 
 
-def not_quiet(host):
-    if host["other_percent"] + host["steal_percent"] <= QUIET:
-        return []
-    return ["THE MACHINE WAS NOT QUIET: these times say little; repeat them"]
+def disturbances(report):
+    """What the report's machine did meanwhile."""
+    lines = []
+    if report["host"]["other_percent"] + report["host"]["steal_percent"] > QUIET:
+        lines.append("THE MACHINE WAS NOT QUIET: these times say little; repeat them")
+    for ceiling in report["ceilings"]:
+        worst, best = ceiling.get("worst", 0), ceiling["per_second"]
+        if ceiling["threads"] > 1 and 0 < worst < SHARED * best:
+            lines.append(
+                f"AT TIMES {ceiling['threads']} THREADS HAD {worst / 1e9:.0f} OF {best / 1e9:.0f} "
+                f"GFLOP/S ({ceiling['simd']}), as when two share a core"
+            )
+    return lines
 
 
 def main(path):
     with open(path) as file:
         report = json.load(file)
-    rows = report["rows"]
-    lines = time_lines(rows) + memory_lines(rows) + kernel_lines(rows)
-    print("\n".join([f"Bars, {BAR_THREADS} threads:", *not_quiet(report["host"]), *lines]))
+    lines = disturbances(report)
+    for threads in sorted({row["threads"] for row in report["rows"]}):
+        rows = [row for row in report["rows"] if row["threads"] == threads]
+        lines.append(f"Bars, {threads} thread{'s' if threads > 1 else ''}:")
+        lines += time_lines(rows) + memory_lines(rows) + kernel_lines(rows)
+    print("\n".join(lines))
 
 
 main(*sys.argv[1:])

@@ -29,7 +29,9 @@
 enum {
     TILE_MULTIPLY_ADDS = 2000000, /* large against the cost of handing out a tile  */
     ENOUGH_TILES = 16,            /* smaller tiles, if there would be fewer than this */
-    PACK_ROWS = 128               /* panel rows packed by one tile                 */
+    PACK_ROWS = 128,              /* panel rows packed by one tile                 */
+    L1_FLOATS = 8192,             /* of a panel, beside the rows of x that it meets */
+    HELD_STEP = 8                 /* integers of a cache line                      */
 };
 
 typedef struct forward_plan {
@@ -44,6 +46,7 @@ typedef struct forward_plan {
     const float *weight, *bias;
     image_source x;
     float *packed, *windows; /* windows: one for each worker */
+    int64_t *held;           /* what is in the window, HELD_STEP apart; -1: nothing */
     float *sums, *y;         /* sums: y, or what gelu saves  */
     tern_activation activation;
 } forward_plan;
@@ -148,6 +151,8 @@ static int64_t tile_rows_of_x(const forward_plan *plan, int64_t image, int64_t g
         *rows = plan->x.values + (image * g->rows + first * g->row_stride) * x_row;
         return x_row;
     }
+    int64_t *held = plan->held + worker * HELD_STEP;
+    int64_t wanted = (image * g->out_rows + first) * g->groups + group;
     image_window window = {
         .row = first * g->row_stride - g->row_pad, .column = -g->column_pad,
         .rows = (last - first - 1) * g->row_stride + conv2d_span(g->kernel_rows, g->row_dilation),
@@ -156,11 +161,15 @@ static int64_t tile_rows_of_x(const forward_plan *plan, int64_t image, int64_t g
     image_source x = plan->x;
     float *copy = plan->windows + worker * plan->window_floats;
     x.first = group * g->group_inputs;
-    copy_window(copy, &x, image, &window);
+    if (*held != wanted)
+        copy_window(copy, &x, image, &window);
+    *held = wanted;
     *rows = copy;
     return plan->window_columns * g->group_inputs;
 }
 
+/* A panel that does not stay in the L1 cache is taken one kernel row after the other, each for all
+ * output rows of the tile. */
 static void forward_tile(void *argument, int64_t tile, int worker)
 {
     static const float no_bias[PANEL_WIDTH] = { 0 };
@@ -171,26 +180,34 @@ static void forward_tile(void *argument, int64_t tile, int worker)
     int64_t first = block % plan->blocks * plan->tile_rows;
     int64_t last = smaller(first + plan->tile_rows, g->out_rows);
     int64_t channel = group * g->group_outputs + panel * PANEL_WIDTH, runs = kernel_runs(g);
+    int64_t width = panel_columns(g->group_outputs, panel), pitch = panel_pitch(width);
+    int64_t parts = plan->taps * pitch > L1_FLOATS ? g->kernel_rows : 1;
     panel_product product = {
         .batch = 1,
-        .rows = g->out_columns, .width = panel_columns(g->group_outputs, panel),
-        .outer = g->kernel_rows, .middle = runs,
+        .rows = g->out_columns, .width = width,
+        .outer = g->kernel_rows / parts, .middle = runs,
         .inner = g->kernel_columns / runs * g->group_inputs,
         .a_row = g->column_stride * g->group_inputs,
         .a_middle = g->column_dilation * g->group_inputs, .a_inner = 1,
         .panel = plan->packed + group * plan->group_floats + panel * PANEL_WIDTH * plan->taps,
-        .start = plan->bias ? plan->bias + channel : no_bias,
         .c_row = g->outputs,
     };
-    int64_t x_row = tile_rows_of_x(plan, image, group, first, last, worker, &product.a);
+    const float *x;
+    int64_t x_row = tile_rows_of_x(plan, image, group, first, last, worker, &x);
 
     product.a_outer = g->row_dilation * x_row;
-    for (int64_t p = first; p < last; p++) {
-        int64_t at = (image * g->out_rows + p) * g->out_columns * g->outputs + channel;
-        product.c = plan->sums + at;
-        TERN_LEVEL(tern_panel_product)(&product);
-        activate_row(plan, at, product.width);
-        product.a += g->row_stride * x_row;
+    for (int64_t part = 0; part < parts; part++) {
+        for (int64_t p = first; p < last; p++) {
+            int64_t at = (image * g->out_rows + p) * g->out_columns * g->outputs + channel;
+            product.a = x + ((p - first) * g->row_stride + part * g->row_dilation) * x_row;
+            product.c = plan->sums + at;
+            product.start = part > 0 ? product.c : plan->bias ? plan->bias + channel : no_bias;
+            product.start_row = part > 0 ? product.c_row : 0;
+            TERN_LEVEL(tern_panel_product)(&product);
+            if (part == parts - 1)
+                activate_row(plan, at, width);
+        }
+        product.panel += product.outer * product.middle * product.inner * pitch;
     }
 }
 
@@ -200,16 +217,20 @@ static void dense_forward(tern_call *call)
     tern_pool *pool = tern_ctx_pool(call->ctx);
     forward_plan plan = plan_forward(call);
     const conv2d_geometry *g = &plan.g;
+    const int64_t threads = tern_pool_threads(pool);
 
     plan.weight = call->in[1]->data;
     plan.bias = call->in[2] ? call->in[2]->data : NULL;
     plan.x = x_source(call, g);
-    plan.windows = (float *)call->workspace + packed_room(call, &plan);
+    plan.held = (int64_t *)((float *)call->workspace + packed_room(call, &plan));
+    plan.windows = (float *)(plan.held + threads * HELD_STEP);
     plan.y = call->out[0]->data;
     plan.sums = call->saved[0] ? call->saved[0]->data : plan.y;
     plan.activation = (tern_activation)opts->activation;
     if (g->images == 0 || !pack_weight(call, &plan))
         return;
+    for (int64_t worker = 0; worker < threads; worker++)
+        plan.held[worker * HELD_STEP] = -1;
     tern_parallel(pool, g->images * plan.blocks * g->groups * plan.panels, forward_tile, &plan);
 }
 
@@ -233,7 +254,7 @@ static size_t forward_workspace(const tern_call *call)
     } else {
         forward_plan plan = plan_forward(call);
         int64_t threads = tern_pool_threads(tern_ctx_pool(call->ctx));
-        floats = packed_room(call, &plan) + threads * plan.window_floats;
+        floats = packed_room(call, &plan) + threads * (2 * HELD_STEP + plan.window_floats);
     }
     return (size_t)floats * sizeof(float);
 }
