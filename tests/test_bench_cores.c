@@ -55,13 +55,14 @@ static void the_least_and_the_most_of_a_run_are_kept(void **state)
     assert_true(bench_cores_are_far(&(bench_core_to_core){ 401e-9, 402e-9 }));
 }
 
-static void several_threads_with_half_their_peak_share_a_core(void **state)
+static void a_peak_that_falls_is_seen(void **state)
 {
     (void)state;
-    assert_true(bench_cores_are_shared(2, 490, 250));
-    assert_false(bench_cores_are_shared(2, 490, 400));
-    assert_false(bench_cores_are_shared(1, 245, 100)); /* a thread shares with nobody of its own */
-    assert_false(bench_cores_are_shared(2, 490, 0));   /* not told */
+    assert_true(bench_peak_fell(2, 490, 250));
+    assert_false(bench_peak_fell(2, 490, 400));
+    assert_true(bench_peak_fell(1, 245, 210));
+    assert_false(bench_peak_fell(1, 245, 230));
+    assert_false(bench_peak_fell(2, 490, 0)); /* not told */
 }
 
 /* ------------------------------------------------------------ reports of it -- */
@@ -133,7 +134,7 @@ static void reports_warn_of_cores_far_apart(void **state)
     }
 }
 
-static void reports_warn_of_shared_cores(void **state)
+static void reports_warn_of_a_peak_that_fell(void **state)
 {
     (void)state;
     result.of = &one;
@@ -156,13 +157,21 @@ static void reports_warn_of_shared_cores(void **state)
         assert_true(report && to);
         bench_markdown_host(report, to);
         fclose(to);
-        assert_says(shown, "2 threads had 250 of 490 GFLOP/s", shared);
+        assert_says(shown, "2 threads had 250 of 490 GFLOP/s (avx2), as when two share", shared);
         bench_recorded_free(report);
         free(json);
         free(shown);
         free(table);
         free(markdown);
         ceiling->worst = 480e9;
+    }
+    /* Of one thread, whatever the rows' threads. */
+    ceiling->threads = result.threads = 1;
+    for (int fell = 1; fell >= 0; fell--) {
+        ceiling->worst = fell ? 400e9 : 450e9;
+        char *table = printed(&suite);
+        assert_says(table, "less than nine tenths of its FMA peak", fell);
+        free(table);
     }
 }
 
@@ -227,9 +236,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_round_trip_of_two_cores_is_measured),
         cmocka_unit_test(the_least_and_the_most_of_a_run_are_kept),
-        cmocka_unit_test(several_threads_with_half_their_peak_share_a_core),
+        cmocka_unit_test(a_peak_that_falls_is_seen),
         cmocka_unit_test(reports_warn_of_cores_far_apart),
-        cmocka_unit_test(reports_warn_of_shared_cores),
+        cmocka_unit_test(reports_warn_of_a_peak_that_fell),
         cmocka_unit_test(a_report_read_back_says_the_same),
         cmocka_unit_test(comparisons_tell_reports_of_near_and_far_cores_apart),
     };

@@ -65,10 +65,12 @@ double bench_fma_ceiling(const bench_ceilings *ceilings, const char *simd, int t
 /* The greater of read and copy: which of them a kernel comes near to is up to its mix. */
 double bench_bandwidth_ceiling(const bench_ceilings *ceilings, bench_level level, int threads);
 
-/* Had several threads, in one of the measurements, less than three quarters of their FMA peak?
- * A virtual machine's host may make two virtual CPUs of the two threads of one core (SMT),
- * and give each a core of its own later: then they have half of it. */
-bool bench_cores_are_shared(int threads, double fma_best, double fma_worst);
+/* Had the threads, in one of the measurements, so much less than their FMA peak that times tell
+ * about the machine?  Several: less than three quarters.  A virtual machine's host may make two
+ * virtual CPUs of the two threads of one core (SMT), and give each a core of its own later:
+ * then they have half of it.  One: less than nine tenths, as beside a neighbour on the core's
+ * other thread, or when the clock falls. */
+bool bench_peak_fell(int threads, double fma_best, double fma_worst);
 
 /* "fma", "read", "copy" */
 const char *bench_ceiling_kind_name(bench_ceiling_kind kind);

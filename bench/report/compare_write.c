@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "bench/measure/ceilings.h"
+
 char *bench_time_text(double seconds, char text[BENCH_TIME_BYTES])
 {
     static const struct { double unit; const char *name; } units[] = {
@@ -48,6 +50,20 @@ static void print_cores(const bench_recorded_host *a, const bench_recorded_host 
                 bench_core_to_core_text(y, text[1]));
 }
 
+/* The first peak that fell; times of that report tell about its machine. */
+static void print_fallen_peak(const bench_recorded *report, const char *letter, FILE *to)
+{
+    for (int i = 0; i < report->ceiling_count; i++) {
+        const bench_recorded_ceiling *ceiling = &report->ceilings[i];
+        if (bench_peak_fell(ceiling->threads, ceiling->per_second, ceiling->worst)) {
+            fprintf(to, "not alike: while %s was measured, %d thread%s had at times %.0f of %.0f "
+                    "GFLOP/s\n", letter, ceiling->threads, ceiling->threads > 1 ? "s" : "",
+                    ceiling->worst * 1e-9, ceiling->per_second * 1e-9);
+            return;
+        }
+    }
+}
+
 /* What makes a comparison one of two machines rather than of two programs. */
 static void print_differences(const bench_comparison *c, FILE *to)
 {
@@ -64,6 +80,8 @@ static void print_differences(const bench_comparison *c, FILE *to)
             fprintf(to, "not alike: %s: %s in A, %s in B\n", texts[i].name,
                     *texts[i].a ? texts[i].a : "unknown", *texts[i].b ? texts[i].b : "unknown");
     print_cores(a, b, to);
+    print_fallen_peak(c->a, "A", to);
+    print_fallen_peak(c->b, "B", to);
     for (int i = 0; i < 2; i++) {
         const bench_recorded_host *host = i ? b : a;
         if (host->steal_percent > 1 || host->other_percent > 5)

@@ -21,12 +21,11 @@ static void print_disturbances(const bench_recorded *report, FILE *to)
                 "several threads may be disturbed by the machine.\n");
     for (int i = 0; i < report->ceiling_count; i++) {
         const bench_recorded_ceiling *c = &report->ceilings[i];
-        if (!bench_cores_are_shared(c->threads, c->per_second, c->worst))
+        if (!bench_peak_fell(c->threads, c->per_second, c->worst))
             continue;
-        fprintf(to, "\n**Warning**: at times %d threads had %.0f of %.0f GFLOP/s, as when two share "
-                "a core: rows of several threads may be disturbed by the machine.\n", c->threads,
-                c->worst * 1e-9, c->per_second * 1e-9);
-        break;
+        fprintf(to, "\n**Warning**: at times %d thread%s had %.0f of %.0f GFLOP/s (%s)%s.\n",
+                c->threads, c->threads > 1 ? "s" : "", c->worst * 1e-9, c->per_second * 1e-9,
+                c->simd, c->threads > 1 ? ", as when two share a core" : "");
     }
 }
 

@@ -121,13 +121,17 @@ static void print_line(FILE *to, const bench_result *hot, const bench_result *co
 int bench_suite_warnings(const bench_suite *suite, const char *warnings[BENCH_WARNINGS])
 {
     int count = 0;
-    bool several = false, shared = false;
+    bool several = false, shared = false, slower = false;
     for (int i = 0; i < suite->count; i++)
         several = several || suite->results[i].threads > 1;
     for (int i = 0; i < suite->ceilings.count; i++) {
         const bench_ceiling *c = &suite->ceilings.ceiling[i];
-        shared = shared || bench_cores_are_shared(c->threads, c->per_second, c->worst);
+        bool fell = bench_peak_fell(c->threads, c->per_second, c->worst);
+        shared = shared || (fell && c->threads > 1);
+        slower = slower || (fell && c->threads == 1);
     }
+    if (slower)
+        warnings[count++] = BENCH_SLOWER;
     if (several && bench_cores_are_far(&suite->ceilings.core_to_core))
         warnings[count++] = BENCH_DISTURBED BENCH_FAR;
     if (several && shared)
@@ -150,7 +154,7 @@ static void print_fma_ceiling(FILE *to, const bench_ceiling *c)
 {
     fprintf(to, "ceiling  %d thread%s %-7s %8.1f GFLOP/s", c->threads, c->threads > 1 ? "s" : " ",
             c->simd, c->per_second * 1e-9);
-    if (bench_cores_are_shared(c->threads, c->per_second, c->worst))
+    if (bench_peak_fell(c->threads, c->per_second, c->worst))
         fprintf(to, ", at times %.1f", c->worst * 1e-9);
     fputc('\n', to);
 }
