@@ -51,6 +51,19 @@ static inline unsigned tern_blocks(int64_t items, int64_t size)
     return blocks < (int64_t)UINT32_MAX ? (unsigned)blocks : UINT32_MAX;
 }
 
+/* An op's line in a .cu file: its functions, and its workspace in bytes or NULL. */
+#define TERN_CUDA_IMPL_WITH(name, forward, backward, forward_bytes, backward_bytes)               \
+    extern "C" {                                                                                  \
+    extern const tern_impl tern_##name##_cuda;                                                    \
+    const tern_impl tern_##name##_cuda = {                                                        \
+        #name,    TERN_CUDA_DEVICE, "hand",        forward,                                       \
+        backward, NULL,             forward_bytes, backward_bytes,                                \
+        NULL, /* packs */ NULL, /* flags */ NULL, /* executed_flops */                            \
+    };                                                                                            \
+    }
+#define TERN_CUDA_IMPL(name, forward, backward)                                                   \
+    TERN_CUDA_IMPL_WITH(name, forward, backward, NULL, NULL)
+
 /* Memory functions of the device; defined by backend.cu and sim/backend.cpp. */
 extern "C" {
 extern const tern_backend tern_cuda_backend;

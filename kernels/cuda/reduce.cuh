@@ -4,6 +4,7 @@
  *
  *   tern_warp_sum     lanes add what the lane 16, 8, 4, 2, 1 away holds; all get the sum
  *   tern_group_sum    warps first, then their sums by way of shared memory
+ *   tern_warp_max, tern_group_max   the same of the maximum
  *
  * Down the columns of a matrix, for the gradients of biases and gains, in two stages:
  *
@@ -35,6 +36,15 @@ static __device__ __forceinline__ float tern_warp_sum(float value)
     return value;
 }
 
+/* NaN loses against numbers, as in fmaxf. */
+static __device__ __forceinline__ float tern_warp_max(float value)
+{
+#pragma unroll
+    for (int distance = TERN_WARP / 2; distance > 0; distance /= 2)
+        value = fmaxf(value, __shfl_xor_sync(0xFFFFFFFFu, value, distance));
+    return value;
+}
+
 /* The sum over the GROUP threads of equal threadIdx.y: one warp, or a block of several
  * warps with blockDim = (GROUP, 1).  All of them must call it, and all get the sum. */
 template <int GROUP> static __device__ __forceinline__ float tern_group_sum(float value)
@@ -52,6 +62,24 @@ template <int GROUP> static __device__ __forceinline__ float tern_group_sum(floa
     for (int warp = 0; warp < GROUP / TERN_WARP; warp++)
         sum += warp_sums[warp];
     return sum;
+}
+
+/* The same of the maximum. */
+template <int GROUP> static __device__ __forceinline__ float tern_group_max(float value)
+{
+    value = tern_warp_max(value);
+    if (GROUP == TERN_WARP)
+        return value;
+    TERN_SHARED(float, warp_maxima, [GROUP / TERN_WARP]);
+    __syncthreads(); /* the maxima of the call before this have been read */
+    if (threadIdx.x % TERN_WARP == 0)
+        warp_maxima[threadIdx.x / TERN_WARP] = value;
+    __syncthreads();
+    float largest = warp_maxima[0];
+#pragma unroll
+    for (int warp = 1; warp < GROUP / TERN_WARP; warp++)
+        largest = fmaxf(largest, warp_maxima[warp]);
+    return largest;
 }
 
 /* ------------------------------------------------------- column sums -- */

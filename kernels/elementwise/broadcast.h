@@ -8,6 +8,8 @@
 
 #include "core/op.h"
 
+TERN_API_BEGIN
+
 enum { TERN_BROADCAST_OPERANDS = 3 }; /* at most: where */
 
 /* The shape rule of an op whose inputs are all broadcast: declares output 0. */
@@ -36,5 +38,7 @@ typedef struct tern_broadcast_piece {
 
 /* The stretch from element `at` of out to the end of its row, or to `end`. */
 tern_broadcast_piece tern_broadcast_next(const tern_broadcast *plan, int64_t at, int64_t end);
+
+TERN_API_END
 
 #endif

@@ -6,15 +6,10 @@
  *              grad_gain = sum of grad_y * n over rows
  *              grad_bias = sum of grad_y     over rows
  *
- * A row is the work of one group of threads: a warp where rows are short (8 rows a
- * block), 256 threads where they are long.  A thread takes every GROUP-th quad:
- *
- *     row r   | 0 0 0 0 | 1 1 1 1 | 2 2 2 2 | ... | 31 31 31 31 | 0 0 0 0 | ...
- *               one 16-byte access of one lane, where rows are aligned to that
- *
- * The group passes over the row three times (mean, variance, y), so the variance is
- * that of the differences from the mean; after the first pass the row comes from
- * cache.  grad_gain and grad_bias are column sums, in two stages (reduce.cuh).
+ * A row is the work of one group of threads (kernels/cuda/rows.cuh), which passes over it
+ * three times (mean, variance, y), so the variance is that of the differences from the
+ * mean; after the first pass the row comes from cache.  grad_gain and grad_bias are
+ * column sums, in two stages (reduce.cuh).
  *
  * Cost: memory bound.  Forward reads and writes each element once, grad_x reads two
  * and writes one, the column sums read two.
@@ -22,11 +17,7 @@
 #include "kernels/layer_norm/layer_norm.h"
 
 #include "core/workspace.h"
-#include "kernels/cuda/quad.cuh"
-#include "kernels/cuda/reduce.cuh"
-
-constexpr int BLOCK = 256;          /* threads */
-constexpr int64_t LONG_ROW = 1024;  /* beyond this a row gets a whole block */
+#include "kernels/cuda/rows.cuh"
 
 struct layer_norm_job {
     int64_t rows, width;
@@ -67,7 +58,7 @@ static __device__ __forceinline__ float total(float4 x)
 
 template <int GROUP> static __global__ void layer_norm_forward_kernel(const layer_norm_job job)
 {
-    const int64_t row = (int64_t)blockIdx.x * blockDim.y + threadIdx.y, width = job.width;
+    const int64_t row = tern_group_row(), width = job.width;
     const int64_t first = 4 * (int64_t)threadIdx.x;
     if (row >= job.rows)
         return; /* with all of its warp */
@@ -117,7 +108,7 @@ static __device__ __forceinline__ void load_gradient(const layer_norm_job &job, 
 
 template <int GROUP> static __global__ void layer_norm_grad_x_kernel(const layer_norm_job job)
 {
-    const int64_t row = (int64_t)blockIdx.x * blockDim.y + threadIdx.y, width = job.width;
+    const int64_t row = tern_group_row(), width = job.width;
     const int64_t first = 4 * (int64_t)threadIdx.x;
     if (row >= job.rows)
         return;
@@ -141,18 +132,6 @@ template <int GROUP> static __global__ void layer_norm_grad_x_kernel(const layer
             grad = sum_of(tern_load_quad(grad_x, d, width, job.aligned, 0), grad);
         tern_store_quad(grad_x, d, width, job.aligned, grad);
     }
-}
-
-/* A warp for each row, or a block where rows are long. */
-template <void (*WARP_KERNEL)(layer_norm_job), void (*BLOCK_KERNEL)(layer_norm_job)>
-static void launch_rows(tern_call *call, const char *name, const layer_norm_job &job)
-{
-    constexpr int ROWS = BLOCK / TERN_WARP;
-    if (job.width <= LONG_ROW)
-        tern_launch(call, name, WARP_KERNEL,
-                    { tern_blocks(job.rows, ROWS), dim3(TERN_WARP, ROWS) }, job);
-    else
-        tern_launch(call, name, BLOCK_KERNEL, { tern_blocks(job.rows, 1), BLOCK }, job);
 }
 
 /* ------------------------------------------------------ grad_gain, grad_bias -- */
@@ -240,8 +219,9 @@ static void layer_norm_forward(tern_call *call)
     job.eps = (float)static_cast<const tern_layer_norm_opts *>(call->options)->eps;
     job.y = floats(call->out[0]);
     job.aligned = job.aligned && tern_quads_fit(job.y, job.width);
-    launch_rows<layer_norm_forward_kernel<TERN_WARP>, layer_norm_forward_kernel<BLOCK>>(
-        call, "layer_norm_forward", job);
+    tern_launch_rows<layer_norm_job, layer_norm_forward_kernel<TERN_WARP>,
+                     layer_norm_forward_kernel<TERN_ROW_BLOCK>>(call, "layer_norm_forward",
+                                                                job.rows, job.width, job);
 }
 
 static void layer_norm_backward(tern_call *call)
@@ -254,17 +234,11 @@ static void layer_norm_backward(tern_call *call)
     job.aligned = job.aligned && tern_quads_fit(job.grad_y, job.width) &&
                   tern_quads_fit(job.grad_x, job.width);
     if (job.grad_x)
-        launch_rows<layer_norm_grad_x_kernel<TERN_WARP>, layer_norm_grad_x_kernel<BLOCK>>(
-            call, "layer_norm_grad_x", job);
+        tern_launch_rows<layer_norm_job, layer_norm_grad_x_kernel<TERN_WARP>,
+                         layer_norm_grad_x_kernel<TERN_ROW_BLOCK>>(call, "layer_norm_grad_x",
+                                                                   job.rows, job.width, job);
     if (grad_gain || grad_bias)
         backward_columns(call, job, grad_gain, grad_bias);
 }
 
-extern "C" {
-extern const tern_impl tern_layer_norm_cuda;
-const tern_impl tern_layer_norm_cuda = {
-    "layer_norm",        TERN_CUDA_DEVICE, "hand",        layer_norm_forward,
-    layer_norm_backward, NULL,             NULL,          backward_bytes,
-    NULL, /* packs */ NULL, /* flags */ NULL, /* executed_flops */
-};
-}
+TERN_CUDA_IMPL_WITH(layer_norm, layer_norm_forward, layer_norm_backward, NULL, backward_bytes)

@@ -185,11 +185,4 @@ static void linear_backward(tern_call *call)
         backward_weight(call, g);
 }
 
-extern "C" {
-extern const tern_impl tern_linear_cuda;
-const tern_impl tern_linear_cuda = {
-    "linear",        TERN_CUDA_DEVICE, "hand", linear_forward,
-    linear_backward, NULL,             NULL,   backward_bytes,
-    NULL, /* packs */ NULL, /* flags */ NULL, /* executed_flops */
-};
-}
+TERN_CUDA_IMPL_WITH(linear, linear_forward, linear_backward, NULL, backward_bytes)

@@ -4,6 +4,8 @@
 
 #include "kernels/reduce/reduce.h"
 
+TERN_API_BEGIN
+
 /* x's axes, neighbours that are both kept or both reduced joined to one, those of
  * extent 1 left out: what is left alternates.
  *   x [8,32,32,3] over axes 1 and 2  ->  extent {8,1024,3}, reduced {no,yes,no}  */
@@ -21,5 +23,7 @@ int64_t tern_reduce_output(const reduce_view *view, int64_t at);
 
 /* What a sum of squares is divided by: max(0, n - correction). */
 double tern_var_divisor(const tern_call *call, const reduce_view *view);
+
+TERN_API_END
 
 #endif

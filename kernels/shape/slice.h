@@ -13,6 +13,8 @@
 #include "core/context.h"
 #include "core/op.h"
 
+TERN_API_BEGIN
+
 typedef struct tern_slice_opts {
     int64_t axis;   /* default 0, the first; negative counts from the end: -1 is the last */
     int64_t start;  /* default 0; negative counts from the end: -1 is the last element    */
@@ -29,5 +31,7 @@ typedef struct tern_slice_place {
     int64_t rows, length_x, offset, length_y;
 } tern_slice_place;
 tern_slice_place tern_slice_find(const tern_call *call);
+
+TERN_API_END
 
 #endif

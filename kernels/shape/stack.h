@@ -14,6 +14,8 @@
 #include "core/context.h"
 #include "core/op.h"
 
+TERN_API_BEGIN
+
 typedef struct tern_stack_opts {
     int64_t axis; /* of y; default 0, the first; negative counts from the end: -1 is the last */
 } tern_stack_opts;
@@ -27,5 +29,7 @@ typedef struct tern_stack_place {
     int64_t rows, length;
 } tern_stack_place;
 tern_stack_place tern_stack_find(const tern_call *call);
+
+TERN_API_END
 
 #endif

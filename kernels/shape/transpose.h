@@ -15,6 +15,8 @@
 #include "core/context.h"
 #include "core/op.h"
 
+TERN_API_BEGIN
+
 typedef struct tern_transpose_opts {
     int64_t axes[TERN_MAX_RANK]; /* default: all of them in reverse order */
 } tern_transpose_opts;
@@ -26,5 +28,7 @@ tern_tensor *tern_transpose(tern_ctx *ctx, tern_tensor *x, tern_transpose_opts o
 /* The permutation of a call, axes[i] from 0 to rank - 1; for transpose's backends.  False
  * if it is none. */
 bool tern_transpose_axes(const tern_call *call, int *axes);
+
+TERN_API_END
 
 #endif
