@@ -158,6 +158,19 @@ static double memcpy_rate(char *data, size_t bytes)
     return best;
 }
 
+/* A neighbour may leave between the ceiling and the copy, or come: then both once more.  A loop
+ * that is too slow for a ceiling is so every time. */
+static double part_of_ceiling(bench_ceilings *c, const bench_ceiling *ceiling, char *data)
+{
+    enum { ATTEMPTS = 20 };
+    double part = 0;
+    for (int i = 0; i < ATTEMPTS && (part < 0.1 || part > 1.25); i++) {
+        bench_ceilings_measure(c, i ? 0.1 : 0.3);
+        part = memcpy_rate(data, ceiling->bytes) / ceiling->per_second;
+    }
+    return part;
+}
+
 static void no_plain_copy_is_faster_than_the_ceiling(void **state)
 {
     bench_ceilings c;
@@ -169,10 +182,9 @@ static void no_plain_copy_is_faster_than_the_ceiling(void **state)
     assert_true(bench_ceilings_open(&c, (int[]){ 1 }, 1, &error));
     assert_true(bench_region_open(&region, 4 << 20, &error));
     memset(region.data, 1, region.bytes);
-    bench_ceilings_measure(&c, 0.3);
     for (int i = 0; i < c.count; i++)
         if (c.ceiling[i].kind == BENCH_CEILING_COPY && c.ceiling[i].bytes <= region.bytes) {
-            double part = memcpy_rate(region.data, c.ceiling[i].bytes) / c.ceiling[i].per_second;
+            double part = part_of_ceiling(&c, &c.ceiling[i], region.data);
             if (part < 0.1 || part > 1.25)
                 fail_msg("%s: memcpy reaches %.2f of the ceiling",
                          bench_level_name(c.ceiling[i].level), part);

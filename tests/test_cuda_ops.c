@@ -44,6 +44,16 @@ static const problem problems[] = {
     { "rms_norm", "x=[67,37] gain=[37]", "" },
     { "rms_norm", "x=[3,1028] gain=[1028]", "" },
     { "rms_norm", "x=[2,1031]", "" },
+    { "add_layer_norm", "x=[9,37] residual=[9,37] gain=[37] bias=[37]", "" },
+    { "add_layer_norm", "x=[2,1028] residual=[2,1028] gain=[1028]", "" },
+    { "add_layer_norm", "x=[70,128] residual=[70,128] bias=[128]", "" },
+    /* Losses in several chunks; sequences longer than a block is wide. */
+    { "mse", "x=[3,1000] target=[3,1000] weight=[3,1000]{0..2}", "" },
+    { "l1", "x=[700] target=[700]", "reduction=sum" },
+    { "huber", "x=[41,33]{-9..9} target=[41,33]", "delta=0.7" },
+    { "bce_with_logits", "x=[300,7]{-20..20} target=[300,7]{0..1} pos_weight=[7]{0.2..5}", "" },
+    { "masked_mean", "x=[3,9,130] mask=[3,9]", "" },
+    { "grad_norm", "grad=[20001]{-1e-25..1e-25}", "max_norm=1" },
     /* Squares: whole, broken on either side, with axes around and between them. */
     { "transpose", "x=[32,64]", "axes=1,0" },
     { "transpose", "x=[33,31]", "axes=1,0" },

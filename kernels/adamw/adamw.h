@@ -26,6 +26,8 @@
 
 #include "kernels/optimiser/optimiser.h"
 
+TERN_API_BEGIN
+
 typedef struct tern_adamw_opts {
     double lr;           /* of this step; 0 moves only the moments       */
     double beta1, beta2; /* defaults 0.9 and 0.999                       */
@@ -48,5 +50,7 @@ typedef struct tern_adamw_factors {
     double root2;        /* sqrt(1 - beta2^step)                */
 } tern_adamw_factors;
 tern_adamw_factors tern_adamw_prepare(const tern_adamw_opts *opts);
+
+TERN_API_END
 
 #endif

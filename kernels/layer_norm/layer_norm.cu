@@ -1,8 +1,10 @@
-/* layer_norm on cuda, float32.
+/* layer_norm and add_layer_norm on cuda, float32.
  *
- *   forward    y = (x - mean) * rstd * gain + bias
+ *   forward    y = (x - mean) * rstd * gain + bias;  add_layer_norm: x + residual for x, which
+ *              is written as the op's second output
  *   backward   n = (x - mean) * rstd, the normalised row, and g = grad_y * gain:
  *              grad_x    = rstd * (g - mean(g) - n * mean(g * n))
+ *              plus the second output's gradient, and the same to residual
  *              grad_gain = sum of grad_y * n over rows
  *              grad_bias = sum of grad_y     over rows
  *
@@ -14,18 +16,20 @@
  * Cost: memory bound.  Forward reads and writes each element once, grad_x reads two
  * and writes one, the column sums read two.
  */
-#include "kernels/layer_norm/layer_norm.h"
+#include "kernels/layer_norm/add_layer_norm.h"
 
 #include "core/workspace.h"
 #include "kernels/cuda/rows.cuh"
 
 struct layer_norm_job {
     int64_t rows, width;
-    const float *x, *gain, *bias, *grad_y; /* gain and bias may be NULL */
-    float *y, *grad_x;
-    float *mean, *rstd; /* forward: NULL in inference */
+    const float *x, *gain, *bias, *grad_y; /* gain and bias may be NULL; x: in backward the sum */
+    const float *residual, *grad_sum;      /* of add_layer_norm, else NULL */
+    float *y, *sum;
+    float *grad_x, *grad_residual; /* NULL: not wanted */
+    float *mean, *rstd;            /* forward: NULL in inference */
     float eps;
-    bool accumulate; /* grad_x */
+    bool accumulate, accumulate_residual;
     bool aligned;    /* rows take float4 accesses */
 };
 
@@ -65,8 +69,17 @@ template <int GROUP> static __global__ void layer_norm_forward_kernel(const laye
     const float *x = job.x + row * width;
 
     float sum = 0;
-    for (int64_t d = first; d < width; d += 4 * GROUP)
-        sum += total(tern_load_quad(x, d, width, job.aligned, 0));
+    for (int64_t d = first; d < width; d += 4 * GROUP) {
+        float4 value = tern_load_quad(x, d, width, job.aligned, 0);
+        if (job.residual) {
+            value = sum_of(value, tern_load_quad(job.residual + row * width, d, width, job.aligned,
+                                                 0));
+            tern_store_quad(job.sum + row * width, d, width, job.aligned, value);
+        }
+        sum += total(value);
+    }
+    if (job.residual)
+        x = job.sum + row * width; /* a thread reads what it has written itself */
     const float mean = tern_group_sum<GROUP>(sum) / (float)width;
 
     float squares = 0;
@@ -106,6 +119,14 @@ static __device__ __forceinline__ void load_gradient(const layer_norm_job &job, 
         *g = product(*g, tern_load_quad(job.gain, d, width, job.aligned, 0));
 }
 
+static __device__ __forceinline__ void put_gradient(const layer_norm_job &job, float *row,
+                                                    int64_t d, float4 grad, bool accumulate)
+{
+    if (accumulate)
+        grad = sum_of(tern_load_quad(row, d, job.width, job.aligned, 0), grad);
+    tern_store_quad(row, d, job.width, job.aligned, grad);
+}
+
 template <int GROUP> static __global__ void layer_norm_grad_x_kernel(const layer_norm_job job)
 {
     const int64_t row = tern_group_row(), width = job.width;
@@ -124,13 +145,16 @@ template <int GROUP> static __global__ void layer_norm_grad_x_kernel(const layer
     const float mean_g = tern_group_sum<GROUP>(sum_g) / (float)width;
     const float mean_gn = tern_group_sum<GROUP>(sum_gn) / (float)width;
 
-    float *grad_x = job.grad_x + row * width;
     for (int64_t d = first; d < width; d += 4 * GROUP) {
         load_gradient(job, row, d, mean, rstd, &g, &n);
         float4 grad = scaled(sum_of(difference(g, mean_g), scaled(n, -mean_gn)), rstd);
-        if (job.accumulate)
-            grad = sum_of(tern_load_quad(grad_x, d, width, job.aligned, 0), grad);
-        tern_store_quad(grad_x, d, width, job.aligned, grad);
+        if (job.grad_sum)
+            grad = sum_of(grad, tern_load_quad(job.grad_sum + row * width, d, width, job.aligned,
+                                               0));
+        if (job.grad_x)
+            put_gradient(job, job.grad_x + row * width, d, grad, job.accumulate);
+        if (job.grad_residual)
+            put_gradient(job, job.grad_residual + row * width, d, grad, job.accumulate_residual);
     }
 }
 
@@ -166,28 +190,41 @@ static layer_norm_workspace cut_workspace(const tern_call *call, void *base)
     int64_t strips = tern_strips(tern_extent(x, 0, x->rank - 1)), width = tern_dim(x, -1);
     tern_workspace workspace = { static_cast<char *>(base), 0 };
     layer_norm_workspace parts = {};
-    parts.gain = static_cast<float *>(tern_workspace_take(&workspace, strips * width, sizeof(float)));
-    parts.bias = static_cast<float *>(tern_workspace_take(&workspace, strips * width, sizeof(float)));
+    parts.gain =
+        static_cast<float *>(tern_workspace_take(&workspace, strips * width, sizeof(float)));
+    parts.bias =
+        static_cast<float *>(tern_workspace_take(&workspace, strips * width, sizeof(float)));
     parts.bytes = workspace.used;
     return parts;
 }
 
-static size_t backward_bytes(const tern_call *call)
+/* Where gain is among the inputs; bias is the one behind it. */
+static int gain_input(const tern_call *call)
 {
-    return call->grad_in[1] || call->grad_in[2] ? cut_workspace(call, NULL).bytes : 0;
+    return call->outputs > 1 ? 2 : 1; /* add_layer_norm has two outputs */
 }
 
-static void backward_columns(tern_call *call, const layer_norm_job &job, float *grad_gain,
-                             float *grad_bias)
+static size_t backward_bytes(const tern_call *call)
 {
+    int gain = gain_input(call);
+    return call->grad_in[gain] || call->grad_in[gain + 1] ? cut_workspace(call, NULL).bytes : 0;
+}
+
+static void backward_columns(tern_call *call, const layer_norm_job &job)
+{
+    const int gain = gain_input(call), bias = gain + 1;
     layer_norm_workspace parts = cut_workspace(call, call->workspace);
+    if (!call->grad_in[gain] && !call->grad_in[bias])
+        return;
     tern_launch(call, "layer_norm_strips", layer_norm_strips_kernel,
                 tern_strip_grid(job.rows, job.width), job, tern_strip_rows(job.rows), parts.gain,
                 parts.bias);
-    if (grad_gain)
-        tern_add_strips(call, parts.gain, job.rows, job.width, grad_gain, call->accumulate[1]);
-    if (grad_bias)
-        tern_add_strips(call, parts.bias, job.rows, job.width, grad_bias, call->accumulate[2]);
+    if (call->grad_in[gain])
+        tern_add_strips(call, parts.gain, job.rows, job.width,
+                        static_cast<float *>(call->grad_in[gain]->data), call->accumulate[gain]);
+    if (call->grad_in[bias])
+        tern_add_strips(call, parts.bias, job.rows, job.width,
+                        static_cast<float *>(call->grad_in[bias]->data), call->accumulate[bias]);
 }
 
 /* ------------------------------------------------------------------ calls -- */
@@ -197,48 +234,76 @@ static float *floats(const tern_tensor *tensor)
     return tensor ? static_cast<float *>(tensor->data) : NULL;
 }
 
+/* Whether rows of all these take float4 accesses; NULL does. */
+static bool rows_fit(const layer_norm_job &job)
+{
+    const void *const rows[] = { job.x,   job.residual, job.y,      job.sum,
+                                 job.grad_y, job.grad_sum, job.grad_x, job.grad_residual };
+    bool fit = tern_quads_fit(job.gain, 0) && tern_quads_fit(job.bias, 0);
+    for (const void *row : rows)
+        fit = fit && tern_quads_fit(row, job.width);
+    return fit;
+}
+
 static layer_norm_job job_of(const tern_call *call)
 {
     const tern_tensor *x = call->in[0];
+    const int gain = gain_input(call);
     layer_norm_job job = {};
     job.rows = tern_extent(x, 0, x->rank - 1);
     job.width = tern_dim(x, -1);
     job.x = floats(x);
-    job.gain = floats(call->in[1]);
-    job.bias = floats(call->in[2]);
+    job.gain = floats(call->in[gain]);
+    job.bias = floats(call->in[gain + 1]);
     job.mean = floats(call->saved[0]);
     job.rstd = floats(call->saved[1]);
-    job.aligned = tern_quads_fit(job.x, job.width) && tern_quads_fit(job.gain, 0) &&
-                  tern_quads_fit(job.bias, 0);
     return job;
 }
 
-static void layer_norm_forward(tern_call *call)
+static void run_forward(tern_call *call, layer_norm_job job)
 {
-    layer_norm_job job = job_of(call);
     job.eps = (float)static_cast<const tern_layer_norm_opts *>(call->options)->eps;
     job.y = floats(call->out[0]);
-    job.aligned = job.aligned && tern_quads_fit(job.y, job.width);
+    job.aligned = rows_fit(job);
     tern_launch_rows<layer_norm_job, layer_norm_forward_kernel<TERN_WARP>,
                      layer_norm_forward_kernel<TERN_ROW_BLOCK>>(call, "layer_norm_forward",
                                                                 job.rows, job.width, job);
 }
 
-static void layer_norm_backward(tern_call *call)
+static void run_backward(tern_call *call, layer_norm_job job)
 {
-    layer_norm_job job = job_of(call);
-    float *grad_gain = floats(call->grad_in[1]), *grad_bias = floats(call->grad_in[2]);
     job.grad_y = floats(call->grad_out[0]);
     job.grad_x = floats(call->grad_in[0]);
     job.accumulate = call->accumulate[0];
-    job.aligned = job.aligned && tern_quads_fit(job.grad_y, job.width) &&
-                  tern_quads_fit(job.grad_x, job.width);
-    if (job.grad_x)
+    job.aligned = rows_fit(job);
+    if (job.grad_x || job.grad_residual)
         tern_launch_rows<layer_norm_job, layer_norm_grad_x_kernel<TERN_WARP>,
                          layer_norm_grad_x_kernel<TERN_ROW_BLOCK>>(call, "layer_norm_grad_x",
                                                                    job.rows, job.width, job);
-    if (grad_gain || grad_bias)
-        backward_columns(call, job, grad_gain, grad_bias);
+    backward_columns(call, job);
+}
+
+static void layer_norm_forward(tern_call *call) { run_forward(call, job_of(call)); }
+static void layer_norm_backward(tern_call *call) { run_backward(call, job_of(call)); }
+
+static void add_layer_norm_forward(tern_call *call)
+{
+    layer_norm_job job = job_of(call);
+    job.residual = floats(call->in[1]);
+    job.sum = floats(call->out[1]);
+    run_forward(call, job);
+}
+
+static void add_layer_norm_backward(tern_call *call)
+{
+    layer_norm_job job = job_of(call);
+    job.x = floats(call->out[1]);
+    job.grad_sum = floats(call->grad_out[1]);
+    job.grad_residual = floats(call->grad_in[1]);
+    job.accumulate_residual = call->accumulate[1];
+    run_backward(call, job);
 }
 
 TERN_CUDA_IMPL_WITH(layer_norm, layer_norm_forward, layer_norm_backward, NULL, backward_bytes)
+TERN_CUDA_IMPL_WITH(add_layer_norm, add_layer_norm_forward, add_layer_norm_backward, NULL,
+                    backward_bytes)

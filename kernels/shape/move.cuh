@@ -54,8 +54,8 @@ static inline void move_add_axis(move_axes *box, int64_t extent, int64_t to, int
     box->axes++;
 }
 
-static __device__ __forceinline__ void move_offsets(const move_axes &box, int64_t index, int64_t *to,
-                                                    int64_t *from)
+static __device__ __forceinline__ void move_offsets(const move_axes &box, int64_t index,
+                                                    int64_t *to, int64_t *from)
 {
     for (int axis = box.axes - 1; axis >= 0; axis--) {
         int64_t along = axis > 0 ? index % box.extent[axis] : index;
