@@ -33,8 +33,9 @@ MEMORY_BAR = 0.6  # of the smallest growth of PyTorch's
 SGEMM_BARS = {512: 0.85, 1024: 0.90}
 CONVOLUTION_BARS = {"fwd": 0.90, "bwd": 0.65}
 CONVOLUTION_CHANNELS = 32
-FELL = {1: 0.9}  # of the FMA peak of one thread: less, and the machine was slower
-SHARED = 0.75  # of several: less, and they shared cores
+# Parts of the FMA peak, as in bench/measure/ceilings.c: one thread with less was slowed down,
+# several shared cores.
+SLOWER, SHARED = 0.9, 0.75
 QUIET = 3.0  # per cent of all cores' time: above it others disturb what is timed
 
 
@@ -121,7 +122,7 @@ def disturbances(report):
         lines.append("THE MACHINE WAS NOT QUIET: these times say little; repeat them")
     for ceiling in report["ceilings"]:
         worst, best = ceiling.get("worst", 0), ceiling["per_second"]
-        if 0 < worst < FELL.get(ceiling["threads"], SHARED) * best:
+        if 0 < worst < (SHARED if ceiling["threads"] > 1 else SLOWER) * best:
             lines.append(
                 f"AT TIMES {ceiling['threads']} THREAD(S) HAD {worst / 1e9:.0f} OF "
                 f"{best / 1e9:.0f} GFLOP/S ({ceiling['simd']})"

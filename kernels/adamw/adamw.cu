@@ -38,22 +38,17 @@ template <bool DECOUPLED> static __global__ void adam_kernel(const adam_job job)
                                (sqrtf(moment2) * job.inverse_root2 + job.eps);
 }
 
-static float *floats(const tern_tensor *tensor)
-{
-    return tensor ? static_cast<float *>(tensor->data) : NULL;
-}
-
 static adam_job job_of(const tern_call *call)
 {
     const tern_adamw_opts *opts = static_cast<const tern_adamw_opts *>(call->options);
     const tern_adamw_factors factors = tern_adamw_prepare(opts);
     adam_job job = {};
     job.count = call->in[VALUE]->count;
-    job.value = floats(call->in[VALUE]);
-    job.grad = floats(call->in[GRAD]);
-    job.moment1 = floats(call->in[MOMENT1]);
-    job.moment2 = floats(call->in[MOMENT2]);
-    job.scale = floats(call->in[SCALE]);
+    job.value = tern_floats(call->in[VALUE]);
+    job.grad = tern_floats(call->in[GRAD]);
+    job.moment1 = tern_floats(call->in[MOMENT1]);
+    job.moment2 = tern_floats(call->in[MOMENT2]);
+    job.scale = tern_floats(call->in[SCALE]);
     job.rate1 = (float)factors.rate1;
     job.rate2 = (float)factors.rate2;
     job.beta2 = (float)opts->beta2;

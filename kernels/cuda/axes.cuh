@@ -29,8 +29,6 @@
 #ifndef TERN_KERNELS_CUDA_AXES_CUH
 #define TERN_KERNELS_CUDA_AXES_CUH
 
-#include <math.h>
-
 #include "kernels/cuda/reduce.cuh"
 
 constexpr int AXES_PLACES = 4, AXES_THREADS = 128, AXES_WARPS = AXES_THREADS / TERN_WARP;
@@ -72,22 +70,6 @@ static __device__ __forceinline__ void tern_add_places(const tern_axes &axes, in
     }
 }
 
-/* --------------------------------------------------------------- joining -- */
-
-struct join_sum {
-    static __device__ __forceinline__ float start() { return 0; }
-    static __device__ __forceinline__ float join(float a, float b) { return a + b; }
-};
-
-/* NaN wins. */
-struct join_max {
-    static __device__ __forceinline__ float start() { return -INFINITY; }
-    static __device__ __forceinline__ float join(float a, float b)
-    {
-        return b > a || b != b ? b : a;
-    }
-};
-
 /* -------------------------------------------------------------- kernels -- */
 
 struct axes_plan {
@@ -114,16 +96,17 @@ static inline axes_plan tern_plan_axes(const tern_axes &kept, const tern_axes &r
     return plan;
 }
 
-/* The terms [first, last) of one result, in steps. */
+/* The terms of one result in the block's chunk, from `lane` on in steps. */
 template <typename Join, typename Term>
 static __device__ __forceinline__ float join_terms(const axes_plan &plan, const Term &term,
-                                                   int64_t result, int64_t first, int64_t last,
-                                                   int64_t step)
+                                                   int64_t result, int64_t lane, int64_t step)
 {
+    int64_t first = blockIdx.y * plan.chunk_terms, last = first + plan.chunk_terms;
     int64_t base[AXES_PLACES] = { 0 };
     float total = Join::start();
+    last = last < plan.reduced.count ? last : plan.reduced.count;
     tern_add_places(plan.kept, plan.places, result, base);
-    for (int64_t r = first; r < last; r += step) {
+    for (int64_t r = first + lane; r < last; r += step) {
         int64_t place[AXES_PLACES];
         for (int i = 0; i < AXES_PLACES; i++)
             place[i] = base[i];
@@ -152,11 +135,9 @@ static __global__ void axes_columns_kernel(const axes_plan plan, const Term term
                                            const axes_result result)
 {
     int64_t at = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
-    int64_t first = blockIdx.y * plan.chunk_terms, last = first + plan.chunk_terms;
     if (at >= plan.kept.count)
         return;
-    last = last < plan.reduced.count ? last : plan.reduced.count;
-    float total = join_terms<Join>(plan, term, at, first, last, 1);
+    float total = join_terms<Join>(plan, term, at, 0, 1);
     put_result(result, blockIdx.y * plan.kept.count + at, total);
 }
 
@@ -165,14 +146,9 @@ static __global__ void axes_lines_kernel(const axes_plan plan, const Term term,
                                          const axes_result result)
 {
     int64_t at = (int64_t)blockIdx.x * blockDim.y + threadIdx.y;
-    int64_t first = blockIdx.y * plan.chunk_terms, last = first + plan.chunk_terms;
     if (at >= plan.kept.count)
         return; /* with all of its warp */
-    last = last < plan.reduced.count ? last : plan.reduced.count;
-    float total = join_terms<Join>(plan, term, at, first + threadIdx.x, last, TERN_WARP);
-#pragma unroll
-    for (int distance = TERN_WARP / 2; distance > 0; distance /= 2)
-        total = Join::join(total, __shfl_xor_sync(0xFFFFFFFFu, total, distance));
+    float total = tern_warp_join<Join>(join_terms<Join>(plan, term, at, threadIdx.x, TERN_WARP));
     if (threadIdx.x == 0)
         put_result(result, blockIdx.y * plan.kept.count + at, total);
 }

@@ -51,6 +51,12 @@ static inline unsigned tern_blocks(int64_t items, int64_t size)
     return blocks < (int64_t)UINT32_MAX ? (unsigned)blocks : UINT32_MAX;
 }
 
+/* A float32 tensor's values; NULL for one that is not there. */
+static inline float *tern_floats(const tern_tensor *tensor)
+{
+    return tensor ? static_cast<float *>(tensor->data) : NULL;
+}
+
 /* An op's line in a .cu file: its functions, and its workspace in bytes or NULL. */
 #define TERN_CUDA_IMPL_WITH(name, forward, backward, forward_bytes, backward_bytes)               \
     extern "C" {                                                                                  \

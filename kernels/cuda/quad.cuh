@@ -51,4 +51,19 @@ static __device__ __forceinline__ void tern_store_quad(float *row, Index at, Ind
         row[at + 3] = quad.w;
 }
 
+static __device__ __forceinline__ float4 tern_add_quads(float4 a, float4 b)
+{
+    return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w);
+}
+
+/* A gradient: written, or added to what is there. */
+template <typename Index>
+static __device__ __forceinline__ void tern_put_quad(float *row, Index at, Index end, bool aligned,
+                                                     float4 quad, bool accumulate)
+{
+    if (accumulate)
+        quad = tern_add_quads(tern_load_quad(row, at, end, aligned, 0.0f), quad);
+    tern_store_quad(row, at, end, aligned, quad);
+}
+
 #endif

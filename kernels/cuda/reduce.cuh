@@ -1,10 +1,10 @@
-/* Sums in a fixed order, so that results repeat bit for bit: no atomics.
+/* Sums and maxima in a fixed order, so that results repeat bit for bit: no atomics.
  *
  * Over a group of threads:
  *
- *   tern_warp_sum     lanes add what the lane 16, 8, 4, 2, 1 away holds; all get the sum
- *   tern_group_sum    warps first, then their sums by way of shared memory
- *   tern_warp_max, tern_group_max   the same of the maximum
+ *   tern_warp_join    lanes join what the lane 16, 8, 4, 2, 1 away holds; all get the result
+ *   tern_group_join   warps first, then theirs by way of shared memory
+ *   tern_group_sum    the same of sums
  *
  * Down the columns of a matrix, for the gradients of biases and gains, in two stages:
  *
@@ -23,63 +23,58 @@
 #ifndef TERN_KERNELS_CUDA_REDUCE_CUH
 #define TERN_KERNELS_CUDA_REDUCE_CUH
 
+#include <math.h>
+
 #include "kernels/cuda/cuda.h"
 
 constexpr int TERN_WARP = 32, TERN_COLUMN_THREADS = 128;
 constexpr int64_t TERN_STRIP_ROWS = 32, TERN_MOST_STRIPS = 1024;
 
-static __device__ __forceinline__ float tern_warp_sum(float value)
+struct tern_join_sum {
+    static __device__ __forceinline__ float start() { return 0; }
+    static __device__ __forceinline__ float join(float a, float b) { return a + b; }
+};
+
+/* NaN wins. */
+struct tern_join_max {
+    static __device__ __forceinline__ float start() { return -INFINITY; }
+    static __device__ __forceinline__ float join(float a, float b)
+    {
+        return b > a || b != b ? b : a;
+    }
+};
+
+template <typename Join> static __device__ __forceinline__ float tern_warp_join(float value)
 {
 #pragma unroll
     for (int distance = TERN_WARP / 2; distance > 0; distance /= 2)
-        value += __shfl_xor_sync(0xFFFFFFFFu, value, distance);
+        value = Join::join(value, __shfl_xor_sync(0xFFFFFFFFu, value, distance));
     return value;
 }
 
-/* NaN loses against numbers, as in fmaxf. */
-static __device__ __forceinline__ float tern_warp_max(float value)
+/* Over the GROUP threads of equal threadIdx.y: one warp, or a block of several warps with
+ * blockDim = (GROUP, 1).  All of them must call it, and all get the result. */
+template <typename Join, int GROUP>
+static __device__ __forceinline__ float tern_group_join(float value)
 {
-#pragma unroll
-    for (int distance = TERN_WARP / 2; distance > 0; distance /= 2)
-        value = fmaxf(value, __shfl_xor_sync(0xFFFFFFFFu, value, distance));
-    return value;
-}
-
-/* The sum over the GROUP threads of equal threadIdx.y: one warp, or a block of several
- * warps with blockDim = (GROUP, 1).  All of them must call it, and all get the sum. */
-template <int GROUP> static __device__ __forceinline__ float tern_group_sum(float value)
-{
-    value = tern_warp_sum(value);
+    value = tern_warp_join<Join>(value);
     if (GROUP == TERN_WARP)
         return value;
-    TERN_SHARED(float, warp_sums, [GROUP / TERN_WARP]);
-    __syncthreads(); /* the sums of the call before this have been read */
+    TERN_SHARED(float, of_warps, [GROUP / TERN_WARP]);
+    __syncthreads(); /* those of the call before this have been read */
     if (threadIdx.x % TERN_WARP == 0)
-        warp_sums[threadIdx.x / TERN_WARP] = value;
+        of_warps[threadIdx.x / TERN_WARP] = value;
     __syncthreads();
-    float sum = 0;
+    float all = Join::start();
 #pragma unroll
     for (int warp = 0; warp < GROUP / TERN_WARP; warp++)
-        sum += warp_sums[warp];
-    return sum;
+        all = Join::join(all, of_warps[warp]);
+    return all;
 }
 
-/* The same of the maximum. */
-template <int GROUP> static __device__ __forceinline__ float tern_group_max(float value)
+template <int GROUP> static __device__ __forceinline__ float tern_group_sum(float value)
 {
-    value = tern_warp_max(value);
-    if (GROUP == TERN_WARP)
-        return value;
-    TERN_SHARED(float, warp_maxima, [GROUP / TERN_WARP]);
-    __syncthreads(); /* the maxima of the call before this have been read */
-    if (threadIdx.x % TERN_WARP == 0)
-        warp_maxima[threadIdx.x / TERN_WARP] = value;
-    __syncthreads();
-    float largest = warp_maxima[0];
-#pragma unroll
-    for (int warp = 1; warp < GROUP / TERN_WARP; warp++)
-        largest = fmaxf(largest, warp_maxima[warp]);
-    return largest;
+    return tern_group_join<tern_join_sum, GROUP>(value);
 }
 
 /* ------------------------------------------------------- column sums -- */

@@ -86,12 +86,9 @@ static __global__ void binary_quads_kernel(const binary_term<Function, ROLE> ter
     float4 a = READS ? tern_load_quad(term.a, at, count, aligned, 1) : zero;
     float4 b = READS ? tern_load_quad(term.b, at, count, aligned, 1) : zero;
     float4 g = ROLE == VALUE ? zero : tern_load_quad(term.g, at, count, aligned, 0);
-    float4 old = accumulate ? tern_load_quad(to, at, count, aligned, 0) : zero;
     float4 value = make_float4(Term::of(a.x, b.x, g.x), Term::of(a.y, b.y, g.y),
                                Term::of(a.z, b.z, g.z), Term::of(a.w, b.w, g.w));
-    if (accumulate)
-        value = make_float4(old.x + value.x, old.y + value.y, old.z + value.z, old.w + value.w);
-    tern_store_quad(to, at, count, aligned, value);
+    tern_put_quad(to, at, count, aligned, value, accumulate);
 }
 
 static bool same_counts(const tern_call *call)

@@ -86,9 +86,9 @@ static void tern_broadcast_sum(tern_call *call, const char *name,
                                const tern_tensor *const *operands, int operand_count, int which,
                                const Term &term, float *grad, bool accumulate)
 {
-    tern_join_axes<join_sum>(call, name, broadcast_sum_plan(call, operands, operand_count, which),
-                             term, static_cast<float *>(call->workspace),
-                             axes_result{ grad, 1, accumulate });
+    const axes_plan plan = broadcast_sum_plan(call, operands, operand_count, which);
+    tern_join_axes<tern_join_sum>(call, name, plan, term, static_cast<float *>(call->workspace),
+                                  axes_result{ grad, 1, accumulate });
 }
 
 #endif

@@ -37,11 +37,7 @@ static __global__ void dropout_kernel(const dropout_job job)
         value = make_float4(value.x * factor_of(job, word[0]), value.y * factor_of(job, word[1]),
                             value.z * factor_of(job, word[2]), value.w * factor_of(job, word[3]));
     }
-    if (job.accumulate) {
-        float4 old = tern_load_quad(job.to, at, job.count, job.aligned, 0);
-        value = make_float4(old.x + value.x, old.y + value.y, old.z + value.z, old.w + value.w);
-    }
-    tern_store_quad(job.to, at, job.count, job.aligned, value);
+    tern_put_quad(job.to, at, job.count, job.aligned, value, job.accumulate);
 }
 
 static void apply(tern_call *call, const char *name, const tern_tensor *from, tern_tensor *to,

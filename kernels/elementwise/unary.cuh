@@ -57,11 +57,7 @@ static __global__ void unary_gradient_kernel(const unary_job job, const Function
     float4 grad = make_float4(
         function.gradient(grad_y.x, known.x), function.gradient(grad_y.y, known.y),
         function.gradient(grad_y.z, known.z), function.gradient(grad_y.w, known.w));
-    if (job.accumulate) {
-        float4 old = tern_load_quad(job.to, at, job.count, job.aligned, 0);
-        grad = make_float4(old.x + grad.x, old.y + grad.y, old.z + grad.z, old.w + grad.w);
-    }
-    tern_store_quad(job.to, at, job.count, job.aligned, grad);
+    tern_put_quad(job.to, at, job.count, job.aligned, grad, job.accumulate);
 }
 
 static inline tern_grid unary_grid(int64_t count)

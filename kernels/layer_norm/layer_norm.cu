@@ -48,11 +48,6 @@ static __device__ __forceinline__ float4 product(float4 a, float4 b)
     return make_float4(a.x * b.x, a.y * b.y, a.z * b.z, a.w * b.w);
 }
 
-static __device__ __forceinline__ float4 sum_of(float4 a, float4 b)
-{
-    return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w);
-}
-
 static __device__ __forceinline__ float total(float4 x)
 {
     return (x.x + x.y) + (x.z + x.w);
@@ -72,8 +67,8 @@ template <int GROUP> static __global__ void layer_norm_forward_kernel(const laye
     for (int64_t d = first; d < width; d += 4 * GROUP) {
         float4 value = tern_load_quad(x, d, width, job.aligned, 0);
         if (job.residual) {
-            value = sum_of(value, tern_load_quad(job.residual + row * width, d, width, job.aligned,
-                                                 0));
+            value = tern_add_quads(value, tern_load_quad(job.residual + row * width, d, width,
+                                                         job.aligned, 0));
             tern_store_quad(job.sum + row * width, d, width, job.aligned, value);
         }
         sum += total(value);
@@ -95,7 +90,7 @@ template <int GROUP> static __global__ void layer_norm_forward_kernel(const laye
         if (job.gain)
             y = product(y, tern_load_quad(job.gain, d, width, job.aligned, 0));
         if (job.bias)
-            y = sum_of(y, tern_load_quad(job.bias, d, width, job.aligned, 0));
+            y = tern_add_quads(y, tern_load_quad(job.bias, d, width, job.aligned, 0));
         tern_store_quad(job.y + row * width, d, width, job.aligned, y);
     }
     if (job.mean && threadIdx.x == 0) {
@@ -119,14 +114,6 @@ static __device__ __forceinline__ void load_gradient(const layer_norm_job &job, 
         *g = product(*g, tern_load_quad(job.gain, d, width, job.aligned, 0));
 }
 
-static __device__ __forceinline__ void put_gradient(const layer_norm_job &job, float *row,
-                                                    int64_t d, float4 grad, bool accumulate)
-{
-    if (accumulate)
-        grad = sum_of(tern_load_quad(row, d, job.width, job.aligned, 0), grad);
-    tern_store_quad(row, d, job.width, job.aligned, grad);
-}
-
 template <int GROUP> static __global__ void layer_norm_grad_x_kernel(const layer_norm_job job)
 {
     const int64_t row = tern_group_row(), width = job.width;
@@ -147,14 +134,15 @@ template <int GROUP> static __global__ void layer_norm_grad_x_kernel(const layer
 
     for (int64_t d = first; d < width; d += 4 * GROUP) {
         load_gradient(job, row, d, mean, rstd, &g, &n);
-        float4 grad = scaled(sum_of(difference(g, mean_g), scaled(n, -mean_gn)), rstd);
+        float4 grad = scaled(tern_add_quads(difference(g, mean_g), scaled(n, -mean_gn)), rstd);
         if (job.grad_sum)
-            grad = sum_of(grad, tern_load_quad(job.grad_sum + row * width, d, width, job.aligned,
-                                               0));
+            grad = tern_add_quads(grad, tern_load_quad(job.grad_sum + row * width, d, width,
+                                                       job.aligned, 0));
         if (job.grad_x)
-            put_gradient(job, job.grad_x + row * width, d, grad, job.accumulate);
+            tern_put_quad(job.grad_x + row * width, d, width, job.aligned, grad, job.accumulate);
         if (job.grad_residual)
-            put_gradient(job, job.grad_residual + row * width, d, grad, job.accumulate_residual);
+            tern_put_quad(job.grad_residual + row * width, d, width, job.aligned, grad,
+                          job.accumulate_residual);
     }
 }
 
@@ -229,11 +217,6 @@ static void backward_columns(tern_call *call, const layer_norm_job &job)
 
 /* ------------------------------------------------------------------ calls -- */
 
-static float *floats(const tern_tensor *tensor)
-{
-    return tensor ? static_cast<float *>(tensor->data) : NULL;
-}
-
 /* Whether rows of all these take float4 accesses; NULL does. */
 static bool rows_fit(const layer_norm_job &job)
 {
@@ -252,18 +235,18 @@ static layer_norm_job job_of(const tern_call *call)
     layer_norm_job job = {};
     job.rows = tern_extent(x, 0, x->rank - 1);
     job.width = tern_dim(x, -1);
-    job.x = floats(x);
-    job.gain = floats(call->in[gain]);
-    job.bias = floats(call->in[gain + 1]);
-    job.mean = floats(call->saved[0]);
-    job.rstd = floats(call->saved[1]);
+    job.x = tern_floats(x);
+    job.gain = tern_floats(call->in[gain]);
+    job.bias = tern_floats(call->in[gain + 1]);
+    job.mean = tern_floats(call->saved[0]);
+    job.rstd = tern_floats(call->saved[1]);
     return job;
 }
 
 static void run_forward(tern_call *call, layer_norm_job job)
 {
     job.eps = (float)static_cast<const tern_layer_norm_opts *>(call->options)->eps;
-    job.y = floats(call->out[0]);
+    job.y = tern_floats(call->out[0]);
     job.aligned = rows_fit(job);
     tern_launch_rows<layer_norm_job, layer_norm_forward_kernel<TERN_WARP>,
                      layer_norm_forward_kernel<TERN_ROW_BLOCK>>(call, "layer_norm_forward",
@@ -272,8 +255,8 @@ static void run_forward(tern_call *call, layer_norm_job job)
 
 static void run_backward(tern_call *call, layer_norm_job job)
 {
-    job.grad_y = floats(call->grad_out[0]);
-    job.grad_x = floats(call->grad_in[0]);
+    job.grad_y = tern_floats(call->grad_out[0]);
+    job.grad_x = tern_floats(call->grad_in[0]);
     job.accumulate = call->accumulate[0];
     job.aligned = rows_fit(job);
     if (job.grad_x || job.grad_residual)
@@ -289,17 +272,17 @@ static void layer_norm_backward(tern_call *call) { run_backward(call, job_of(cal
 static void add_layer_norm_forward(tern_call *call)
 {
     layer_norm_job job = job_of(call);
-    job.residual = floats(call->in[1]);
-    job.sum = floats(call->out[1]);
+    job.residual = tern_floats(call->in[1]);
+    job.sum = tern_floats(call->out[1]);
     run_forward(call, job);
 }
 
 static void add_layer_norm_backward(tern_call *call)
 {
     layer_norm_job job = job_of(call);
-    job.x = floats(call->out[1]);
-    job.grad_sum = floats(call->grad_out[1]);
-    job.grad_residual = floats(call->grad_in[1]);
+    job.x = tern_floats(call->out[1]);
+    job.grad_sum = tern_floats(call->grad_out[1]);
+    job.grad_residual = tern_floats(call->grad_in[1]);
     job.accumulate_residual = call->accumulate[1];
     run_backward(call, job);
 }

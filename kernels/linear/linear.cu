@@ -44,24 +44,19 @@ static tern_activation activation_of(const tern_call *call)
         static_cast<const tern_linear_opts *>(call->options)->activation);
 }
 
-static float *floats(const tern_tensor *tensor)
-{
-    return tensor ? static_cast<float *>(tensor->data) : NULL;
-}
-
 static void linear_forward(tern_call *call)
 {
     linear_sizes n = sizes_of(call);
     tern_cuda_gemm gemm = {};
     if (!tern_gemm_size(call, &gemm, n.rows, n.outputs, n.inputs))
         return;
-    gemm.a = floats(call->in[0]);
-    gemm.b = floats(call->in[1]);
-    gemm.c = floats(call->out[0]);
+    gemm.a = tern_floats(call->in[0]);
+    gemm.b = tern_floats(call->in[1]);
+    gemm.c = tern_floats(call->out[0]);
     gemm.a_stride = gemm.b_stride = gemm.k;
     gemm.c_stride = gemm.n;
-    gemm.bias = floats(call->in[2]);
-    gemm.before = floats(call->saved[0]);
+    gemm.bias = tern_floats(call->in[2]);
+    gemm.before = tern_floats(call->saved[0]);
     switch (activation_of(call)) {
     case TERN_ACT_NONE: tern_run_gemm<false, true, TERN_ACT_NONE>(call, "linear_y", gemm); break;
     case TERN_ACT_RELU: tern_run_gemm<false, true, TERN_ACT_RELU>(call, "linear_y", gemm); break;
@@ -133,7 +128,7 @@ static const float *backward_rows(tern_call *call)
 {
     linear_sizes n = sizes_of(call);
     linear_workspace parts = cut_workspace(call, call->workspace);
-    const float *grad_y = floats(call->grad_out[0]);
+    const float *grad_y = tern_floats(call->grad_out[0]);
     const linear_rows job = { activation_of(call), n.rows, n.outputs, tern_strip_rows(n.rows),
                               grad_y, static_cast<const float *>(tern_activation_kept(call)),
                               parts.g, parts.partial };
@@ -141,7 +136,7 @@ static const float *backward_rows(tern_call *call)
         tern_launch(call, "linear_rows", linear_rows_kernel, tern_strip_grid(n.rows, n.outputs),
                     job);
     if (call->grad_in[2]) /* also where there are no rows, and so no workspace */
-        tern_add_strips(call, parts.partial, n.rows, n.outputs, floats(call->grad_in[2]),
+        tern_add_strips(call, parts.partial, n.rows, n.outputs, tern_floats(call->grad_in[2]),
                         call->accumulate[2]);
     return parts.g ? parts.g : grad_y;
 }
@@ -153,8 +148,8 @@ static void backward_x(tern_call *call, const float *g)
     if (!tern_gemm_size(call, &gemm, n.rows, n.inputs, n.outputs))
         return;
     gemm.a = g;
-    gemm.b = floats(call->in[1]);
-    gemm.c = floats(call->grad_in[0]);
+    gemm.b = tern_floats(call->in[1]);
+    gemm.c = tern_floats(call->grad_in[0]);
     gemm.a_stride = gemm.k;
     gemm.b_stride = gemm.c_stride = gemm.n;
     gemm.accumulate = call->accumulate[0];
@@ -168,8 +163,8 @@ static void backward_weight(tern_call *call, const float *g)
     if (!tern_gemm_size(call, &gemm, n.outputs, n.inputs, n.rows))
         return;
     gemm.a = g;
-    gemm.b = floats(call->in[0]);
-    gemm.c = floats(call->grad_in[1]);
+    gemm.b = tern_floats(call->in[0]);
+    gemm.c = tern_floats(call->grad_in[1]);
     gemm.a_stride = gemm.m;
     gemm.b_stride = gemm.c_stride = gemm.n;
     gemm.accumulate = call->accumulate[1];

@@ -163,11 +163,11 @@ template <tern_pointwise KIND> static void forward(tern_call *call, const char *
         tern_launch(call, name, loss_terms_kernel<KIND>,
                     { tern_blocks(data.count, LOSS_THREADS), LOSS_THREADS }, data, loss);
     else
-        tern_join_axes<join_sum>(call, name, plan, loss_term<KIND>{ data }, parts.chunks,
-                                 axes_result{ parts.sum, 1, false });
+        tern_join_axes<tern_join_sum>(call, name, plan, loss_term<KIND>{ data }, parts.chunks,
+                                      axes_result{ parts.sum, 1, false });
     if (by_weights)
-        tern_join_axes<join_sum>(call, "loss_weights", plan, weight_term{ data }, parts.chunks,
-                                 axes_result{ parts.weights, 1, false });
+        tern_join_axes<tern_join_sum>(call, "loss_weights", plan, weight_term{ data }, parts.chunks,
+                                      axes_result{ parts.weights, 1, false });
     tern_launch(call, "loss_divide", loss_divide_kernel, { 1, 1 }, parts.sum,
                 by_weights ? parts.weights : static_cast<float *>(NULL),
                 mean ? (float)data.count : 1.0f, none ? static_cast<float *>(NULL) : loss, saved);

@@ -152,8 +152,8 @@ static __device__ __forceinline__ void gemm_finish(const tern_cuda_gemm &gemm, i
                                                    float4 sum)
 {
     if (gemm.accumulate) {
-        float4 c = tern_load_quad(gemm.c + (int64_t)m * gemm.c_stride, n, gemm.n, gemm.c_aligned, 0);
-        sum = make_float4(c.x + sum.x, c.y + sum.y, c.z + sum.z, c.w + sum.w);
+        const float *row = gemm.c + (int64_t)m * gemm.c_stride;
+        sum = tern_add_quads(tern_load_quad(row, n, gemm.n, gemm.c_aligned, 0), sum);
     }
     if (gemm.bias) {
         float4 bias = tern_load_quad(gemm.bias, n, gemm.n, gemm.c_aligned, 0);

@@ -14,11 +14,6 @@
 
 constexpr int SPREAD_THREADS = 256;
 
-static float *floats(const tern_tensor *tensor)
-{
-    return tensor ? static_cast<float *>(tensor->data) : NULL;
-}
-
 /* Place 0 is that in x. */
 static axes_plan plan_of(const tern_call *call)
 {
@@ -116,7 +111,7 @@ static void spread(tern_call *call, const char *name, const axes_plan &plan, con
     tern_launch(call, name, spread_kernel<Share>,
                 { tern_blocks(plan.kept.count * plan.reduced.count, SPREAD_THREADS),
                   SPREAD_THREADS },
-                plan, share, floats(call->grad_in[0]), call->accumulate[0]);
+                plan, share, tern_floats(call->grad_in[0]), call->accumulate[0]);
 }
 
 struct scaled_share {
@@ -130,32 +125,32 @@ struct scaled_share {
 static void scaled_sum(tern_call *call, const char *name, const axes_plan &plan, double factor,
                        float *chunks, float *to)
 {
-    tern_join_axes<join_sum>(call, name, plan, value_term{ floats(call->in[0]) }, chunks,
-                             axes_result{ to, (float)factor, false });
+    tern_join_axes<tern_join_sum>(call, name, plan, value_term{ tern_floats(call->in[0]) }, chunks,
+                                  axes_result{ to, (float)factor, false });
 }
 
 static void sum_forward(tern_call *call)
 {
     scaled_sum(call, "sum", plan_of(call), 1, static_cast<float *>(call->workspace),
-               floats(call->out[0]));
+               tern_floats(call->out[0]));
 }
 
 static void sum_backward(tern_call *call)
 {
-    spread(call, "sum_grad", plan_of(call), scaled_share{ floats(call->grad_out[0]), 1 });
+    spread(call, "sum_grad", plan_of(call), scaled_share{ tern_floats(call->grad_out[0]), 1 });
 }
 
 static void mean_forward(tern_call *call)
 {
     const axes_plan plan = plan_of(call);
     scaled_sum(call, "mean", plan, 1 / (double)plan.reduced.count,
-               static_cast<float *>(call->workspace), floats(call->out[0]));
+               static_cast<float *>(call->workspace), tern_floats(call->out[0]));
 }
 
 static void mean_backward(tern_call *call)
 {
     const axes_plan plan = plan_of(call);
-    const scaled_share share = { floats(call->grad_out[0]),
+    const scaled_share share = { tern_floats(call->grad_out[0]),
                                  (float)(1 / (double)plan.reduced.count) };
     spread(call, "mean_grad", plan, share);
 }
@@ -164,14 +159,14 @@ static void mean_backward(tern_call *call)
 
 static void find_largest(tern_call *call, const axes_plan &plan, float *chunks, float *to)
 {
-    tern_join_axes<join_max>(call, "max", plan, value_term{ floats(call->in[0]) }, chunks,
-                             axes_result{ to, 1, false });
+    tern_join_axes<tern_join_max>(call, "max", plan, value_term{ tern_floats(call->in[0]) }, chunks,
+                                  axes_result{ to, 1, false });
 }
 
 static void max_forward(tern_call *call)
 {
     find_largest(call, plan_of(call), static_cast<float *>(call->workspace),
-                 floats(call->out[0]));
+                 tern_floats(call->out[0]));
 }
 
 struct largest_share {
@@ -185,13 +180,13 @@ struct largest_share {
 static void max_backward(tern_call *call)
 {
     const axes_plan plan = plan_of(call);
-    const float *x = floats(call->in[0]);
+    const float *x = tern_floats(call->in[0]);
     const reduce_workspace parts = cut_workspace(plan, NEEDS_EQUALS, call->workspace);
     find_largest(call, plan, parts.chunks, parts.largest);
-    tern_join_axes<join_sum>(call, "max_equals", plan, equal_term{ x, parts.largest },
-                             parts.chunks, axes_result{ parts.equals, 1, false });
+    tern_join_axes<tern_join_sum>(call, "max_equals", plan, equal_term{ x, parts.largest },
+                                  parts.chunks, axes_result{ parts.equals, 1, false });
     spread(call, "max_grad", plan,
-           largest_share{ x, floats(call->grad_out[0]), parts.largest, parts.equals });
+           largest_share{ x, tern_floats(call->grad_out[0]), parts.largest, parts.equals });
 }
 
 static size_t max_backward_bytes(const tern_call *call)
@@ -206,11 +201,12 @@ static void var_forward(tern_call *call)
     const axes_plan plan = plan_of(call);
     const reduce_view view = tern_reduce_view(call);
     const reduce_workspace parts = cut_workspace(plan, NEEDS_MEAN, call->workspace);
-    float *mean = call->saved[0] ? floats(call->saved[0]) : parts.mean;
+    float *mean = call->saved[0] ? tern_floats(call->saved[0]) : parts.mean;
     scaled_sum(call, "var_mean", plan, 1 / (double)plan.reduced.count, parts.chunks, mean);
-    tern_join_axes<join_sum>(
-        call, "var", plan, square_term{ floats(call->in[0]), mean }, parts.chunks,
-        axes_result{ floats(call->out[0]), (float)(1 / tern_var_divisor(call, &view)), false });
+    const float scale = (float)(1 / tern_var_divisor(call, &view));
+    tern_join_axes<tern_join_sum>(call, "var", plan, square_term{ tern_floats(call->in[0]), mean },
+                                  parts.chunks,
+                                  axes_result{ tern_floats(call->out[0]), scale, false });
 }
 
 static size_t var_forward_bytes(const tern_call *call)
@@ -231,8 +227,8 @@ static void var_backward(tern_call *call)
 {
     const reduce_view view = tern_reduce_view(call);
     spread(call, "var_grad", plan_of(call),
-           difference_share{ floats(call->in[0]), floats(call->saved[0]),
-                             floats(call->grad_out[0]),
+           difference_share{ tern_floats(call->in[0]), tern_floats(call->saved[0]),
+                             tern_floats(call->grad_out[0]),
                              (float)(2 / tern_var_divisor(call, &view)) });
 }
 

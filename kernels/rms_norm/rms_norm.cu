@@ -78,11 +78,7 @@ template <int GROUP> static __global__ void rms_norm_grad_x_kernel(const rms_nor
         float4 g = with_gain(job, d, tern_load_quad(grad_y, d, width, job.aligned, 0));
         g = make_float4(inverse * (g.x - v.x * along), inverse * (g.y - v.y * along),
                         inverse * (g.z - v.z * along), inverse * (g.w - v.w * along));
-        if (job.accumulate) {
-            float4 old = tern_load_quad(grad_x, d, width, job.aligned, 0);
-            g = make_float4(old.x + g.x, old.y + g.y, old.z + g.z, old.w + g.w);
-        }
-        tern_store_quad(grad_x, d, width, job.aligned, g);
+        tern_put_quad(grad_x, d, width, job.aligned, g, job.accumulate);
     }
 }
 
@@ -102,20 +98,15 @@ static __global__ void rms_norm_strips_kernel(const rms_norm_job job, int64_t st
     partial[blockIdx.y * job.width + column] = sum;
 }
 
-static float *floats(const tern_tensor *tensor)
-{
-    return tensor ? static_cast<float *>(tensor->data) : NULL;
-}
-
 static rms_norm_job job_of(const tern_call *call)
 {
     const tern_tensor *x = call->in[0];
     rms_norm_job job = {};
     job.rows = tern_extent(x, 0, x->rank - 1);
     job.width = tern_dim(x, -1);
-    job.x = floats(x);
-    job.gain = floats(call->in[1]);
-    job.inverse = floats(call->saved[0]);
+    job.x = tern_floats(x);
+    job.gain = tern_floats(call->in[1]);
+    job.inverse = tern_floats(call->saved[0]);
     job.aligned = tern_quads_fit(job.x, job.width) && tern_quads_fit(job.gain, 0);
     return job;
 }
@@ -124,7 +115,7 @@ static void rms_norm_forward(tern_call *call)
 {
     rms_norm_job job = job_of(call);
     job.eps = (float)static_cast<const tern_rms_norm_opts *>(call->options)->eps;
-    job.y = floats(call->out[0]);
+    job.y = tern_floats(call->out[0]);
     job.aligned = job.aligned && tern_quads_fit(job.y, job.width);
     tern_launch_rows<rms_norm_job, rms_norm_kernel<TERN_WARP>, rms_norm_kernel<TERN_ROW_BLOCK>>(
         call, "rms_norm", job.rows, job.width, job);
@@ -141,8 +132,8 @@ static void rms_norm_backward(tern_call *call)
 {
     rms_norm_job job = job_of(call);
     float *partial = static_cast<float *>(call->workspace);
-    job.grad_y = floats(call->grad_out[0]);
-    job.grad_x = floats(call->grad_in[0]);
+    job.grad_y = tern_floats(call->grad_out[0]);
+    job.grad_x = tern_floats(call->grad_in[0]);
     job.accumulate = call->accumulate[0];
     job.aligned = job.aligned && tern_quads_fit(job.grad_y, job.width) &&
                   tern_quads_fit(job.grad_x, job.width);
@@ -153,7 +144,7 @@ static void rms_norm_backward(tern_call *call)
     if (call->grad_in[1]) {
         tern_launch(call, "rms_norm_strips", rms_norm_strips_kernel,
                     tern_strip_grid(job.rows, job.width), job, tern_strip_rows(job.rows), partial);
-        tern_add_strips(call, partial, job.rows, job.width, floats(call->grad_in[1]),
+        tern_add_strips(call, partial, job.rows, job.width, tern_floats(call->grad_in[1]),
                         call->accumulate[1]);
     }
 }

@@ -28,20 +28,15 @@ static __global__ void sgd_kernel(const sgd_job job)
     job.value[i] = value - job.lr * step;
 }
 
-static float *floats(const tern_tensor *tensor)
-{
-    return tensor ? static_cast<float *>(tensor->data) : NULL;
-}
-
 static void sgd_forward(tern_call *call)
 {
     const tern_sgd_opts *opts = static_cast<const tern_sgd_opts *>(call->options);
     sgd_job job = {};
     job.count = call->in[SGD_VALUE]->count;
-    job.value = floats(call->in[SGD_VALUE]);
-    job.velocity = opts->momentum != 0 ? floats(call->in[SGD_VELOCITY]) : NULL;
-    job.grad = floats(call->in[SGD_GRAD]);
-    job.scale = floats(call->in[SGD_SCALE]);
+    job.value = tern_floats(call->in[SGD_VALUE]);
+    job.velocity = opts->momentum != 0 ? tern_floats(call->in[SGD_VELOCITY]) : NULL;
+    job.grad = tern_floats(call->in[SGD_GRAD]);
+    job.scale = tern_floats(call->in[SGD_SCALE]);
     job.lr = (float)opts->lr;
     job.momentum = (float)opts->momentum;
     job.weight_decay = (float)opts->weight_decay;

@@ -36,8 +36,8 @@ static __device__ __forceinline__ void row_scale(const softmax_job &job, int64_t
     float most = -INFINITY, total = 0;
     for (int64_t d = threadIdx.x; d < job.width; d += GROUP)
         if (is_valid(job, first + d))
-            most = fmaxf(most, job.x[first + d]);
-    *largest = tern_group_max<GROUP>(most);
+            most = tern_join_max::join(most, job.x[first + d]);
+    *largest = tern_group_join<tern_join_max, GROUP>(most);
     for (int64_t d = threadIdx.x; d < job.width; d += GROUP)
         if (is_valid(job, first + d))
             total += tern_expf(job.x[first + d] - *largest);
